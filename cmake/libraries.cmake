@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The libraries we stand on. A missing one is named together with the command that installs it.
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+function(onyx_library prefix module)
+  pkg_check_modules(${prefix} QUIET IMPORTED_TARGET ${module})
+  if(NOT ${prefix}_FOUND)
+    message(FATAL_ERROR "The library ${module} is missing. Run ./deploy/install-deps "
+      "(it installs what the build needs) and configure again.")
+  endif()
+endfunction()
+
+onyx_library(NANOMSG nanomsg)
+onyx_library(PROTOBUF_C libprotobuf-c)
+onyx_library(CURL libcurl)
+onyx_library(PCRE2 libpcre2-8)
+onyx_library(ZLIB zlib)
+onyx_library(SQLITE sqlite3)
+onyx_library(SODIUM libsodium)
+onyx_library(JANSSON jansson)
+onyx_library(CRYPTO libcrypto)
+onyx_library(XXHASH libxxhash)
+onyx_library(ZSTD libzstd)
+if(ONYX_TESTS)
+  onyx_library(CMOCKA cmocka)
+  onyx_library(SSL libssl)
+endif()
+find_program(PROTOC_C protoc-c)
+if(NOT PROTOC_C)
+  message(FATAL_ERROR "protoc-c is missing. Run ./deploy/install-deps and configure again.")
+endif()

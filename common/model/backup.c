@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Backup values: copies, names of states, file name suffixes.
+ */
+#include "common/model/backup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/str.h"
+
+void backup_done(struct backup *backup)
+{
+    free(backup->folder);
+    free(backup->file);
+    free(backup->vm_uuid);
+    free(backup->vm_name);
+    free(backup->device);
+    free(backup->sha256);
+    free(backup->proof);
+    free(backup->host_uuid);
+    free(backup->host_name);
+    memset(backup, 0, sizeof *backup);
+}
+
+void backup_copy(struct backup *to, const struct backup *from)
+{
+    *to = *from;
+    to->folder = mem_dup(from->folder);
+    to->file = mem_dup(from->file);
+    to->vm_uuid = mem_dup(from->vm_uuid);
+    to->vm_name = mem_dup(from->vm_name);
+    to->device = mem_dup(from->device);
+    to->sha256 = mem_dup(from->sha256);
+    to->proof = mem_dup(from->proof);
+    to->host_uuid = mem_dup(from->host_uuid);
+    to->host_name = mem_dup(from->host_name);
+}
+
+const char *backup_state_name(enum backup_state state)
+{
+    switch (state) {
+    case BACKUP_FOUND:
+        return "found";
+    case BACKUP_PROVEN:
+        return "proven";
+    case BACKUP_REHEARSED:
+        return "rehearsed";
+    case BACKUP_DAMAGED:
+        return "damaged";
+    case BACKUP_EXPIRED:
+        return "expired";
+    }
+    return "unknown";
+}
+
+int backup_state_from_number(int number, enum backup_state *ret_state)
+{
+    if (number < BACKUP_FOUND || number > BACKUP_EXPIRED)
+        return 0;
+    *ret_state = (enum backup_state)number;
+    return 1;
+}
+
+const char *backup_suffix(enum job_kind kind, enum job_compress compress,
+                          enum job_disk_format format)
+{
+    switch (kind) {
+    case JOB_BACKUP_VM:
+        if (compress == JOB_COMPRESS_GZIP)
+            return ".xva.gz";
+        return compress == JOB_COMPRESS_ZSTD ? ".xva.zst" : ".xva";
+    case JOB_BACKUP_DISK:
+        return format == JOB_DISK_VHD ? ".vhd" : ".raw";
+    case JOB_BACKUP_POOL:
+        return ".db";
+    case JOB_BACKUP_HOST:
+        return ".xbk";
+    case JOB_EXPIRE:
+    case JOB_SCAN:
+    case JOB_VERIFY:
+    case JOB_RESTORE:
+    case JOB_CLEANUP:
+        break;
+    }
+    return "";
+}
+
+char *backup_meta_name(const char *file)
+{
+    static const char *const suffixes[] = {".xva.gz", ".xva.zst", ".xva", ".raw",
+                                           ".vhd",    ".db",      ".xbk"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        if (!str_ends(file, suffixes[i]))
+            continue;
+        int stem = (int)(strlen(file) - strlen(suffixes[i]));
+        return str_format("%.*s.meta", stem, file);
+    }
+    return str_format("%s.meta", file);
+}

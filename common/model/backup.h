@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A Backup: one published data file with its .meta, as the catalog and the folder tell it.
+ *
+ * proven: the four facts held while it was written; rehearsed: a restore was checked; found:
+ * adopted from an older tool or a scan; damaged: a later reading failed. Only proven and rehearsed
+ * ones protect a VM.
+ */
+#ifndef ONYX_COMMON_MODEL_BACKUP_H
+#define ONYX_COMMON_MODEL_BACKUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/mem.h"
+#include "common/model/job.h"
+
+enum backup_state {
+    BACKUP_FOUND = 1,
+    BACKUP_PROVEN = 2,
+    BACKUP_REHEARSED = 3,
+    BACKUP_DAMAGED = 4,
+    BACKUP_EXPIRED = 5
+};
+
+struct backup {
+    char *folder;    /* below the store's root */
+    char *file;      /* data file; its .meta is file's stem + ".meta" */
+    enum job_kind kind;
+    enum backup_state state;
+    char *vm_uuid;   /* NULL for host and pool backups */
+    char *vm_name;
+    char *device;    /* vdi-export: "xvda" */
+    uint64_t size_bytes;
+    char *sha256;
+    char *proof;
+    enum job_consistency consistency;
+    char job[JOB_ID_MAX];
+    char run[RUN_ID_MAX];
+    uint32_t attempt;
+    char *host_uuid; /* which host wrote it */
+    char *host_name;
+    int64_t snapshot_at; /* order of copies; wall ms UTC */
+    int64_t started_at;
+    int64_t finished_at;
+    int64_t stream_ms;
+    bool is_pinned;
+};
+
+void backup_done(struct backup *backup);
+void backup_copy(struct backup *to, const struct backup *from);
+#define CLEAN_BACKUP CLEANUP(backup_done)
+
+const char *backup_state_name(enum backup_state state);
+int backup_state_from_number(int number, enum backup_state *ret_state); /* 1 known, 0 not */
+
+/* Suffix of the data file: ".xva", ".xva.gz", ".raw", ".vhd", ".db", ".xbk". Static text. */
+const char *backup_suffix(enum job_kind kind, enum job_compress compress,
+                          enum job_disk_format format);
+
+/* ".meta" file of a data file name: suffix replaced. Caller frees. */
+char *backup_meta_name(const char *file);
+
+#endif

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A Job: one unit of work with a stable id, its attempts, and the total table of its states.
+ *
+ * A struct job is what the coordinator orders and a worker is given; a struct job_report is what a
+ * worker, and after it an agent, tells about one attempt. Both are plain values that own their
+ * texts and cross the wire. What differs between kinds is a field that the other kinds leave
+ * empty; common/wire/message checks which are needed for which kind.
+ */
+#ifndef ONYX_COMMON_MODEL_JOB_H
+#define ONYX_COMMON_MODEL_JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/error.h"
+#include "common/base/mem.h"
+#include "common/base/random.h"
+#include "common/base/text_list.h"
+
+#define JOB_ID_MAX RANDOM_ID_MAX /* 16 hex digits */
+#define RUN_ID_MAX RANDOM_ID_MAX
+#define JOB_ATTEMPTS_MAX 99
+#define JOB_DISKS_MAX 255
+#define JOB_REMAINS_MAX 256
+
+/* Kind, name on the wire and in the catalog, number (never reused). */
+#define JOB_KIND_TABLE(X)                                                                          \
+    X(BACKUP_VM, "vm-export", 1)                                                                   \
+    X(BACKUP_DISK, "vdi-export", 2)                                                                \
+    X(BACKUP_POOL, "pool-backup", 3)                                                               \
+    X(BACKUP_HOST, "host-backup", 4)                                                               \
+    X(EXPIRE, "expire", 5)                                                                         \
+    X(SCAN, "scan", 6)                                                                             \
+    X(VERIFY, "verify", 7)                                                                         \
+    X(RESTORE, "restore", 8)                                                                       \
+    X(CLEANUP, "cleanup", 9)
+
+enum job_kind {
+#define X(name, text, number) JOB_##name = number,
+    JOB_KIND_TABLE(X)
+#undef X
+};
+
+/* State, name, is an end. planned -> waiting -> assigned -> running -> one of the ends; lost goes
+ * back to planned (a new attempt) while attempts are left. */
+#define JOB_STATE_TABLE(X)                                                                         \
+    X(PLANNED, "planned", 1, false)                                                                \
+    X(WAITING, "waiting", 2, false)                                                                \
+    X(ASSIGNED, "assigned", 3, false)                                                              \
+    X(RUNNING, "running", 4, false)                                                                \
+    X(DONE, "done", 5, true)                                                                       \
+    X(FAILED, "failed", 6, true)                                                                   \
+    X(CANCELLED, "cancelled", 7, true)                                                             \
+    X(LOST, "lost", 8, true)                                                                       \
+    X(SKIPPED, "skipped", 9, true)
+
+enum job_state {
+#define X(name, text, number, end) JOB_STATE_##name = number,
+    JOB_STATE_TABLE(X)
+#undef X
+};
+
+/* What a running attempt is busy with, for people. */
+#define JOB_PHASE_TABLE(X)                                                                         \
+    X(START, "starting", 1)                                                                        \
+    X(SNAPSHOT, "snapshot", 2)                                                                     \
+    X(STREAM, "streaming", 3)                                                                      \
+    X(FINISH, "finishing", 4)                                                                      \
+    X(CLEAN, "cleaning up", 5)
+
+enum job_phase {
+#define X(name, text, number) JOB_PHASE_##name = number,
+    JOB_PHASE_TABLE(X)
+#undef X
+};
+
+enum job_compress { JOB_COMPRESS_NONE = 1, JOB_COMPRESS_GZIP = 2, JOB_COMPRESS_ZSTD = 3 };
+enum job_disk_format { JOB_DISK_RAW = 1, JOB_DISK_VHD = 2 };
+
+/* How still the guest was when its snapshot was taken. */
+enum job_consistency {
+    JOB_CRASH_CONSISTENT = 1,
+    JOB_QUIESCED = 2,
+    JOB_HOOKED = 3,
+    JOB_POWERED_OFF = 4
+};
+
+/* A disk of the subject VM as the plan saw it; a worker compares it with what it finds. */
+struct job_disk {
+    char *device; /* "xvda" */
+    char *vdi_uuid;
+    uint64_t virtual_size_bytes;
+};
+
+/* What a dead attempt may have left: its snapshot in the pool, its files in a folder. Cleanup jobs
+ * carry these; the coordinator names only attempts it knows to be dead. */
+struct job_remains {
+    char job[JOB_ID_MAX];
+    uint32_t attempt;
+    char *vm_uuid; /* NULL: no snapshot to look for */
+    char *folder;  /* NULL: no files to look for */
+    char *stem;
+};
+
+struct job {
+    char id[JOB_ID_MAX];
+    char run[RUN_ID_MAX];
+    enum job_kind kind;
+    uint32_t attempt; /* from 1 */
+    uint64_t lease;   /* n of the coordinator's lease; stands in the mark */
+
+    char *vm_uuid;  /* backup_vm, backup_disk */
+    char *vm_name;
+    char *host_uuid; /* backup_host: its own host */
+    struct job_disk *disks;
+    size_t disks_n;
+
+    char *folder; /* below the store's root, encoded: "web1" */
+    char *stem;   /* "backup_20261122-202734", this attempt's own */
+    enum job_compress compress;
+    enum job_disk_format disk_format;
+
+    uint64_t estimate_bytes; /* expected size of the files, 0 unknown; reserved in the store */
+    char *chosen_by;         /* the entry that chose it: "vm_exports: DEV-.*" */
+    uint64_t idle_timeout_ms; /* no byte for so long ends the attempt */
+
+    struct job_remains *remains; /* cleanup */
+    size_t remains_n;
+};
+
+/* One file of a backup as it was published. */
+struct job_file {
+    char *name;   /* "backup_20261122-202734.xva" */
+    uint64_t size_bytes;
+    char *sha256; /* 64 hex digits */
+    char *proof;  /* "blocks", "structure", "length" */
+};
+
+struct job_report {
+    char id[JOB_ID_MAX];
+    uint32_t attempt;
+    enum job_state state; /* running, done, failed, cancelled */
+    enum job_phase phase;
+    uint64_t bytes;       /* read from XAPI so far */
+    int64_t started_at;   /* wall ms UTC, agent's clock */
+    int64_t finished_at;  /* 0 while running */
+    int64_t snapshot_at;  /* 0 when none */
+    int64_t stream_ms;    /* time the stream took, monotonic */
+    enum job_consistency consistency;
+    bool is_clean;        /* nothing of this attempt is left in pool or store */
+    bool is_hung;         /* the worker sits in a call that does not return */
+    struct job_file *files; /* done: what was published */
+    size_t files_n;
+    struct text_list warnings;
+    struct error error; /* failed: why */
+};
+
+void job_done(struct job *job);
+void job_copy(struct job *to, const struct job *from); /* to is zero or done before */
+struct job_disk *job_add_disk(struct job *job);
+struct job_remains *job_add_remains(struct job *job);
+
+void job_report_done(struct job_report *report);
+void job_report_copy(struct job_report *to, const struct job_report *from);
+struct job_file *job_report_add_file(struct job_report *report);
+
+#define CLEAN_JOB CLEANUP(job_done)
+#define CLEAN_JOB_REPORT CLEANUP(job_report_done)
+
+const char *job_kind_name(enum job_kind kind);
+const char *job_state_name(enum job_state state);
+const char *job_phase_name(enum job_phase phase);
+const char *job_consistency_name(enum job_consistency consistency); /* "crash-consistent" ... */
+/* 1 known, 0 not. */
+int job_kind_from_number(int number, enum job_kind *ret_kind);
+int job_kind_from_name(const char *name, enum job_kind *ret_kind);
+int job_state_from_number(int number, enum job_state *ret_state);
+int job_state_from_name(const char *name, enum job_state *ret_state);
+int job_phase_from_number(int number, enum job_phase *ret_phase);
+
+/* Whether the state is an end (for this run). */
+bool job_state_is_end(enum job_state state);
+
+/* The total table: may a job go from one state to the other? */
+bool job_state_may_follow(enum job_state from, enum job_state to);
+
+/* Sixteen lower-case hex digits. */
+bool job_id_is_valid(const char *text);
+
+#endif
