@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The VBD's device names the file as the file SR's driver does; numbers count up from 0 over what
+ * dom0 has attached.
+ */
+#include "tests/poolsim/attach.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/str.h"
+#include "tests/poolsim/store.h"
+
+#include "common/base/poison.h"
+
+static bool device_is_used(struct pool *pool, const struct object *dom0, const char *number)
+{
+    const struct text_list *vbds = object_set(dom0, F_VM_VBDs);
+    for (size_t i = 0; i < vbds->n; i++) {
+        const struct object *vbd = store_find(pool, CLASS_VBD, vbds->items[i]);
+        if (vbd && strcmp(object_text(vbd, F_VBD_userdevice), number) == 0)
+            return true;
+    }
+    return false;
+}
+
+static char *free_device(struct pool *pool, const struct host *host)
+{
+    const struct object *dom0 = store_find(pool, CLASS_VM, host->dom0_ref);
+    unsigned number = 0;
+    char *text = str_format("%u", number);
+    while (dom0 && device_is_used(pool, dom0, text)) {
+        free(text);
+        text = str_format("%u", ++number);
+    }
+    return text;
+}
+
+void attach_to_dom0(struct host *host, const char *vdi_ref, bool is_read_only,
+                    char ret_vbd_ref[REF_MAX])
+{
+    struct pool *pool = host->pool;
+    const struct object *vdi = store_find(pool, CLASS_VDI, vdi_ref);
+    const struct object *sr = vdi ? object_follow(pool, vdi, F_VDI_SR) : NULL;
+    CLEAN_CHAR char *device = str_format("sr/%s/%s.raw", sr ? object_uuid(sr) : "",
+                                         vdi ? object_uuid(vdi) : "");
+    CLEAN_CHAR char *number = free_device(pool, host);
+    struct object *vbd = store_create(pool, CLASS_VBD);
+    object_set_text(pool, vbd, F_VBD_VM, host->dom0_ref);
+    object_set_text(pool, vbd, F_VBD_VDI, vdi_ref);
+    object_set_text(pool, vbd, F_VBD_device, device);
+    object_set_text(pool, vbd, F_VBD_userdevice, number);
+    object_set_text(pool, vbd, F_VBD_mode, is_read_only ? "RO" : "RW");
+    object_set_text(pool, vbd, F_VBD_type, "Disk");
+    object_set_bool(pool, vbd, F_VBD_unpluggable, true);
+    object_set_bool(pool, vbd, F_VBD_empty, false);
+    object_set_bool(pool, vbd, F_VBD_currently_attached, true);
+    (void)str_copy(ret_vbd_ref, REF_MAX, object_ref(vbd));
+}
+
+void attach_end(struct pool *pool, const char *vbd_ref)
+{
+    struct object *vbd = store_find(pool, CLASS_VBD, vbd_ref);
+    if (vbd)
+        store_destroy(pool, vbd);
+}
+
+static void add_sr(const struct object *vdi, struct text_list *srs)
+{
+    if (vdi && !text_list_has(srs, object_text(vdi, F_VDI_SR)))
+        text_list_add(srs, object_text(vdi, F_VDI_SR));
+}
+
+int attach_vm_srs(struct pool *pool, const char *vm_ref, struct text_list *ret_srs)
+{
+    const struct object *vm = store_find(pool, CLASS_VM, vm_ref);
+    if (!vm)
+        return -1;
+    const struct text_list *vbds = object_set(vm, F_VM_VBDs);
+    for (size_t i = 0; i < vbds->n; i++) {
+        const struct object *vbd = store_find(pool, CLASS_VBD, vbds->items[i]);
+        if (vbd && !object_bool(vbd, F_VBD_empty))
+            add_sr(object_follow(pool, vbd, F_VBD_VDI), ret_srs);
+    }
+    if (strcmp(object_text(vm, F_VM_power_state), "Suspended") == 0)
+        add_sr(object_follow(pool, vm, F_VM_suspend_VDI), ret_srs);
+    return 0;
+}
+
+bool attach_host_sees(struct pool *pool, const struct host *host, const struct text_list *srs)
+{
+    for (size_t i = 0; i < srs->n; i++)
+        if (!pool_host_sees_sr(pool, host, srs->items[i]))
+            return false;
+    return true;
+}
