@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The last response in the tail counts: what stands before it may be the guest's own bytes.
+ */
+#include "common/format/late_error.h"
+
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/base/str.h"
+
+#include "common/base/poison.h"
+
+void late_error_feed(struct late_error *late, const void *bytes, size_t n)
+{
+    const char *from = bytes;
+
+    if (n >= LATE_ERROR_TAIL) {
+        memcpy(late->tail, from + (n - LATE_ERROR_TAIL), LATE_ERROR_TAIL);
+        late->n = LATE_ERROR_TAIL;
+        return;
+    }
+    if (!n)
+        return;
+    size_t keep = late->n < LATE_ERROR_TAIL - n ? late->n : LATE_ERROR_TAIL - n;
+    memmove(late->tail, late->tail + (late->n - keep), keep);
+    memcpy(late->tail + keep, from, n);
+    late->n = keep + n;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* "HTTP/1.x 4NN " or "HTTP/1.x 5NN " at text. */
+static bool is_status_line(const char *text, size_t n)
+{
+    return n >= 13 && memcmp(text, "HTTP/1.", 7) == 0 && is_digit(text[7]) && text[8] == ' ' &&
+           (text[9] == '4' || text[9] == '5') && is_digit(text[10]) && is_digit(text[11]) &&
+           text[12] == ' ';
+}
+
+/* Append text with mark-up and runs of white space turned into single blanks. */
+static void add_plain(struct str *out, const char *text, size_t n)
+{
+    bool in_tag = false;
+
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+        bool is_blank = c <= ' ' || c == 0x7f || c == '<' || c == '>';
+        if (c == '<')
+            in_tag = true;
+        if (in_tag || is_blank) {
+            if (out->len && out->data[out->len - 1] != ' ')
+                str_add_char(out, ' ');
+            in_tag = in_tag && c != '>';
+            continue;
+        }
+        str_add_char(out, (char)c);
+    }
+    while (out->len && out->data[out->len - 1] == ' ')
+        str_set_len(out, out->len - 1);
+}
+
+/* XAPI's page says the same for every error and names the cause under this heading. */
+static void skip_to_cause(const char **body, size_t *n)
+{
+    static const char heading[] = "Additional information </h1>";
+    const char *at = memmem(*body, *n, heading, sizeof heading - 1);
+
+    if (!at)
+        return;
+    at += sizeof heading - 1;
+    *n -= (size_t)(at - *body);
+    *body = at;
+}
+
+bool late_error_find(const struct late_error *late, char text[LATE_ERROR_TEXT_MAX])
+{
+    CLEAN_STR struct str out = STR_INIT;
+    size_t at = late->n;
+
+    while (at > 0 && !is_status_line(late->tail + at - 1, late->n - at + 1))
+        at--;
+    if (at == 0)
+        return false;
+    const char *line = late->tail + at - 1;
+    size_t left = late->n - at + 1;
+    const char *end = memchr(line, '\r', left);
+    add_plain(&out, line, end ? (size_t)(end - line) : left);
+    const char *body = memmem(line, left, "\r\n\r\n", 4);
+    if (body && (size_t)(body - line) + 4 < left) {
+        body += 4;
+        size_t n = left - (size_t)(body - line);
+        skip_to_cause(&body, &n);
+        str_add(&out, ": ");
+        add_plain(&out, body, n);
+    }
+    str_copy(text, LATE_ERROR_TEXT_MAX, str_text(&out));
+    return true;
+}
