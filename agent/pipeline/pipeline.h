@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * One stream from the pool into one file, believed only when four facts agree.
+ *
+ * Two threads joined by a ring: the caller's receives and checks, a second one digests and writes.
+ * The facts: the stream ended in order; the pool's task was seen to succeed; the format is
+ * complete; the file is durable. If the store hangs, the caller's thread does not wait for it: the
+ * stream is closed, the ring is left to the hanging thread and the caller is told (is_hung).
+ */
+#ifndef ONYX_AGENT_PIPELINE_PIPELINE_H
+#define ONYX_AGENT_PIPELINE_PIPELINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/error.h"
+#include "common/format/digest.h"
+
+#define PIPELINE_BLOCKS 16
+#define PIPELINE_BLOCK_BYTES (1u << 20)
+
+/* What a source hands its bytes to; a failure means: close the stream and come back. */
+typedef int pipeline_intake_fn(void *intake, const void *bytes, size_t n, struct error *err);
+
+struct pipeline_source {
+    /* Run the stream to its end, on the caller's thread. 0 only if it ended in order. */
+    int (*run)(void *context, pipeline_intake_fn *intake, void *intake_context, struct error *err);
+    /* What the pool's task says: 1 success, 0 still pending after wait_ms, -1 failed (*err). */
+    int (*outcome)(void *context, int64_t wait_ms, struct error *err);
+    void *context;
+};
+
+struct pipeline_check {
+    int (*feed)(void *context, const void *bytes, size_t n, struct error *err);
+    int (*finish)(void *context, struct error *err); /* 0: the format is complete */
+    void *context;
+};
+
+/* Runs on the second thread. */
+struct pipeline_sink {
+    int (*write)(void *context, const void *bytes, size_t n, struct error *err);
+    int (*finish)(void *context, struct error *err); /* 0: durable */
+    /* Called once, when no thread uses context any more: behind pipeline_run, or when a hanging
+     * call came back. May be NULL. */
+    void (*release)(void *context);
+    void *context;
+};
+
+struct pipeline_settings {
+    size_t blocks;           /* 0: PIPELINE_BLOCKS */
+    size_t block_bytes;      /* 0: PIPELINE_BLOCK_BYTES */
+    int64_t hang_ms;         /* a sink that takes nothing for so long hangs; 0: 10 min */
+    int64_t outcome_ms;      /* how long the task may stay pending behind the stream; 0: 60 s */
+    /* Asked between blocks and while waiting; true: end as soon as possible. May be NULL. */
+    bool (*is_cancelled)(void *context);
+    void (*progress)(void *context, uint64_t bytes); /* after each block; may be NULL */
+    void *context;
+};
+
+struct pipeline_result {
+    uint64_t bytes; /* that came in */
+    int64_t stream_ms;
+    bool stream_ended, task_succeeded, format_complete, file_durable; /* the four facts */
+    bool is_hung; /* the sink's thread was left behind; its context is still in use */
+    char sha256[DIGEST_TEXT_MAX];
+};
+
+/*
+ * 0 if all four facts hold. *ret is filled in both cases, as far as it came.
+ *
+ * Fails:  with the cause that came first: what our side did (ERROR_CANCELLED, ERROR_NO_SPACE, a
+ *         hanging store), else what the pool's task says, else how the stream broke, else what
+ *         the check found.
+ */
+int pipeline_run(const struct pipeline_source *source, const struct pipeline_check *check,
+                 const struct pipeline_sink *sink, const struct pipeline_settings *settings,
+                 struct pipeline_result *ret, struct error *err);
+
+#endif

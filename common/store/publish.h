@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * How a backup comes to be seen: data and .meta are written under partial names, made durable,
+ * and renamed in an order that leaves no doubt after any crash.
+ *
+ *     <file>.<job>-<attempt>.partial   data, written and fsynced
+ *     <stem>.meta.partial              only when all facts hold; fsynced, and the folder
+ *     rename data, rename .meta, fsync the folder
+ *
+ * So a whole .meta.partial proves that its data is whole and durable, and .meta is the commit. A
+ * stem belongs to one attempt for ever. publish_settle ends what a dead attempt began: forward if
+ * its .meta.partial is whole and the data is there, back otherwise.
+ */
+#ifndef ONYX_COMMON_STORE_PUBLISH_H
+#define ONYX_COMMON_STORE_PUBLISH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/mem.h"
+
+struct error;
+struct publish;
+struct store;
+
+#define PUBLISH_PARTIAL ".partial"
+#define PUBLISH_META ".meta"
+
+/* Texts are borrowed. */
+struct publish_place {
+    const char *folder;
+    const char *stem;   /* "backup_20261122-202734" */
+    const char *suffix; /* ".xva" */
+    const char *job;
+    uint32_t attempt;
+};
+
+/*
+ * Open the partial data file, making the folder if it is not there.
+ *
+ * Owns:   place is copied; store is borrowed until publish_free.
+ * Fails:  ERROR_EXISTS (a file of that name or a partial of that attempt is there),
+ *         ERROR_BAD_INPUT, ERROR_NO_SPACE, ERROR_IO, ERROR_STORE_FOREIGN.
+ */
+int publish_begin(struct store *store, const struct publish_place *place,
+                  struct publish **ret_publish, struct error *err);
+
+/* Append to the data. Pages already on their way to the share are given up, so that a backup does
+ * not drive everything else out of the host's memory. May be called from another thread. */
+int publish_write(struct publish *publish, const void *bytes, size_t n, struct error *err);
+
+/* All data was written: fsync. Afterwards it is durable under its partial name. */
+int publish_end_data(struct publish *publish, struct error *err);
+
+uint64_t publish_bytes(const struct publish *publish);
+const char *publish_file(const struct publish *publish); /* final name of the data file */
+
+/* Write .meta and make both visible. After success nothing is partial. After a failure in front of
+ * the first rename publish_abandon undoes everything; behind it publish_settle must decide, and
+ * publish_abandon does nothing. */
+int publish_commit(struct publish *publish, const char *meta, size_t n, struct error *err);
+
+/* Remove what is partial. *err is set if something may be left. */
+int publish_abandon(struct publish *publish, struct error *err);
+
+/* Closes; does not remove anything. */
+void publish_free(struct publish *publish);
+#define CLEAN_PUBLISH CLEANUP(publish_clean)
+void publish_clean(struct publish **publish);
+
+enum publish_outcome {
+    PUBLISH_NOTHING,     /* nothing of the attempt was there */
+    PUBLISH_WAS_DONE,    /* its .meta is there */
+    PUBLISH_ROLLED_FORWARD,
+    PUBLISH_ROLLED_BACK,
+    PUBLISH_FOREIGN_DATA /* a data file without .meta: not touched, a person must look */
+};
+
+/* End what an attempt began that is known to be dead. May be repeated. folder may be absent. */
+int publish_settle(struct store *store, const char *folder, const char *stem, const char *job,
+                   uint32_t attempt, enum publish_outcome *ret_outcome, struct error *err);
+
+const char *publish_outcome_name(enum publish_outcome outcome);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * `.onyxpool/SHA256SUMS`: the digests of all backups in the form that sha256sum -c reads from the
+ * store's root.
+ *
+ * One writer: the coordinator that holds the lease, behind its catalog's commit; workers of several
+ * hosts could only race here. The digest of each file stands in its .meta too: this file is for
+ * people and can be made anew.
+ */
+#ifndef ONYX_COMMON_STORE_SUMS_H
+#define ONYX_COMMON_STORE_SUMS_H
+
+#include <stddef.h>
+
+struct error;
+struct store;
+
+#define SUMS_FILE "SHA256SUMS"
+#define SUMS_MAX (64u << 20)
+
+/* Texts are borrowed. sha256 NULL: the line of this file goes. */
+struct sums_entry {
+    const char *folder;
+    const char *file;
+    const char *sha256;
+};
+
+/* Add, replace or drop lines; lines of other files stay as they are. The file is replaced whole. */
+int sums_update(struct store *store, const struct sums_entry *entries, size_t n, struct error *err);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What a killed process of ours leaves with XAPI beside snapshots: its session and its tasks.
+ *
+ * XAPI lists no sessions, so whoever logs in writes the reference into a small file (0600), and the
+ * next process of that place logs it out first. Tasks are found by their label: every task that we
+ * create is called "onyxpool <job id>".
+ */
+#ifndef ONYX_COMMON_XAPI_REMAINS_H
+#define ONYX_COMMON_XAPI_REMAINS_H
+
+#include <stddef.h>
+
+struct error;
+struct xapi;
+
+#define REMAINS_TASK_PREFIX "onyxpool "
+#define REMAINS_SESSION_MAX 256
+
+/* "onyxpool <job>": the name_label of tasks that belong to a job. Caller frees. */
+char *remains_task_label(const char *job);
+
+/* Write down the session that x has; path's folder must exist. */
+int remains_record_session(const char *path, const struct xapi *x, struct error *err);
+
+/* Log out the session that path names, if it still lives and is not x's own, and remove path. 1 one
+ * was logged out, 0 there was none, -1 failed (path stays). */
+int remains_reap_session(const char *path, struct xapi *x, struct error *err);
+
+/* Destroy finished tasks of a job, and cancel and destroy pending ones. *ret_n may be NULL. */
+int remains_reap_tasks(struct xapi *x, const char *job, size_t *ret_n, struct error *err);
+
+#endif
