@@ -87,6 +87,18 @@ int attach_vm_srs(struct pool *pool, const char *vm_ref, struct text_list *ret_s
     return 0;
 }
 
+bool attach_is_vhd_backed(struct pool *pool, const char *vdi_ref)
+{
+    static const char *const types[] = {"ext",    "nfs",     "lvm",      "lvmoiscsi",
+                                        "lvmohba", "lvmofcoe", "smb", "xfs"};
+    const struct object *vdi = store_find(pool, CLASS_VDI, vdi_ref);
+    const struct object *sr = vdi ? object_follow(pool, vdi, F_VDI_SR) : NULL;
+    for (size_t i = 0; sr && i < sizeof types / sizeof types[0]; i++)
+        if (strcmp(object_text(sr, F_SR_type), types[i]) == 0)
+            return true;
+    return false;
+}
+
 bool attach_host_sees(struct pool *pool, const struct host *host, const struct text_list *srs)
 {
     for (size_t i = 0; i < srs->n; i++)

@@ -25,6 +25,10 @@ void attach_end(struct pool *pool, const char *vbd_ref);
  * Suspended. Lock held. Source: contract 5. 0, or -1 when there is no such VM. */
 int attach_vm_srs(struct pool *pool, const char *vm_ref, struct text_list *ret_srs);
 
+/* Whether the VDI's SR keeps its disks as VHDs: allocation by 2 MiB clusters, base= works. Others
+ * hold raw devices. Lock held. */
+bool attach_is_vhd_backed(struct pool *pool, const char *vdi_ref);
+
 /* Whether this host sees them all. Lock held. */
 bool attach_host_sees(struct pool *pool, const struct host *host, const struct text_list *srs);
 

@@ -133,11 +133,13 @@ static int step(void *context, uint64_t offset, struct error *err)
     return 0;
 }
 
-static void style_of(const struct profile *profile, struct xva_style *ret_style)
+/* Lock held. Later releases read the cluster lists of VHDs; raw devices are scanned for zeros. */
+static void find_style(struct pool *pool, const char *vdi_ref, struct xva_style *ret_style)
 {
-    ret_style->has_xxhash = profile->has_xxhash;
-    ret_style->sends_clusters = profile->has_zero_clusters;
-    ret_style->sends_keepalives = profile->sends_keepalives;
+    ret_style->has_xxhash = pool->profile->has_xxhash;
+    ret_style->sends_clusters =
+        pool->profile->id >= PROFILE_XS8 && attach_is_vhd_backed(pool, vdi_ref);
+    ret_style->sends_keepalives = pool->profile->sends_keepalives;
 }
 
 static int attach_fails(struct export_job *job, const struct ova_disk *disk, struct error *err)
@@ -159,8 +161,8 @@ static int send_disk(struct export_job *job, const struct ova_disk *disk, struct
     job->source = stream_source(job->stream, job->disk_number++);
     if (!bytes || job->source.fault == SOURCE_ATTACH_FAILS)
         return attach_fails(job, disk, err);
-    style_of(pool->profile, &style);
     pool_lock(pool);
+    find_style(pool, disk->vdi_ref, &style);
     attach_to_dom0(job->context.host, disk->vdi_ref, true, vbd_ref);
     pool_unlock(pool);
     failed = xva_write_disk(compressor_sink(job->compressor), bytes, prefix, &style, step, job, err);

@@ -9,5 +9,6 @@
 
 const struct handler_row data_handlers[] = {
     {"GET", "/export", handler_export},
+    {"GET", "/export_metadata", handler_export_metadata},
     {NULL, NULL, NULL},
 };

@@ -149,15 +149,15 @@ static int write_block_at(struct disk_job *job, struct disk *disk, uint64_t offs
     uint64_t left = disk_size(disk) - offset;
     size_t n = (size_t)(left < XVA_BLOCK_BYTES ? left : XVA_BLOCK_BYTES);
     bool is_wanted = false;
-    bool keeps_alive = job->style->sends_keepalives && !job->style->sends_clusters;
-    if (read_if_wanted(job, disk, offset, n, offset == 0 || left <= XVA_BLOCK_BYTES, &is_wanted,
-                       err) != 0)
-        return -1;
-    if (is_wanted)
-        return send_block(job, n, err);
+    bool is_edge = offset == 0 || left <= XVA_BLOCK_BYTES;
+    bool keeps_alive = job->style->sends_keepalives && !job->style->sends_clusters && !is_edge;
     /* A keep-alive takes a number; the block itself then takes the next one. */
     if (keeps_alive && job->silent_bytes > XVA_KEEPALIVE_BYTES && send_block(job, 0, err) != 0)
         return -1;
+    if (read_if_wanted(job, disk, offset, n, is_edge, &is_wanted, err) != 0)
+        return -1;
+    if (is_wanted)
+        return send_block(job, n, err);
     job->silent_bytes += n;
     job->number++;
     return 0;
