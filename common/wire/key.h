@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The keys of a pool: one pool key that only the coordinator has, and from it one key per host.
+ *
+ * Key files are one line of text, mode 0600, owned by whoever runs the program:
+ *     onyxpool-pool-key-1 <64 hex digits>
+ *     onyxpool-agent-key-1 <host uuid> <64 hex digits>
+ * An agent key is keyed BLAKE2b(pool key, host uuid): who has one host's key can't make another's.
+ * Keys are wiped by their _done and never logged or put into an error.
+ */
+#ifndef ONYX_COMMON_WIRE_KEY_H
+#define ONYX_COMMON_WIRE_KEY_H
+
+#include "common/base/mem.h"
+#include "common/base/random.h"
+
+struct error;
+struct str;
+
+#define WIRE_KEY_BYTES 32
+
+struct wire_pool_key {
+    unsigned char bytes[WIRE_KEY_BYTES];
+};
+
+struct wire_agent_key {
+    char host_uuid[UUID_TEXT_MAX];
+    unsigned char bytes[WIRE_KEY_BYTES];
+};
+
+void wire_pool_key_done(struct wire_pool_key *key);
+void wire_agent_key_done(struct wire_agent_key *key);
+#define CLEAN_WIRE_POOL_KEY CLEANUP(wire_pool_key_done)
+#define CLEAN_WIRE_AGENT_KEY CLEANUP(wire_agent_key_done)
+
+/* Make a pool key file (0600). ERROR_EXISTS: an existing file is never replaced. */
+int wire_pool_key_create(const char *path, const struct random *random, struct error *err);
+
+/* ERROR_NOT_FOUND (says how to make one), ERROR_SETTINGS (mode, owner, contents). */
+int wire_pool_key_read(const char *path, struct wire_pool_key *ret_key, struct error *err);
+int wire_agent_key_read(const char *path, struct wire_agent_key *ret_key, struct error *err);
+
+/* The key of a host. ERROR_USAGE when host_uuid is no uuid. Upper case is taken as lower. */
+int wire_agent_key_make(const struct wire_pool_key *pool_key, const char *host_uuid,
+                        struct wire_agent_key *ret_key, struct error *err);
+
+/* The agent key file's line, with its line feed, appended to out; the caller wipes it. */
+void wire_agent_key_format(const struct wire_agent_key *key, struct str *out);
+
+/* Write an agent key file (0600). ERROR_EXISTS. */
+int wire_agent_key_create(const char *path, const struct wire_agent_key *key, struct error *err);
+
+/* Overwrite a text that held a secret and release it. */
+void wire_secret_done(struct str *text);
+
+#endif
