@@ -2,6 +2,7 @@
 /*
  * Which data handler serves which path.
  */
+#include "tests/poolsim/handler_vdi.h"
 #include "tests/poolsim/handler_vm.h"
 #include "tests/poolsim/http.h"
 
@@ -10,5 +11,6 @@
 const struct handler_row data_handlers[] = {
     {"GET", "/export", handler_export},
     {"GET", "/export_metadata", handler_export_metadata},
+    {"GET", "/export_raw_vdi", handler_export_raw_vdi},
     {NULL, NULL, NULL},
 };
