@@ -8,8 +8,7 @@
  *     rename data, rename .meta, fsync the folder
  *
  * So a whole .meta.partial proves that its data is whole and durable, and .meta is the commit. A
- * stem belongs to one attempt for ever. publish_settle ends what a dead attempt began: forward if
- * its .meta.partial is whole and the data is there, back otherwise.
+ * stem belongs to one attempt for ever. What a dead attempt began is ended by common/store/settle.
  */
 #ifndef ONYX_COMMON_STORE_PUBLISH_H
 #define ONYX_COMMON_STORE_PUBLISH_H
@@ -57,7 +56,7 @@ uint64_t publish_bytes(const struct publish *publish);
 const char *publish_file(const struct publish *publish); /* final name of the data file */
 
 /* Write .meta and make both visible. After success nothing is partial. After a failure in front of
- * the first rename publish_abandon undoes everything; behind it publish_settle must decide, and
+ * the first rename publish_abandon undoes everything; behind it settle_attempt must decide, and
  * publish_abandon does nothing. */
 int publish_commit(struct publish *publish, const char *meta, size_t n, struct error *err);
 
@@ -68,19 +67,5 @@ int publish_abandon(struct publish *publish, struct error *err);
 void publish_free(struct publish *publish);
 #define CLEAN_PUBLISH CLEANUP(publish_clean)
 void publish_clean(struct publish **publish);
-
-enum publish_outcome {
-    PUBLISH_NOTHING,     /* nothing of the attempt was there */
-    PUBLISH_WAS_DONE,    /* its .meta is there */
-    PUBLISH_ROLLED_FORWARD,
-    PUBLISH_ROLLED_BACK,
-    PUBLISH_FOREIGN_DATA /* a data file without .meta: not touched, a person must look */
-};
-
-/* End what an attempt began that is known to be dead. May be repeated. folder may be absent. */
-int publish_settle(struct store *store, const char *folder, const char *stem, const char *job,
-                   uint32_t attempt, enum publish_outcome *ret_outcome, struct error *err);
-
-const char *publish_outcome_name(enum publish_outcome outcome);
 
 #endif

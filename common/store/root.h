@@ -85,7 +85,8 @@ int store_unlink(struct store *store, int folder, const char *name, struct error
 int store_file_size(struct store *store, int folder, const char *name, uint64_t *ret_bytes,
                     struct error *err);
 
-/* Call entry for each name in the folder; entry gives 0 to go on, 1 to end, -1 with *err set. */
+/* Call entry for each name in the folder (-1: the root); entry gives 0 to go on, 1 to end, or -1
+ * having set this same *err. */
 int store_list(struct store *store, int folder, store_list_fn *entry, void *context,
                struct error *err);
 

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Partial files, their durable writing, and the renames that make a backup visible.
+ *
+ * The folder is fsynced before the first rename too: else a power cut could keep the data's new
+ * name and lose .meta.partial, which would leave a data file that nobody vouches for. Errors of
+ * early write-back are taken seriously: the kernel reports each of them once per descriptor, so
+ * one that we passed over would be missing at fsync.
+ * Source: fsync(2), sync_file_range(2), rename(2); Linux mm/filemap.c, errseq.
+ */
+#include "common/store/publish.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/error.h"
+#include "common/base/fd.h"
+#include "common/base/str.h"
+#include "common/store/root.h"
+
+#include "common/base/poison.h"
+
+#define FLUSH_BYTES (8u << 20)
+
+enum publish_step {
+    STEP_DATA,     /* data is being written */
+    STEP_DURABLE,  /* data is durable under its partial name */
+    STEP_RENAMING, /* from here on settle_attempt decides */
+    STEP_DONE
+};
+
+struct publish {
+    struct store *store;
+    int folder;
+    int fd;
+    enum publish_step step;
+    char *file, *meta;
+    char *file_partial, *meta_partial;
+    uint64_t bytes;
+    uint64_t flushed; /* write-back was begun up to here */
+    uint64_t dropped; /* and ended, and the pages given up, up to here */
+};
+
+static char *partial_name(const char *file, const char *job, uint32_t attempt)
+{
+    return str_format("%s.%s-%u" PUBLISH_PARTIAL, file, job, (unsigned)attempt);
+}
+
+void publish_free(struct publish *publish)
+{
+    if (publish == NULL)
+        return;
+    fd_close(&publish->fd);
+    fd_close(&publish->folder);
+    free(publish->file);
+    free(publish->meta);
+    free(publish->file_partial);
+    free(publish->meta_partial);
+    free(publish);
+}
+
+void publish_clean(struct publish **publish)
+{
+    publish_free(*publish);
+    *publish = NULL;
+}
+
+/* Neither the final names nor .meta.partial may be there. */
+static int refuse_existing(struct publish *publish, const char *folder, struct error *err)
+{
+    const char *names[] = {publish->file, publish->meta, publish->meta_partial};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        uint64_t bytes;
+        int found = store_file_size(publish->store, publish->folder, names[i], &bytes, err);
+        if (found < 0)
+            return -1;
+        if (found == 1)
+            return error_set(err, ERROR_EXISTS, "%s/%s is there already", folder, names[i]);
+    }
+    return 0;
+}
+
+static int check_place(const struct publish_place *place, struct error *err)
+{
+    CLEAN_CHAR char *longest = str_format("%s%s.%s-%u" PUBLISH_PARTIAL, place->stem, place->suffix,
+                                          place->job, (unsigned)place->attempt);
+    if (!job_id_is_valid(place->job))
+        return error_set(err, ERROR_BAD_INPUT, "'%s' is no job's id", place->job);
+    return store_check_name(longest, err);
+}
+
+int publish_begin(struct store *store, const struct publish_place *place,
+                  struct publish **ret_publish, struct error *err)
+{
+    const struct store_ops *ops = store_ops(store);
+    if (check_place(place, err) != 0)
+        return -1;
+    CLEANUP(publish_clean) struct publish *publish = mem_zero(1, sizeof *publish);
+    publish->store = store;
+    publish->fd = publish->folder = -1;
+    publish->file = str_format("%s%s", place->stem, place->suffix);
+    publish->meta = str_format("%s" PUBLISH_META, place->stem);
+    publish->file_partial = partial_name(publish->file, place->job, place->attempt);
+    publish->meta_partial = str_format("%s" PUBLISH_PARTIAL, publish->meta);
+    if (store_open_folder(store, place->folder, true, &publish->folder, err) != 0 ||
+        refuse_existing(publish, place->folder, err) != 0)
+        return -1;
+    publish->fd = ops->open(ops->context, publish->folder, publish->file_partial,
+                            O_WRONLY | O_CREAT | O_EXCL, 0644);
+    if (publish->fd < 0)
+        return error_set_sys(err, ERROR_IO, errno, "create %s/%s", place->folder,
+                             publish->file_partial);
+    *ret_publish = publish;
+    publish = NULL;
+    return 0;
+}
+
+/* Results of sync_file_range that tell of lost data, not of a file system that lacks it. */
+static bool is_write_error(int result, int why)
+{
+    return result != 0 && (why == EIO || why == ENOSPC || why == EDQUOT);
+}
+
+/* Begin write-back of the newest piece; wait for the one before and give up its pages. */
+static int flush_behind(struct publish *publish, struct error *err)
+{
+    off_t from = (off_t)publish->dropped;
+    off_t middle = (off_t)publish->flushed;
+    off_t end = (off_t)publish->bytes;
+    int result = sync_file_range(publish->fd, middle, end - middle, SYNC_FILE_RANGE_WRITE);
+    if (is_write_error(result, errno))
+        return error_set_sys(err, ERROR_IO, errno, "write %s", publish->file_partial);
+    if (middle > from) {
+        result = sync_file_range(publish->fd, from, middle - from,
+                                 SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                                     SYNC_FILE_RANGE_WAIT_AFTER);
+        if (is_write_error(result, errno))
+            return error_set_sys(err, ERROR_IO, errno, "write %s", publish->file_partial);
+        (void)posix_fadvise(publish->fd, from, middle - from, POSIX_FADV_DONTNEED);
+    }
+    publish->dropped = publish->flushed;
+    publish->flushed = publish->bytes;
+    return 0;
+}
+
+int publish_write(struct publish *publish, const void *bytes, size_t n, struct error *err)
+{
+    if (store_write_all(publish->store, publish->fd, publish->file_partial, bytes, n, err) != 0)
+        return -1;
+    publish->bytes += n;
+    if (publish->bytes - publish->flushed >= FLUSH_BYTES)
+        return flush_behind(publish, err);
+    return 0;
+}
+
+int publish_end_data(struct publish *publish, struct error *err)
+{
+    if (store_sync(publish->store, publish->fd, publish->file_partial, err) != 0)
+        return -1;
+    (void)posix_fadvise(publish->fd, 0, 0, POSIX_FADV_DONTNEED);
+    publish->step = STEP_DURABLE;
+    return 0;
+}
+
+uint64_t publish_bytes(const struct publish *publish)
+{
+    return publish->bytes;
+}
+
+const char *publish_file(const struct publish *publish)
+{
+    return publish->file;
+}
+
+static int write_meta(struct publish *publish, const char *meta, size_t n, struct error *err)
+{
+    const struct store_ops *ops = store_ops(publish->store);
+    CLEAN_FD int fd = ops->open(ops->context, publish->folder, publish->meta_partial,
+                                O_WRONLY | O_CREAT | O_EXCL, 0644);
+    if (fd < 0)
+        return error_set_sys(err, ERROR_IO, errno, "create %s", publish->meta_partial);
+    if (store_write_all(publish->store, fd, publish->meta_partial, meta, n, err) != 0 ||
+        store_sync(publish->store, fd, publish->meta_partial, err) != 0)
+        return -1;
+    return store_sync(publish->store, publish->folder, "the folder", err);
+}
+
+static int rename_in(struct store *store, int folder, const char *from, const char *to,
+                     struct error *err)
+{
+    const struct store_ops *ops = store_ops(store);
+    if (ops->rename(ops->context, folder, from, to) != 0)
+        return error_set_sys(err, ERROR_IO, errno, "rename %s to %s", from, to);
+    return 0;
+}
+
+int publish_commit(struct publish *publish, const char *meta, size_t n, struct error *err)
+{
+    if (publish->step != STEP_DURABLE)
+        return error_set(err, ERROR_INTERNAL, "%s is not durable yet", publish->file_partial);
+    if (write_meta(publish, meta, n, err) != 0)
+        return -1;
+    publish->step = STEP_RENAMING;
+    if (rename_in(publish->store, publish->folder, publish->file_partial, publish->file, err) !=
+            0 ||
+        rename_in(publish->store, publish->folder, publish->meta_partial, publish->meta, err) != 0)
+        return -1;
+    if (store_sync(publish->store, publish->folder, "the folder", err) != 0)
+        return -1;
+    publish->step = STEP_DONE;
+    return 0;
+}
+
+int publish_abandon(struct publish *publish, struct error *err)
+{
+    if (publish->step == STEP_RENAMING || publish->step == STEP_DONE)
+        return 0;
+    fd_close(&publish->fd);
+    /* .meta.partial first: while it is there, whole data beside it counts. */
+    int meta = store_unlink(publish->store, publish->folder, publish->meta_partial, err);
+    int data = store_unlink(publish->store, publish->folder, publish->file_partial,
+                            meta < 0 ? NULL : err);
+    return meta < 0 || data < 0 ? -1 : 0;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * All is decided by what stands in the folder now, so settling may itself be killed at any moment
+ * and repeated.
+ */
+#include "common/store/settle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/error.h"
+#include "common/base/fd.h"
+#include "common/base/str.h"
+#include "common/base/text_list.h"
+#include "common/format/meta.h"
+#include "common/store/publish.h"
+#include "common/store/root.h"
+
+#include "common/base/poison.h"
+
+/* One attempt's files in an open folder. */
+struct settle {
+    struct store *store;
+    int folder;
+    const char *stem, *job;
+    uint32_t attempt;
+    char *meta, *meta_partial;
+    char *partial_end;            /* ".<job>-<attempt>.partial" */
+    struct text_list partials;    /* data partials of this attempt */
+    struct text_list data;        /* files of this stem under final names, .meta excepted */
+};
+
+static void settle_done(struct settle *settle)
+{
+    fd_close(&settle->folder);
+    free(settle->meta);
+    free(settle->meta_partial);
+    free(settle->partial_end);
+    text_list_done(&settle->partials);
+    text_list_done(&settle->data);
+}
+
+static int note_entry(void *context, const char *name)
+{
+    struct settle *settle = context;
+    size_t n = strlen(settle->stem);
+    if (strncmp(name, settle->stem, n) != 0 || name[n] != '.')
+        return 0;
+    if (str_ends(name, settle->partial_end))
+        text_list_add(&settle->partials, name);
+    else if (!str_ends(name, PUBLISH_PARTIAL) && strcmp(name, settle->meta) != 0)
+        text_list_add(&settle->data, name);
+    return 0;
+}
+
+/* Whether a .meta or .meta.partial is whole and of this attempt: 1 yes (*ret_file: its data), 0 not
+ * there, torn, or somebody else's (*ret_foreign), -1 failed. */
+static int read_meta(struct settle *settle, const char *name, char **ret_file,
+                     uint64_t *ret_bytes, bool *ret_foreign, struct error *err)
+{
+    CLEAN_STR struct str text = STR_INIT;
+    CLEAN_META struct meta meta = {0};
+    struct error ignored = ERROR_INIT;
+    int found = store_read_small(settle->store, settle->folder, name, &text, err);
+    if (found != 1)
+        return found;
+    if (meta_parse(str_text(&text), text.len, &meta, &ignored) != 0 || !meta.is_ours)
+        return 0;
+    if (strcmp(meta.backup.job, settle->job) != 0 || meta.backup.attempt != settle->attempt) {
+        *ret_foreign = true;
+        return 0;
+    }
+    const char *file = meta.backup.file;
+    size_t n = strlen(settle->stem);
+    if (file == NULL || store_check_name(file, &ignored) != 0 ||
+        strncmp(file, settle->stem, n) != 0 || file[n] != '.')
+        return 0;
+    *ret_file = mem_dup(file);
+    *ret_bytes = meta.backup.size_bytes;
+    return 1;
+}
+
+/* Open a file and fsync it: its writer may have died before. */
+static int sync_file(struct settle *settle, const char *name, struct error *err)
+{
+    const struct store_ops *ops = store_ops(settle->store);
+    CLEAN_FD int fd = ops->open(ops->context, settle->folder, name, O_RDWR | O_NONBLOCK, 0);
+    if (fd < 0)
+        return error_set_sys(err, ERROR_IO, errno, "open %s", name);
+    return store_sync(settle->store, fd, name, err);
+}
+
+static int rename_file(struct settle *settle, const char *from, const char *to, struct error *err)
+{
+    const struct store_ops *ops = store_ops(settle->store);
+    if (ops->rename(ops->context, settle->folder, from, to) != 0)
+        return error_set_sys(err, ERROR_IO, errno, "rename %s to %s", from, to);
+    return 0;
+}
+
+/* 1 there with exactly this size, 0 not, -1 failed. */
+static int has_size(struct settle *settle, const char *name, uint64_t bytes, struct error *err)
+{
+    uint64_t is = 0;
+    int found = store_file_size(settle->store, settle->folder, name, &is, err);
+    return found == 1 && is != bytes ? 0 : found;
+}
+
+/* With a whole .meta.partial: finish the renames. 1 done, 0 the data is not there, -1 failed. */
+static int roll_forward(struct settle *settle, const char *file, uint64_t bytes, struct error *err)
+{
+    CLEAN_CHAR char *partial = str_format("%s%s", file, settle->partial_end);
+    int is_final = has_size(settle, file, bytes, err);
+    if (is_final < 0)
+        return -1;
+    if (is_final == 0) {
+        int is_partial = has_size(settle, partial, bytes, err);
+        if (is_partial != 1)
+            return is_partial;
+        if (settle->data.n > 0) /* something else of that stem: never rename over it */
+            return 0;
+        if (sync_file(settle, partial, err) != 0 ||
+            sync_file(settle, settle->meta_partial, err) != 0 ||
+            rename_file(settle, partial, file, err) != 0)
+            return -1;
+    }
+    if (rename_file(settle, settle->meta_partial, settle->meta, err) != 0 ||
+        store_sync(settle->store, settle->folder, "the folder", err) != 0)
+        return -1;
+    return 1;
+}
+
+static int remove_partials(struct settle *settle, bool with_meta, size_t *ret_n,
+                           struct error *err)
+{
+    size_t n = 0;
+    int removed = 0;
+    if (with_meta) {
+        removed = store_unlink(settle->store, settle->folder, settle->meta_partial, err);
+        n += removed == 1;
+    }
+    for (size_t i = 0; removed >= 0 && i < settle->partials.n; i++) {
+        removed = store_unlink(settle->store, settle->folder, settle->partials.items[i], err);
+        n += removed == 1;
+    }
+    *ret_n = n;
+    return removed < 0 ? -1 : 0;
+}
+
+static int decide(struct settle *settle, enum settle_outcome *ret_outcome, struct error *err)
+{
+    CLEAN_CHAR char *file = NULL;
+    uint64_t bytes = 0;
+    size_t removed = 0;
+    bool meta_foreign = false, partial_foreign = false;
+    int is_done = read_meta(settle, settle->meta, &file, &bytes, &meta_foreign, err);
+    if (is_done < 0)
+        return -1;
+    if (is_done == 1) {
+        if (remove_partials(settle, true, &removed, err) != 0 ||
+            store_sync(settle->store, settle->folder, "the folder", err) != 0)
+            return -1;
+        *ret_outcome = SETTLE_WAS_DONE;
+        return 0;
+    }
+    int is_whole =
+        read_meta(settle, settle->meta_partial, &file, &bytes, &partial_foreign, err);
+    if (is_whole < 0)
+        return -1;
+    if (is_whole == 1 && !meta_foreign) {
+        int rolled = roll_forward(settle, file, bytes, err);
+        if (rolled < 0)
+            return -1;
+        if (rolled == 1) {
+            *ret_outcome = SETTLE_ROLLED_FORWARD;
+            return 0;
+        }
+    }
+    /* Of a foreign attempt's files none is touched: neither its .meta.partial nor its data. */
+    if (remove_partials(settle, !partial_foreign, &removed, err) != 0)
+        return -1;
+    if (settle->data.n > 0 && !meta_foreign && !partial_foreign)
+        *ret_outcome = SETTLE_FOREIGN_DATA;
+    else
+        *ret_outcome = removed > 0 ? SETTLE_ROLLED_BACK : SETTLE_NOTHING;
+    return 0;
+}
+
+int settle_attempt(struct store *store, const char *folder, const char *stem, const char *job,
+                   uint32_t attempt, enum settle_outcome *ret_outcome, struct error *err)
+{
+    struct error own = ERROR_INIT;
+    err = err != NULL ? err : &own;
+    CLEANUP(settle_done) struct settle settle = {
+        .store = store, .folder = -1, .stem = stem, .job = job, .attempt = attempt};
+    if (store_check_name(stem, err) != 0)
+        return -1;
+    settle.meta = str_format("%s" PUBLISH_META, stem);
+    settle.meta_partial = str_format("%s" PUBLISH_PARTIAL, settle.meta);
+    settle.partial_end = str_format(".%s-%u" PUBLISH_PARTIAL, job, (unsigned)attempt);
+    if (store_open_folder(store, folder, false, &settle.folder, err) != 0) {
+        if (err->code != ERROR_NOT_FOUND)
+            return -1;
+        error_clear(err);
+        *ret_outcome = SETTLE_NOTHING;
+        return 0;
+    }
+    if (store_list(store, settle.folder, note_entry, &settle, err) != 0)
+        return -1;
+    return decide(&settle, ret_outcome, err);
+}
+
+const char *settle_outcome_name(enum settle_outcome outcome)
+{
+    static const char *const names[] = {"nothing was there", "was done", "rolled forward",
+                                        "rolled back", "data without .meta"};
+    return names[outcome];
+}

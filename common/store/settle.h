@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What a dead attempt began to publish is ended: forward if its .meta.partial is whole and the data
+ * is there, back otherwise.
+ */
+#ifndef ONYX_COMMON_STORE_SETTLE_H
+#define ONYX_COMMON_STORE_SETTLE_H
+
+#include <stdint.h>
+
+struct error;
+struct store;
+
+enum settle_outcome {
+    SETTLE_NOTHING,     /* nothing of the attempt was there */
+    SETTLE_WAS_DONE,    /* its .meta is there */
+    SETTLE_ROLLED_FORWARD,
+    SETTLE_ROLLED_BACK,
+    SETTLE_FOREIGN_DATA /* a data file without .meta: not touched, a person must look */
+};
+
+/* End what an attempt began that is known to be dead. May be repeated. folder may be absent. */
+int settle_attempt(struct store *store, const char *folder, const char *stem, const char *job,
+                   uint32_t attempt, enum settle_outcome *ret_outcome, struct error *err);
+
+const char *settle_outcome_name(enum settle_outcome outcome);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * SHA256SUMS read whole, its lines kept but for those of the given files, written anew.
+ *
+ * Lines are "<64 hex>  <folder>/<file>". A name with a backslash or a line feed would be escaped by
+ * sha256sum; names in the store hold neither (common/model/name_on_share).
+ */
+#include "common/store/sums.h"
+
+#include <fcntl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/error.h"
+#include "common/base/fd.h"
+#include "common/base/str.h"
+#include "common/base/text_list.h"
+#include "common/store/root.h"
+
+#include "common/base/poison.h"
+
+#define DIGEST_DIGITS 64
+
+static int read_sums(struct store *store, int own, struct str *out, struct error *err)
+{
+    const struct store_ops *ops = store_ops(store);
+    CLEAN_FD int fd = ops->open(ops->context, own, SUMS_FILE, O_RDONLY | O_NONBLOCK, 0);
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    if (fd < 0)
+        return error_set_sys(err, ERROR_IO, errno, "open " SUMS_FILE);
+    for (;;) {
+        char *room = str_reserve(out, 65536);
+        ssize_t got = ops->read(ops->context, fd, room, 65536);
+        if (got < 0)
+            return error_set_sys(err, ERROR_IO, errno, "read " SUMS_FILE);
+        if (got == 0)
+            return 0;
+        str_set_len(out, out->len + (size_t)got);
+        if (out->len > SUMS_MAX)
+            return error_set(err, ERROR_LIMIT, SUMS_FILE " is larger than %u bytes", SUMS_MAX);
+    }
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    const char *const *left = a, *const *right = b;
+    return strcmp(*left, *right);
+}
+
+/* Keep the old lines whose path is not in the sorted list. */
+static void keep_lines(const struct str *old, const struct text_list *paths, struct str *out)
+{
+    const char *at = str_text(old);
+    const char *end = at + old->len;
+    while (at < end) {
+        const char *line_end = memchr(at, '\n', (size_t)(end - at));
+        size_t n = (size_t)((line_end != NULL ? line_end : end) - at);
+        CLEAN_CHAR char *line = mem_dup_n(at, n);
+        const char *path = n > DIGEST_DIGITS + 2 ? line + DIGEST_DIGITS + 2 : "";
+        bool is_ours = paths->n > 0 && bsearch(&path, paths->items, paths->n,
+                                               sizeof *paths->items, compare_texts) != NULL;
+        if (n > 0 && !is_ours) {
+            str_add(out, line);
+            str_add_char(out, '\n');
+        }
+        at += n + 1;
+    }
+}
+
+int sums_update(struct store *store, const struct sums_entry *entries, size_t n, struct error *err)
+{
+    CLEAN_FD int own = -1;
+    CLEAN_STR struct str old = STR_INIT;
+    CLEAN_STR struct str text = STR_INIT;
+    CLEAN_TEXT_LIST struct text_list paths = TEXT_LIST_INIT;
+    for (size_t i = 0; i < n; i++) {
+        if (store_check_name(entries[i].folder, err) != 0 ||
+            store_check_name(entries[i].file, err) != 0)
+            return -1;
+        text_list_add_format(&paths, "%s/%s", entries[i].folder, entries[i].file);
+    }
+    text_list_sort(&paths);
+    if (store_open_own(store, true, &own, err) != 0 || read_sums(store, own, &old, err) != 0)
+        return -1;
+    keep_lines(&old, &paths, &text);
+    for (size_t i = 0; i < n; i++)
+        if (entries[i].sha256 != NULL)
+            str_add_format(&text, "%s  %s/%s\n", entries[i].sha256, entries[i].folder,
+                           entries[i].file);
+    return store_replace_small(store, own, SUMS_FILE, 0644, str_text(&text), text.len, err);
+}
