@@ -17,7 +17,8 @@
 
 struct error;
 
-/* Folder name of a VM. uuid is used for cut names only. Bytes that are no UTF-8 are encoded.
+/* Folder name of a VM. uuid is used for cut names only. Bytes that are no UTF-8 are encoded; an
+ * empty name is "%00". Reserved and special names are compared without case.
  * Caller frees. */
 char *name_on_share_encode(const char *name, const char *uuid);
 
