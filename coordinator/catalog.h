@@ -34,12 +34,14 @@
 
 struct catalog;
 
-enum catalog_mode { CATALOG_READ, CATALOG_WRITE };
+/* ask: an existing catalog, to put a request into it. */
+enum catalog_mode { CATALOG_READ, CATALOG_ASK, CATALOG_WRITE };
 
 /*
- * Open, and with CATALOG_WRITE make (folders 0700, file 0600) or bring forward.
+ * Open, and with CATALOG_WRITE make (folders 0700, file 0600) or bring forward; only the holder of
+ * the lock does that.
  *
- * Fails:  ERROR_NOT_FOUND (read: there is none yet), ERROR_SETTINGS (on a network share, path not
+ * Fails:  ERROR_NOT_FOUND (read, ask: there is none yet), ERROR_SETTINGS (on a network share, path not
  *         usable), ERROR_UNSUPPORTED (newer or foreign file), ERROR_CORRUPT, ERROR_BUSY, ERROR_IO.
  */
 int catalog_open(const char *path, enum catalog_mode mode, struct catalog **ret_catalog,
@@ -51,7 +53,8 @@ void catalog_close(struct catalog **catalog);
  * Caller frees. */
 char *catalog_default_path(void);
 
-/* Several changes as one: all or none. Not nested. A failing change undoes all since begin. */
+/* Several changes as one: all or none. Not nested. A function that fails undoes its own part; its
+ * caller undoes the rest. */
 int catalog_begin(struct catalog *catalog, struct error *err);
 int catalog_commit(struct catalog *catalog, struct error *err);
 void catalog_undo(struct catalog *catalog); /* no-op outside of begin */
@@ -130,13 +133,15 @@ struct catalog_job {
     char *reason;          /* waiting or skipped: why; failed: the error's text */
     struct text_list hosts; /* uuids of the hosts that may run it */
     struct text_list srs;   /* uuids of the SRs it loads */
+    bool may_be_redirected; /* another host may try it when none of hosts has an agent */
 };
 
 void catalog_job_done(struct catalog_job *job);
 #define CLEAN_CATALOG_JOB CLEANUP(catalog_job_done)
 
-/* job->job.id and run must be set. ERROR_EXISTS. */
-int catalog_add_job(struct catalog *catalog, const struct catalog_job *job, struct error *err);
+/* job->job.id and run must be set; a job that stands there already gets the new values, its state
+ * and attempts stay. */
+int catalog_put_job(struct catalog *catalog, const struct catalog_job *job, struct error *err);
 int catalog_set_job_state(struct catalog *catalog, const char *id, enum job_state state,
                           const char *reason, struct error *err);
 int catalog_find_job(struct catalog *catalog, const char *id, struct catalog_job *ret_job,
@@ -262,6 +267,17 @@ int catalog_put_agent(struct catalog *catalog, const struct catalog_agent *agent
 typedef int catalog_agent_fn(void *context, const struct catalog_agent *agent, struct error *err);
 int catalog_each_agent(struct catalog *catalog, catalog_agent_fn *each, void *context,
                        struct error *err);
+
+/* ---- sessions ---- */
+
+/* Sessions of ours at the pool, so that a coordinator that died leaves none: recorded after the
+ * log-in, dropped after the log-out. The file's mode guards them. */
+int catalog_add_session(struct catalog *catalog, const char *ref, const char *target,
+                        int64_t now_at, struct error *err);
+int catalog_drop_session(struct catalog *catalog, const char *ref, struct error *err);
+/* Adds the recorded refs of this target to ret_refs. */
+int catalog_list_sessions(struct catalog *catalog, const char *target, struct text_list *ret_refs,
+                          struct error *err);
 
 /* ---- requests: the only table that commands write ---- */
 
