@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A library that tests load in front of a program (LD_PRELOAD) to stop it at an exact place.
+ *
+ * ONYX_PAUSE="<function> <number> <folder>": the n-th call of renameat, fsync or unlinkat of a
+ * worker (a process whose command line has --worker) makes <folder>/reached and waits until
+ * <folder>/go is there. The test then kills whom it likes. The programs know nothing of it.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int is_worker(void)
+{
+    char line[4096];
+    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    ssize_t n = read(fd, line, sizeof line - 1);
+    close(fd);
+    for (ssize_t i = 0; i < n; i += (ssize_t)strlen(line + i) + 1) {
+        line[n] = '\0';
+        if (strcmp(line + i, "--worker") == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static void pause_at(const char *function)
+{
+    static atomic_int calls;
+    const char *wish = getenv("ONYX_PAUSE");
+    char name[32], folder[512], path[600];
+    int number;
+
+    if (wish == NULL || sscanf(wish, "%31s %d %511s", name, &number, folder) != 3 ||
+        strcmp(name, function) != 0 || !is_worker())
+        return;
+    if (atomic_fetch_add(&calls, 1) + 1 != number)
+        return;
+    snprintf(path, sizeof path, "%s/reached", folder);
+    int fd = open(path, O_CREAT | O_WRONLY | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return; /* another process stood here before: one stop is enough */
+    close(fd);
+    snprintf(path, sizeof path, "%s/go", folder);
+    while (access(path, F_OK) != 0)
+        usleep(20000);
+}
+
+int renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+    int (*next)(int, const char *, int, const char *) =
+        (int (*)(int, const char *, int, const char *))dlsym(RTLD_NEXT, "renameat");
+    pause_at("renameat");
+    return next(from_fd, from, to_fd, to);
+}
+
+int fsync(int fd)
+{
+    int (*next)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+    pause_at("fsync");
+    return next(fd);
+}
