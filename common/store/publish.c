@@ -18,6 +18,7 @@
 #include "common/base/error.h"
 #include "common/base/fd.h"
 #include "common/base/str.h"
+#include "common/model/job.h"
 #include "common/store/root.h"
 
 #include "common/base/poison.h"
