@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The settings of one command: the table of all options, the files, the command line, as one
+ * typed value.
+ *
+ * Files in order, the last one that names a key holds: <install dir>/etc/onyxbackup.cfg,
+ * /etc/onyxbackup.cfg, ~/onyxbackup.cfg, -c FILE. Sections [xenserver] and [smtp] are those of
+ * OnyxBackupVM, [onyxpool] is ours.
+ */
+#ifndef ONYX_COORDINATOR_SETTINGS_H
+#define ONYX_COORDINATOR_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/option.h"
+#include "common/model/job.h"
+
+/* Command, name, operands, what it does. */
+#define SETTINGS_COMMAND_TABLE(X)                                                                  \
+    X(RUN, "run", "", "Back up what is selected, by all hosts of the pool.")                       \
+    X(PREVIEW, "preview", "", "Show the settings, the selection and the plan; change nothing.")    \
+    X(STATUS, "status", "", "Show what is going on now, or how the last run ended.")               \
+    X(LIST, "list", "[VM]", "List the backups in the catalog, of all VMs or of one.")              \
+    X(SHOW, "show", "BACKUP", "Show all that is known of one backup.")                             \
+    X(REPORT, "report", "[RUN]", "Print the report of a run; without RUN, of the last one.")       \
+    X(AGENTS, "agents", "", "List the agents, when each was seen and what keeps it from work.")    \
+    X(KEYGEN, "keygen", "", "Make the pool key, or from it the key of one host's agent.")          \
+    X(INIT_STORE, "init-store", "", "Mark the backup folder as the store of this pool.")
+
+enum settings_command {
+#define X(name, text, operands, help) COMMAND_##name,
+    SETTINGS_COMMAND_TABLE(X)
+#undef X
+    COMMAND_N
+};
+
+struct settings_command_facts {
+    const char *name;
+    const char *operands; /* as in the usage line; "" none */
+    const char *help;
+};
+
+const struct settings_command_facts *settings_command_facts(enum settings_command command);
+
+struct settings {
+    struct option_set options; /* the texts below are borrowed from here unless said */
+    struct text_list operands;
+    char *install_dir; /* own; absolute */
+    struct text_list files; /* settings files that were read */
+
+    const char *xapi; /* NULL: probe */
+    const char *xapi_user;
+    const char *xapi_password_file;
+    const char *xapi_cert;
+    int64_t xapi_tls_port;
+    bool xapi_insecure; /* http:// to another machine is allowed */
+
+    char *backup_dir; /* own; absolute */
+    char *catalog;    /* own; NULL: the catalog's default */
+    const char *key;
+    const char *listen; /* NULL: the management address */
+    bool allow_root_fs;
+    const char *zone;
+
+    bool is_json;
+    bool is_new;
+    bool is_preview; /* --preview on run */
+    bool is_strict;
+    bool prefer_vdi;
+    bool is_example; /* preview --example */
+    bool with_all; /* list --all: expired ones too */
+    enum log_level log_level;
+
+    int64_t max_backups;
+    int64_t space_threshold;
+    const char *share_type;
+    enum job_compress compress;
+    enum job_disk_format disk_format;
+    bool pool_backup;
+    bool host_backup;
+    const struct text_list *excludes;
+    const struct text_list *vdi_exports;
+    const struct text_list *vm_exports;
+
+    int64_t attempts;
+    int64_t muster_ms;
+    int64_t lease_wait_ms;
+    int64_t lease_renew_ms;
+    int64_t lost_ms;
+    int64_t run_max_ms;
+    int64_t continue_ms;
+    int64_t backoff_ms;
+    int64_t idle_timeout_ms;
+    int64_t host_jobs, sr_jobs, store_jobs, pool_jobs; /* 0: no limit */
+
+    const char *host_uuid; /* keygen --host */
+    const char *out;       /* keygen -o */
+};
+
+void settings_done(struct settings *settings);
+#define CLEAN_SETTINGS CLEANUP(settings_done)
+
+/* Where the program stands: all borrowed, for tests to choose. */
+struct settings_place {
+    const char *called_as;  /* argv[0] */
+    const char *path;       /* $PATH */
+    const char *home;       /* $HOME, NULL none */
+    const char *system_dir; /* "/etc" */
+    const char *work_dir;   /* for relative paths; NULL: the current one */
+};
+
+/*
+ * Cut the line, read the files, make the value. wants_help / wants_version are set, and nothing
+ * else done, when the line asks for that.
+ *
+ * Fails:  ERROR_USAGE, ERROR_SETTINGS, ERROR_NOT_FOUND (-c FILE).
+ * Owns:   release *ret_settings in every case.
+ */
+int settings_read(enum settings_command command, const struct settings_place *place, size_t argc,
+                  const char *const *argv, struct settings *ret_settings, bool *ret_wants_help,
+                  bool *ret_wants_version, struct error *err);
+
+/* The help of one command (usage, options, exit status), and the example settings file. */
+void settings_format_help(enum settings_command command, const char *program, struct str *out);
+void settings_format_example(struct str *out);
+
+/* "key = value" lines of every key of the given section, aligned, with the source of each that is
+ * not a default. */
+void settings_format_values(const struct settings *settings, const char *section,
+                            struct str *out);
+
+#endif
