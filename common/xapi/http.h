@@ -34,6 +34,7 @@ struct http_request {
     const char *socket; /* path of a unix socket; NULL: TCP */
     const char *url;    /* whole; its host only fills the Host header when socket is set */
     const char *pins;   /* https: see certificate.h */
+    const char *pinned_by; /* where the pins are from, for messages */
     const char *body;   /* POST as application/json when set, else GET */
     size_t body_n;
     bool is_repeatable;

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 struct error;
+struct text_list;
 struct xapi;
 
 #define REMAINS_TASK_PREFIX "onyxpool "
@@ -27,7 +28,14 @@ int remains_record_session(const char *path, const struct xapi *x, struct error 
  * was logged out, 0 there was none, -1 failed (path stays). */
 int remains_reap_session(const char *path, struct xapi *x, struct error *err);
 
-/* Destroy finished tasks of a job, and cancel and destroy pending ones. *ret_n may be NULL. */
-int remains_reap_tasks(struct xapi *x, const char *job, size_t *ret_n, struct error *err);
+/*
+ * Destroy the tasks that dead processes left: those with one of these labels (cancelled first if
+ * they are pending), and ended ones that were to make one of these objects, whoever asked.
+ *
+ * objects holds refs that are known to be ours; both lists may be NULL. Tasks of our own process
+ * must not carry these labels. *ret_n may be NULL.
+ */
+int remains_reap_tasks(struct xapi *x, const struct text_list *labels,
+                       const struct text_list *objects, size_t *ret_n, struct error *err);
 
 #endif

@@ -39,6 +39,11 @@ int reply_filter(struct str *text, struct error *err);
  */
 int reply_parse(struct str *text, json_t **ret_result, struct error *err);
 
+struct text_list;
+/* As reply_parse; a fault is given as its items (code, parameters) with 1. ret_fault is empty. */
+int reply_parse_fault(struct str *text, json_t **ret_result, struct text_list *ret_fault,
+                      struct error *err);
+
 /* Takes one record; 0, or -1 with the error set to stop. Both are borrowed. */
 typedef int reply_record_fn(void *context, const char *ref, const json_t *record,
                             struct error *err);

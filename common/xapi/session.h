@@ -56,6 +56,9 @@ void xapi_clean(struct xapi **xapi);
 
 void xapi_set_cancel(struct xapi *xapi, xapi_cancel_fn *cancel, void *context);
 
+/* Sleep; ERROR_CANCELLED when cancelled meanwhile. For those who try again after a while. */
+int xapi_sleep(struct xapi *xapi, int64_t ms, struct error *err);
+
 /* The session's reference, never logged. Borrowed until the next call. */
 const char *xapi_session(const struct xapi *xapi);
 

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A session's reference in a file of its own, and one pass over all tasks.
+ */
+#include "common/xapi/remains.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/error.h"
+#include "common/base/fd.h"
+#include "common/base/log.h"
+#include "common/base/str.h"
+#include "common/base/text_list.h"
+#include "common/xapi/call.h"
+#include "common/xapi/fault.h"
+#include "common/xapi/session.h"
+#include "common/xapi/task.h"
+
+#include "common/base/poison.h"
+
+char *remains_task_label(const char *job)
+{
+    return str_format(REMAINS_TASK_PREFIX "%s", job);
+}
+
+int remains_record_session(const char *path, const struct xapi *x, struct error *err)
+{
+    CLEAN_CHAR char *line = str_format("%s\n", xapi_session(x));
+    if (fd_replace_file(path, 0600, line, strlen(line), err) != 0)
+        return error_add(err, "keep the session's reference");
+    return 0;
+}
+
+int remains_reap_session(const char *path, struct xapi *x, struct error *err)
+{
+    struct error own = ERROR_INIT;
+    err = err != NULL ? err : &own;
+    CLEAN_STR struct str text = STR_INIT;
+    if (fd_read_file(path, REMAINS_SESSION_MAX, &text, err) != 0) {
+        if (err->code != ERROR_NOT_FOUND)
+            return -1;
+        error_clear(err);
+        return 0;
+    }
+    CLEAN_CHAR char *copy = mem_dup(str_text(&text));
+    const char *ref = str_trim(copy);
+    int found = 0;
+    if (ref[0] != '\0' && strcmp(ref, xapi_session(x)) != 0) {
+        CLEAN_XAPI struct xapi *old = NULL;
+        /* session.logout ends the session that it is called with. */
+        if (xapi_lend(x, ref, &old, err) != 0)
+            return -1;
+        if (xapi_call(old, NULL, err, "session.logout", NULL) == 0)
+            found = 1;
+        else if (!fault_is(err, "SESSION_INVALID") && !fault_is(err, "HANDLE_INVALID"))
+            return error_add(err, "end the session of a killed process");
+        error_clear(err);
+    }
+    (void)unlink(path);
+    return found;
+}
+
+/* What is looked for among all tasks, and what was found. */
+struct reaping {
+    const struct text_list *labels, *objects;
+    struct text_list pending, ended;
+};
+
+static void reaping_done(struct reaping *reaping)
+{
+    text_list_done(&reaping->pending);
+    text_list_done(&reaping->ended);
+}
+
+static bool mentions(const struct text_list *objects, const char *result)
+{
+    CLEAN_TEXT_LIST struct text_list refs = TEXT_LIST_INIT;
+    if (objects == NULL || objects->n == 0 || result[0] == '\0' ||
+        task_parse_result(result, &refs, NULL) != 0)
+        return false;
+    for (size_t i = 0; i < refs.n; i++)
+        if (text_list_has(objects, refs.items[i]))
+            return true;
+    return false;
+}
+
+static int look_at_task(void *context, const char *ref, const json_t *record, struct error *err)
+{
+    (void)err;
+    struct reaping *reaping = context;
+    bool is_pending = strcmp(reply_text(record, "status", ""), "pending") == 0;
+    bool is_labelled = reaping->labels != NULL &&
+                       text_list_has(reaping->labels, reply_text(record, "name_label", ""));
+    if (is_labelled && is_pending)
+        text_list_add(&reaping->pending, ref);
+    else if (is_labelled ||
+             (!is_pending && mentions(reaping->objects, reply_text(record, "result", ""))))
+        text_list_add(&reaping->ended, ref);
+    return 0;
+}
+
+int remains_reap_tasks(struct xapi *x, const struct text_list *labels,
+                       const struct text_list *objects, size_t *ret_n, struct error *err)
+{
+    CLEANUP(reaping_done) struct reaping reaping = {.labels = labels, .objects = objects};
+    if (xapi_call_records(x, "task.get_all_records", look_at_task, &reaping, err) != 0)
+        return -1;
+    for (size_t i = 0; i < reaping.pending.n; i++) {
+        struct error ignored = ERROR_INIT;
+        (void)xapi_task_cancel(x, reaping.pending.items[i], &ignored);
+        xapi_task_destroy(x, reaping.pending.items[i]);
+    }
+    for (size_t i = 0; i < reaping.ended.n; i++)
+        xapi_task_destroy(x, reaping.ended.items[i]);
+    if (ret_n != NULL)
+        *ret_n = reaping.pending.n + reaping.ended.n;
+    return 0;
+}
