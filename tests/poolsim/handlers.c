@@ -12,5 +12,6 @@ const struct handler_row data_handlers[] = {
     {"GET", "/export", handler_export},
     {"GET", "/export_metadata", handler_export_metadata},
     {"GET", "/export_raw_vdi", handler_export_raw_vdi},
+    {"PUT", "/import_raw_vdi", handler_import_raw_vdi},
     {NULL, NULL, NULL},
 };
