@@ -4,12 +4,16 @@
  */
 #include "common/format/late_error.h"
 
+#include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/base/mem.h"
 #include "common/base/str.h"
 
 #include "common/base/poison.h"
+
+#define LATE_ERROR_HEAD_MAX 1024 /* status line and headers */
 
 void late_error_feed(struct late_error *late, const void *bytes, size_t n)
 {
@@ -76,6 +80,30 @@ static void skip_to_cause(const char **body, size_t *n)
     *body = at;
 }
 
+/* Whether what stands behind the head can be this response's body: a text in the guest's data goes
+ * on with something else. n bytes from the status line on. */
+static bool is_last_thing(const char *line, size_t n)
+{
+    static const char key[] = "content-length:";
+    const char *head_end = memmem(line, n, "\r\n\r\n", 4);
+    size_t body = head_end ? n - (size_t)(head_end + 4 - line) : 0;
+    uint64_t length = 0;
+
+    if (!head_end)
+        return n <= LATE_ERROR_HEAD_MAX;
+    for (const char *at = line; at < head_end; at++) {
+        if ((size_t)(head_end - at) < sizeof key || strncasecmp(at, key, sizeof key - 1) != 0)
+            continue;
+        at += sizeof key - 1;
+        while (*at == ' ')
+            at++;
+        for (; is_digit(*at) && length <= LATE_ERROR_TAIL; at++)
+            length = length * 10 + (uint64_t)(*at - '0');
+        return body <= length;
+    }
+    return true;
+}
+
 bool late_error_find(const struct late_error *late, char text[LATE_ERROR_TEXT_MAX])
 {
     CLEAN_STR struct str out = STR_INIT;
@@ -83,7 +111,7 @@ bool late_error_find(const struct late_error *late, char text[LATE_ERROR_TEXT_MA
 
     while (at > 0 && !is_status_line(late->tail + at - 1, late->n - at + 1))
         at--;
-    if (at == 0)
+    if (at == 0 || !is_last_thing(late->tail + at - 1, late->n - at + 1))
         return false;
     const char *line = late->tail + at - 1;
     size_t left = late->n - at + 1;

@@ -24,8 +24,8 @@ struct late_error {
 /* Give every piece of the stream. Start with zeroes. */
 void late_error_feed(struct late_error *late, const void *bytes, size_t n);
 
-/* Whether the kept end holds an HTTP error response (4xx, 5xx); text is its status line and its
- * body without mark-up: "HTTP/1.1 500 Internal Error: Got UNIX error: ...". */
+/* Whether the kept end is an HTTP error response (4xx, 5xx), whole or its beginning; text is its
+ * status line and its body without mark-up: "HTTP/1.1 500 Internal Error: Got UNIX error: ...". */
 bool late_error_find(const struct late_error *late, char text[LATE_ERROR_TEXT_MAX]);
 
 #endif

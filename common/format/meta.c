@@ -526,7 +526,7 @@ static int parse_pair(struct parser *parser, const char *key, const char *value,
     if (parser->section == S_OURS && str_equal(key, FORMAT_KEY))
         return parse_format(value, err);
     if (parser->section == S_OURS && str_equal(key, END_KEY)) {
-        parser->has_end = true;
+        parser->has_end = str_equal(value, "1");
         return 0;
     }
     if (!base)

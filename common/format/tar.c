@@ -205,15 +205,21 @@ static int read_data(struct tar_reader *reader, const unsigned char *bytes, size
     return reader->events->end(reader->context, err);
 }
 
-static size_t skip_padding(struct tar_reader *reader, size_t n)
+/* XAPI pads with zeros: anything else there was changed on its way. */
+static int skip_padding(struct tar_reader *reader, const unsigned char *bytes, size_t n,
+                        size_t *ret_used, struct error *err)
 {
     size_t used = reader->padding < n ? reader->padding : n;
 
+    for (size_t i = 0; reader->rule == TAR_FILES_ONLY && i < used; i++)
+        if (bytes[i])
+            return corrupt(reader, "padding that is not zero", reader->at + i, err);
     reader->at += used;
     reader->padding -= (uint32_t)used;
     if (!reader->padding)
         reader->state = AT_HEADER;
-    return used;
+    *ret_used = used;
+    return 0;
 }
 
 /* Collect or take one whole block. */
@@ -250,7 +256,8 @@ int tar_reader_feed(struct tar_reader *reader, const void *bytes, size_t n, stru
             if (read_data(reader, at, n, &used, err))
                 return -1;
         } else if (reader->state == AT_PADDING) {
-            used = skip_padding(reader, n);
+            if (skip_padding(reader, at, n, &used, err))
+                return -1;
         } else if (reader->state == AT_END && reader->rule == TAR_FILES_ONLY) {
             return corrupt(reader, "data behind the end", reader->at, err);
         } else if (feed_block(reader, at, n, &used, err)) {

@@ -32,7 +32,7 @@ struct tar_events {
 };
 
 enum tar_rule {
-    TAR_FILES_ONLY, /* as XAPI writes: files only, nothing behind the two zero blocks */
+    TAR_FILES_ONLY, /* as XAPI writes: files only, zero padding, nothing behind the end */
     TAR_ANY         /* as GNU tar writes: any type, zero blocks up to the end of a record */
 };
 

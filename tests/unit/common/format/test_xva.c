@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The XVA check: whole archives in every shape XAPI writes, and every way to be broken.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/error.h"
+#include "common/base/str.h"
+#include "common/format/xva.h"
+#include "tests/unit/common/format/make_xva.h"
+
+#define MIB MAKE_MIB
+
+static const char *const one_ref[] = {"Ref:12"};
+
+static int check_in_pieces(const struct str *archive, size_t piece,
+                           const struct xva_expected *expected, size_t expected_n,
+                           struct xva_summary *summary, struct error *err)
+{
+    CLEAN_XVA_CHECK struct xva_check *check = xva_check_new(expected, expected_n, err);
+
+    assert_non_null(check);
+    for (size_t at = 0; at < archive->len; at += piece)
+        if (xva_check_feed(check, archive->data + at,
+                           archive->len - at < piece ? archive->len - at : piece, err))
+            return -1;
+    return xva_check_finish(check, summary, err);
+}
+
+static void assert_good(const struct str *archive, struct xva_summary *summary)
+{
+    static const size_t pieces[] = {1 << 20, 513, 16384};
+
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        struct error err = ERROR_INIT;
+        xva_summary_done(summary);
+        if (check_in_pieces(archive, pieces[i], NULL, 0, summary, &err))
+            fail_msg("%s", err.text);
+        assert_int_equal(summary->bytes, archive->len);
+    }
+}
+
+static void assert_bad(const struct str *archive, enum error_code code, const char *says)
+{
+    static const size_t pieces[] = {1 << 20, 777};
+
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        struct error err = ERROR_INIT;
+        assert_int_equal(check_in_pieces(archive, pieces[i], NULL, 0, NULL, &err), -1);
+        if (err.code != code || !strstr(err.text, says))
+            fail_msg("%s: '%s' has no '%s'", error_name(err.code), err.text, says);
+    }
+}
+
+/* ova.xml with one disk "Ref:12" of this size. */
+static void begin_one(struct str *out, uint64_t size)
+{
+    make_ova(out, one_ref, &size, 1);
+}
+
+static void a_disk_with_a_gap_and_a_short_last_block_passes(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+    CLEAN_XVA_SUMMARY struct xva_summary summary = {.bytes = 0};
+
+    (void)state;
+    begin_one(&a, 5 * MIB / 2);
+    make_block(&a, "Ref:12", 0, MIB);
+    make_block(&a, "Ref:12", 2, MIB / 2);
+    make_end(&a);
+    assert_good(&a, &summary);
+    assert_int_equal(summary.ova.disks_n, 1);
+    assert_string_equal(summary.ova.vm_name, "web1 & more");
+    assert_string_equal(summary.ova.vm_uuid, "vm-uuid");
+    assert_string_equal(summary.ova.vm_power_state, "Halted");
+    assert_false(summary.ova.vm_is_template);
+    assert_string_equal(summary.ova.product_brand, "XCP-ng");
+    assert_string_equal(summary.ova.disks[0].vdi_uuid, "vdi-0");
+    assert_string_equal(summary.ova.disks[0].vdi_name, "disk <1>");
+    assert_string_equal(summary.disks[0].device, "xvda");
+    assert_int_equal(summary.disks[0].blocks_n, 2);
+    assert_int_equal(summary.disks[0].data_bytes, 3 * MIB / 2);
+    assert_int_equal(summary.disks[0].keep_alive_n, 0);
+}
+
+static void keep_alives_take_numbers_and_no_place(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+    CLEAN_XVA_SUMMARY struct xva_summary summary = {.bytes = 0};
+
+    (void)state;
+    begin_one(&a, 5 * MIB / 2);
+    make_block(&a, "Ref:12", 0, MIB);
+    make_block(&a, "Ref:12", 1, 0);
+    make_block(&a, "Ref:12", 3, MIB / 2);
+    make_end(&a);
+    assert_good(&a, &summary);
+    assert_int_equal(summary.disks[0].keep_alive_n, 1);
+    assert_int_equal(summary.disks[0].blocks_n, 2);
+}
+
+static void disks_stand_in_string_order_of_their_refs(void **state)
+{
+    static const char *const refs[] = {"Ref:9", "Ref:10", "Ref:100"};
+    static const uint64_t sizes[] = {MIB, 2 * MIB, 512};
+    CLEAN_STR struct str a = STR_INIT;
+    CLEAN_STR struct str wrong = STR_INIT;
+    CLEAN_XVA_SUMMARY struct xva_summary summary = {.bytes = 0};
+
+    (void)state;
+    make_ova(&a, refs, sizes, 3);
+    str_add_n(&wrong, a.data, a.len);
+    make_block(&a, "Ref:10", 0, MIB);
+    make_block(&a, "Ref:10", 1, MIB);
+    make_block(&a, "Ref:100", 0, 512);
+    make_block(&a, "Ref:9", 0, MIB);
+    make_end(&a);
+    assert_good(&a, &summary);
+    assert_string_equal(summary.ova.disks[0].ref, "Ref:10");
+    assert_string_equal(summary.disks[0].device, "xvdb");
+    assert_string_equal(summary.ova.disks[2].ref, "Ref:9");
+    make_block(&wrong, "Ref:9", 0, MIB);
+    assert_bad(&wrong, ERROR_CORRUPT, "member Ref:9/00000000 where a block of disk xvdb (Ref:10)");
+}
+
+static void older_archives_with_sha1_pass(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+    CLEAN_XVA_SUMMARY struct xva_summary summary = {.bytes = 0};
+
+    (void)state;
+    begin_one(&a, 3 * MIB);
+    make_block_sha1(&a, "Ref:12", 0, MIB);
+    make_block_sha1(&a, "Ref:12", 1, MIB);
+    make_block_sha1(&a, "Ref:12", 2, MIB);
+    make_end(&a);
+    assert_good(&a, &summary);
+    assert_int_equal(summary.disks[0].blocks_n, 3);
+}
+
+static void checksum_kinds_do_not_mix(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+
+    (void)state;
+    begin_one(&a, 2 * MIB);
+    make_block(&a, "Ref:12", 0, MIB);
+    make_block_sha1(&a, "Ref:12", 1, MIB);
+    make_end(&a);
+    assert_bad(&a, ERROR_CORRUPT, "of another kind");
+}
+
+static void a_vm_without_disks_passes(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+    CLEAN_XVA_SUMMARY struct xva_summary summary = {.bytes = 0};
+
+    (void)state;
+    make_ova(&a, NULL, NULL, 0);
+    make_end(&a);
+    assert_good(&a, &summary);
+    assert_int_equal(summary.ova.disks_n, 0);
+}
+
+static void a_disk_of_no_bytes_has_no_blocks(void **state)
+{
+    static const char *const refs[] = {"Ref:1", "Ref:2", "Ref:3"};
+    static const uint64_t sizes[] = {0, MIB, 0};
+    CLEAN_STR struct str a = STR_INIT;
+    CLEAN_XVA_SUMMARY struct xva_summary summary = {.bytes = 0};
+
+    (void)state;
+    make_ova(&a, refs, sizes, 3);
+    make_block(&a, "Ref:2", 0, MIB);
+    make_end(&a);
+    assert_good(&a, &summary);
+}
+
+static void a_flipped_bit_is_named_with_block_disk_and_both_sums(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+    CLEAN_STR struct str where = STR_INIT;
+
+    (void)state;
+    begin_one(&a, 4 * MIB);
+    make_block(&a, "Ref:12", 0, MIB);
+    size_t at = a.len + 512;
+    make_block(&a, "Ref:12", 3, MIB);
+    make_end(&a);
+    a.data[at + 99] ^= 4;
+    str_add_format(&where, "(byte offset %zu)", at);
+    assert_bad(&a, ERROR_CORRUPT, "xva: block Ref:12/00000003 of disk xvda: xxhash is ");
+    assert_bad(&a, ERROR_CORRUPT, ", data gives ");
+    assert_bad(&a, ERROR_CORRUPT, str_text(&where));
+}
+
+static void a_damaged_checksum_is_shown_without_control_bytes(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+
+    (void)state;
+    begin_one(&a, MIB);
+    make_block(&a, "Ref:12", 0, MIB);
+    a.data[a.len - 512] = '\x1b';
+    make_end(&a);
+    assert_bad(&a, ERROR_CORRUPT, "xxhash is ?");
+}
+
+static void a_missing_first_block_is_found(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+
+    (void)state;
+    begin_one(&a, 2 * MIB);
+    make_block(&a, "Ref:12", 1, MIB);
+    make_end(&a);
+    assert_bad(&a, ERROR_CORRUPT, "the first block is missing");
+}
+
+static void a_missing_first_block_of_a_later_disk_is_found(void **state)
+{
+    static const char *const refs[] = {"Ref:1", "Ref:2"};
+    static const uint64_t sizes[] = {MIB, 2 * MIB};
+    CLEAN_STR struct str a = STR_INIT;
+
+    (void)state;
+    make_ova(&a, refs, sizes, 2);
+    make_block(&a, "Ref:1", 0, MIB);
+    make_block(&a, "Ref:2", 1, MIB);
+    make_end(&a);
+    assert_bad(&a, ERROR_CORRUPT, "block Ref:2/00000001 of disk xvdb comes first");
+}
+
+static void a_missing_last_block_is_found(void **state)
+{
+    static const char *const refs[] = {"Ref:1", "Ref:2"};
+    static const uint64_t sizes[] = {2 * MIB, MIB};
+    CLEAN_STR struct str a = STR_INIT;
+    CLEAN_STR struct str b = STR_INIT;
+
+    (void)state;
+    make_ova(&a, refs, sizes, 2);
+    make_block(&a, "Ref:1", 0, MIB);
+    str_add_n(&b, a.data, a.len);
+    make_end(&a);
+    assert_bad(&a, ERROR_CORRUPT,
+               "disk xvda (Ref:1) ends at byte 1048576 of 2097152: its last block is missing");
+    make_block(&b, "Ref:2", 0, MIB);
+    make_end(&b);
+    assert_bad(&b, ERROR_CORRUPT, "which ends at byte 1048576 of 2097152");
+}
+
+static void a_keep_alive_is_no_last_block(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+
+    (void)state;
+    begin_one(&a, 2 * MIB);
+    make_block(&a, "Ref:12", 0, MIB);
+    make_block(&a, "Ref:12", 2, 0);
+    make_end(&a);
+    assert_bad(&a, ERROR_CORRUPT, "the last block is missing");
+}
+
+static void blocks_out_of_order_or_twice_are_found(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+
+    (void)state;
+    begin_one(&a, 4 * MIB);
+    make_block(&a, "Ref:12", 0, MIB);
+    make_block(&a, "Ref:12", 2, MIB);
+    make_block(&a, "Ref:12", 2, MIB);
+    assert_bad(&a, ERROR_CORRUPT, "block Ref:12/00000002 of disk xvda is out of order");
+}
+
+static void blocks_behind_the_end_are_found(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+    CLEAN_STR struct str b = STR_INIT;
+
+    (void)state;
+    begin_one(&a, 2 * MIB);
+    make_block(&a, "Ref:12", 0, MIB);
+    str_add_n(&b, a.data, a.len);
+    make_block(&a, "Ref:12", 2, MIB);
+    assert_bad(&a, ERROR_CORRUPT, "lies behind the disk's end");
+    make_block(&b, "Ref:12", 1, MIB);
+    make_block(&b, "Ref:12", 2, MIB);
+    assert_bad(&b, ERROR_CORRUPT, "member Ref:12/00000002 behind the last disk");
+}
+
+static void a_short_block_in_the_middle_is_found(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+
+    (void)state;
+    begin_one(&a, 3 * MIB);
+    make_block(&a, "Ref:12", 0, MIB);
+    make_block(&a, "Ref:12", 1, MIB / 2);
+    assert_bad(&a, ERROR_CORRUPT, "is not 1 MiB long");
+}
+
+static void a_block_without_its_checksum_is_found(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+    CLEAN_STR struct str b = STR_INIT;
+
+    (void)state;
+    begin_one(&a, 2 * MIB);
+    make_block(&a, "Ref:12", 0, MIB);
+    str_set_len(&a, a.len - 1024);
+    str_add_n(&b, a.data, a.len);
+    make_block(&a, "Ref:12", 1, MIB);
+    assert_bad(&a, ERROR_CORRUPT,
+               "block Ref:12/00000000 of disk xvda has no checksum behind it, but member "
+               "Ref:12/00000001");
+    make_end(&b);
+    assert_bad(&b, ERROR_CORRUPT, "has no checksum behind it, but the archive's end");
+}
+
+static void an_archive_cut_at_any_sector_is_short(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+
+    (void)state;
+    begin_one(&a, 2 * MIB + 512);
+    make_block(&a, "Ref:12", 0, MIB);
+    make_block(&a, "Ref:12", 2, 512);
+    make_end(&a);
+    for (size_t n = 0; n < a.len; n += n < 8192 || n + 8192 > a.len ? 256 : 99 * 512) {
+        CLEAN_STR struct str cut = STR_INIT;
+        struct error err = ERROR_INIT;
+        str_add_n(&cut, a.data, n);
+        assert_int_equal(check_in_pieces(&cut, 65536, NULL, 0, NULL, &err), -1);
+        assert_int_equal(err.code, ERROR_SHORT);
+    }
+}
+
+static void anything_behind_the_end_is_found(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+
+    (void)state;
+    begin_one(&a, MIB);
+    make_block(&a, "Ref:12", 0, MIB);
+    make_end(&a);
+    str_add_n(&a, "\0", 1);
+    assert_bad(&a, ERROR_CORRUPT, "data behind the end");
+}
+
+static const char answer[] =
+    "HTTP/1.1 500 Internal Error\r\ncontent-length: 167\r\ncontent-type: text/html\r\n"
+    "connection: close\r\n\r\n<html><body><h1>HTTP 500 internal server error</h1>An unexpected "
+    "error occurred.<h1> Additional information </h1>Got UNIX error: Input/output error read "
+    "</body></html>";
+
+static void a_late_answer_is_named_wherever_the_stream_was(void **state)
+{
+    CLEAN_STR struct str whole = STR_INIT;
+
+    (void)state;
+    begin_one(&whole, 2 * MIB);
+    size_t ova_end = whole.len;
+    make_block(&whole, "Ref:12", 0, MIB);
+    make_block(&whole, "Ref:12", 1, MIB);
+    size_t blocks_end = whole.len;
+    make_end(&whole);
+    const size_t places[] = {0,
+                             700,
+                             ova_end - 200,
+                             ova_end,
+                             ova_end + 100,
+                             ova_end + 512,
+                             ova_end + 512 + MIB / 2,
+                             ova_end + 512 + MIB,
+                             ova_end + 512 + MIB + 512 + 7,
+                             blocks_end,
+                             blocks_end + 512,
+                             whole.len};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        CLEAN_STR struct str a = STR_INIT;
+        str_add_n(&a, whole.data, places[i]);
+        str_add(&a, answer);
+        assert_bad(&a, ERROR_XAPI, "Got UNIX error: Input/output error read");
+        assert_bad(&a, ERROR_XAPI, "HTTP/1.1 500 Internal Error: ");
+    }
+}
+
+static void a_guests_own_text_of_an_answer_does_no_harm(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+    CLEAN_CHAR char *block = mem_zero(MIB, 1);
+    CLEAN_XVA_SUMMARY struct xva_summary summary = {.bytes = 0};
+
+    (void)state;
+    memcpy(block + 4096, answer, sizeof answer);
+    memcpy(block + MIB - sizeof answer, answer, sizeof answer);
+    begin_one(&a, MIB);
+    make_member(&a, "Ref:12/00000000", block, MIB);
+    /* The sum is taken from the check's own complaint: made here it would prove nothing more. */
+    make_member(&a, "Ref:12/00000000.xxhash", "0000000000000000", 16);
+    make_end(&a);
+    struct error err = ERROR_INIT;
+    assert_int_equal(check_in_pieces(&a, 4096, NULL, 0, NULL, &err), -1);
+    const char *sum = strstr(err.text, "data gives ");
+    assert_non_null(sum);
+    memcpy(a.data + a.len - 1024 - 512, sum + strlen("data gives "), 16);
+    assert_good(&a, &summary);
+}
+
+static void long_garbage_is_not_held_back_for_an_answer(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    begin_one(&a, MIB);
+    for (int i = 0; i < 2000; i++)
+        str_add(&a, answer);
+    CLEAN_XVA_CHECK struct xva_check *check = xva_check_new(NULL, 0, &err);
+    int rc = 0;
+    size_t fed = 0;
+    for (; fed + 4096 < a.len && !rc; fed += 4096)
+        rc = xva_check_feed(check, a.data + fed, 4096, &err);
+    assert_int_equal(rc, -1);
+    assert_true(fed < a.len / 2);
+}
+
+static void an_archive_must_begin_with_ova_xml(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+    CLEAN_STR struct str b = STR_INIT;
+    CLEAN_STR struct str c = STR_INIT;
+    CLEAN_STR struct str d = STR_INIT;
+    CLEAN_STR struct str nothing = STR_INIT;
+
+    (void)state;
+    make_block(&a, "Ref:12", 0, MIB);
+    assert_bad(&a, ERROR_CORRUPT, "begins with member Ref:12/00000000");
+    make_header(&b, "ova.xml", '\0', XVA_OVA_MAX + 1);
+    assert_bad(&b, ERROR_LIMIT, "ova.xml has 16777217 bytes");
+    make_end(&c);
+    assert_bad(&c, ERROR_CORRUPT, "without ova.xml");
+    make_member(&d, "ova.xml", "<value>", 7);
+    assert_bad(&d, ERROR_SHORT, "ova.xml");
+    assert_bad(&nothing, ERROR_SHORT, "the archive is empty");
+}
+
+static void expected_disks_are_compared_by_uuid_and_size(void **state)
+{
+    static const struct {
+        struct xva_expected disks[2];
+        size_t n;
+        const char *says; /* NULL: passes */
+    } cases[] = {
+        {{{"vdi-0", MIB}}, 1, NULL},
+        {{{"vdi-0", 2 * MIB}}, 1, "has 1048576 bytes in ova.xml, 2097152 were expected"},
+        {{{"vdi-1", MIB}}, 1, "VDI vdi-1 is missing"},
+        {{{"vdi-0", MIB}, {"vdi-1", MIB}}, 2, "VDI vdi-1 is missing"},
+        {{{"", 0}}, 0, "names 1 disks, 0 were expected"},
+    };
+    CLEAN_STR struct str a = STR_INIT;
+
+    (void)state;
+    begin_one(&a, MIB);
+    make_block(&a, "Ref:12", 0, MIB);
+    make_end(&a);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct error err = ERROR_INIT;
+        int rc = check_in_pieces(&a, 1 << 20, cases[i].disks, cases[i].n, NULL, &err);
+        assert_int_equal(rc, cases[i].says ? -1 : 0);
+        if (cases[i].says && !strstr(err.text, cases[i].says))
+            fail_msg("%s", err.text);
+    }
+}
+
+static void progress_counts_zero_blocks_too(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    begin_one(&a, 100 * (uint64_t)MIB);
+    make_block(&a, "Ref:12", 0, MIB);
+    make_block(&a, "Ref:12", 99, MIB);
+    make_end(&a);
+    CLEAN_XVA_CHECK struct xva_check *check = xva_check_new(NULL, 0, &err);
+    assert_int_equal(xva_check_disk_bytes(check), 0);
+    assert_int_equal(xva_check_feed(check, a.data, a.len, &err), 0);
+    assert_int_equal(xva_check_disk_bytes(check), 100 * (uint64_t)MIB);
+}
+
+static void random_damage_never_passes(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+    unsigned seed = 11;
+
+    (void)state;
+    begin_one(&a, MIB + 1024);
+    size_t data = a.len;
+    make_block(&a, "Ref:12", 0, MIB);
+    make_block(&a, "Ref:12", 1, 1024);
+    make_end(&a);
+    for (int round = 0; round < 150; round++) {
+        CLEAN_STR struct str b = STR_INIT;
+        CLEAN_XVA_SUMMARY struct xva_summary summary = {.bytes = 0};
+        struct error err = ERROR_INIT;
+        seed = seed * 1103515245u + 12345u;
+        size_t at = data + (seed >> 4) % (MIB + 1024 + 512);
+        str_add_n(&b, a.data, a.len);
+        b.data[at] ^= (char)(1 << (seed >> 28 & 7));
+        if (check_in_pieces(&b, 65536, NULL, 0, &summary, &err) == 0)
+            fail_msg("byte %zu changed and nobody saw it", at - data);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_disk_with_a_gap_and_a_short_last_block_passes),
+        cmocka_unit_test(keep_alives_take_numbers_and_no_place),
+        cmocka_unit_test(disks_stand_in_string_order_of_their_refs),
+        cmocka_unit_test(older_archives_with_sha1_pass),
+        cmocka_unit_test(checksum_kinds_do_not_mix),
+        cmocka_unit_test(a_vm_without_disks_passes),
+        cmocka_unit_test(a_disk_of_no_bytes_has_no_blocks),
+        cmocka_unit_test(a_flipped_bit_is_named_with_block_disk_and_both_sums),
+        cmocka_unit_test(a_damaged_checksum_is_shown_without_control_bytes),
+        cmocka_unit_test(a_missing_first_block_is_found),
+        cmocka_unit_test(a_missing_first_block_of_a_later_disk_is_found),
+        cmocka_unit_test(a_missing_last_block_is_found),
+        cmocka_unit_test(a_keep_alive_is_no_last_block),
+        cmocka_unit_test(blocks_out_of_order_or_twice_are_found),
+        cmocka_unit_test(blocks_behind_the_end_are_found),
+        cmocka_unit_test(a_short_block_in_the_middle_is_found),
+        cmocka_unit_test(a_block_without_its_checksum_is_found),
+        cmocka_unit_test(an_archive_cut_at_any_sector_is_short),
+        cmocka_unit_test(anything_behind_the_end_is_found),
+        cmocka_unit_test(a_late_answer_is_named_wherever_the_stream_was),
+        cmocka_unit_test(a_guests_own_text_of_an_answer_does_no_harm),
+        cmocka_unit_test(long_garbage_is_not_held_back_for_an_answer),
+        cmocka_unit_test(an_archive_must_begin_with_ova_xml),
+        cmocka_unit_test(expected_disks_are_compared_by_uuid_and_size),
+        cmocka_unit_test(progress_counts_zero_blocks_too),
+        cmocka_unit_test(random_damage_never_passes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
