@@ -206,7 +206,9 @@ static int step_entity(struct xml *xml, char c, struct error *err)
     char bytes[4];
 
     if (c != ';') {
-        if (xml->entity_n + 1 == ENTITY_MAX)
+        bool is_possible = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                           (c >= '0' && c <= '9') || (c == '#' && !xml->entity_n);
+        if (!is_possible || xml->entity_n + 1 == ENTITY_MAX)
             return bad(xml, "an '&' that begins no entity", err);
         xml->entity[xml->entity_n++] = c;
         return 0;

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Digests against published values, and late answers in a stream's end.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "common/base/error.h"
+#include "common/base/str.h"
+#include "common/format/digest.h"
+#include "common/format/late_error.h"
+
+/* Of the empty text and of "abc". Source: FIPS 180-4 examples; xxHash's own test vectors. */
+static const struct {
+    enum digest_kind kind;
+    const char *empty, *abc;
+} rows[] = {
+    {DIGEST_SHA256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+     "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+    {DIGEST_SHA1, "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+     "a9993e364706816aba3e25717850c26c9cd0d89d"},
+    {DIGEST_XXH64, "ef46db3751d8e999", "44bc2cf5ad770999"},
+};
+
+static void digests_are_the_published_ones_again_and_again(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct error err = ERROR_INIT;
+        char text[DIGEST_TEXT_MAX];
+        CLEAN_DIGEST struct digest *digest = digest_new(rows[i].kind, &err);
+        assert_non_null(digest);
+        for (int round = 0; round < 2; round++) {
+            digest_update(digest, NULL, 0);
+            assert_string_equal(digest_final(digest, text), rows[i].empty);
+            digest_update(digest, "a", 1);
+            digest_update(digest, "bc", 2);
+            assert_string_equal(digest_final(digest, text), rows[i].abc);
+        }
+        assert_int_equal(digest_text_length(rows[i].kind), strlen(text));
+    }
+    assert_string_equal(digest_kind_name(DIGEST_XXH64), "xxhash");
+}
+
+#define HEAD "HTTP/1.1 500 Internal Error\r\ncontent-length: 30\r\nconnection: close\r\n\r\n"
+#define BODY "<html><b>No  space</b>\nx</html>"
+
+static void an_answer_at_the_end_is_found_in_pieces_of_any_size(void **state)
+{
+    char text[LATE_ERROR_TEXT_MAX];
+
+    (void)state;
+    for (size_t piece = 1; piece < 20000; piece = piece * 3 + 1) {
+        CLEAN_STR struct str stream = STR_INIT;
+        struct late_error late = {.n = 0};
+        for (int i = 0; i < 10000; i++)
+            str_add_char(&stream, (char)i);
+        str_add(&stream, HEAD "<html><b>No  space</b></html>");
+        for (size_t at = 0; at < stream.len; at += piece)
+            late_error_feed(&late, stream.data + at,
+                            stream.len - at < piece ? stream.len - at : piece);
+        assert_true(late_error_find(&late, text));
+        assert_string_equal(text, "HTTP/1.1 500 Internal Error: No space");
+    }
+}
+
+static bool find(const char *stream, char text[LATE_ERROR_TEXT_MAX])
+{
+    struct late_error late = {.n = 0};
+
+    late_error_feed(&late, stream, strlen(stream));
+    return late_error_find(&late, text);
+}
+
+static void only_what_can_be_the_streams_end_is_an_answer(void **state)
+{
+    char text[LATE_ERROR_TEXT_MAX];
+
+    (void)state;
+    assert_false(find("", text));
+    assert_false(find("HTTP/1.1 200 OK\r\n\r\n", text));
+    assert_false(find("HTTP/2 500 x\r\n\r\n", text));
+    assert_false(find("GET / HTTP/1.1\" 500 12\r\n", text));
+    assert_false(find(HEAD BODY "and more data of the guest's disk", text));
+    assert_true(find("HTTP/1.0 404 Not found\r\n\r\n", text));
+    assert_string_equal(text, "HTTP/1.0 404 Not found");
+    assert_true(find("xxHTTP/1.1 500 Internal Er", text));
+    assert_string_equal(text, "HTTP/1.1 500 Internal Er");
+    assert_true(find(HEAD "<html><b>half", text));
+    assert_string_equal(text, "HTTP/1.1 500 Internal Error: half");
+    assert_true(find("HTTP/1.1 500 a\r\nContent-Length: 3\r\n\r\n\x1b\x01z", text));
+    assert_string_equal(text, "HTTP/1.1 500 a: z");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(digests_are_the_published_ones_again_and_again),
+        cmocka_unit_test(an_answer_at_the_end_is_found_in_pieces_of_any_size),
+        cmocka_unit_test(only_what_can_be_the_streams_end_is_an_answer),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
