@@ -11,6 +11,8 @@
 #ifndef ONYX_COMMON_WIRE_KEY_H
 #define ONYX_COMMON_WIRE_KEY_H
 
+#include <stddef.h>
+
 #include "common/base/mem.h"
 #include "common/base/random.h"
 
@@ -50,7 +52,8 @@ void wire_agent_key_format(const struct wire_agent_key *key, struct str *out);
 /* Write an agent key file (0600). ERROR_EXISTS. */
 int wire_agent_key_create(const char *path, const struct wire_agent_key *key, struct error *err);
 
-/* Overwrite a text that held a secret and release it. */
+/* Overwrite what held a secret; wire_secret_done also releases it. */
+void wire_secret_wipe(void *bytes, size_t n);
 void wire_secret_done(struct str *text);
 
 #endif

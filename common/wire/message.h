@@ -25,6 +25,7 @@
 
 #define WIRE_FRAME_MAX 65536         /* a sealed frame, whole */
 #define WIRE_BODY_MAX (65536 - 40)   /* a message in it: less header (24) and tag (16) */
+#define WIRE_PART_MAX 61440          /* a job or a report in it: room is left for the rest */
 #define WIRE_MEMORY_MAX (4u << 20)   /* what unpacking one message may take */
 
 /* Counts. What may be cut is state that comes again, or text for people; the rest is refused. */
@@ -41,7 +42,8 @@
 #define WIRE_FOLDER_MAX 255   /* one component: no "/", not "." or ".." */
 #define WIRE_STEM_MAX 96      /* one component */
 #define WIRE_FILE_MAX 128     /* one component */
-#define WIRE_WORD_MAX 64      /* device, proof, room, nonce, version */
+#define WIRE_WORD_MAX 64      /* device, room, nonce, version, setting's key */
+#define WIRE_PROOF_MAX 16
 #define WIRE_PATH_MAX 1024    /* absolute, without ".." */
 #define WIRE_SECRET_MAX 256   /* session reference */
 
