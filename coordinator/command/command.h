@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What main.c composes: one function per command, and the steps that several of them share.
+ *
+ * A command gives its exit status (0 and up), or -1 with the error that main prints and turns into
+ * one. What it has to say goes to stdout in one piece; talk about what is going on goes to stderr.
+ */
+#ifndef ONYX_COORDINATOR_COMMAND_COMMAND_H
+#define ONYX_COORDINATOR_COMMAND_COMMAND_H
+
+#include <jansson.h>
+
+#include "coordinator/settings.h"
+
+struct catalog;
+struct error;
+struct str;
+struct xapi_target;
+
+typedef int command_fn(const struct settings *settings, struct error *err);
+
+command_fn command_run;
+command_fn command_preview;
+command_fn command_status;
+command_fn command_list;
+command_fn command_show;
+command_fn command_report;
+command_fn command_agents;
+command_fn command_keygen;
+command_fn command_init_store;
+
+/* ERROR_USAGE when there are fewer or more operands; what names the operand: "BACKUP". */
+int command_check_operands(const struct settings *settings, size_t min, size_t max,
+                           const char *what, struct error *err);
+
+/* Write text, or one JSON object (consumed, "\n" behind it), to stdout. A reader that left early is
+ * no failure. */
+int command_print(const struct str *text, struct error *err);
+int command_print_json_take(json_t *object, struct error *err);
+
+/* Where the pool is, with password and certificate. ret_target is zero before. */
+int command_make_target(const struct settings *settings, struct xapi_target *ret_target,
+                        struct error *err);
+
+/* The catalog for reading. 1 opened, 0 there is none yet (said on stderr), -1 failed. */
+int command_open_catalog(const struct settings *settings, struct catalog **ret_catalog,
+                         struct error *err);
+
+/* json_string of a text that may be NULL (null) or no UTF-8 (bytes that are none become "?"). */
+json_t *command_json_text(const char *text);
+/* UTC text of a wall time, null for 0. */
+json_t *command_json_time(int64_t wall_ms);
+
+#endif
