@@ -14,6 +14,7 @@
 
 struct catalog;
 struct error;
+struct report;
 struct str;
 struct xapi_target;
 
@@ -45,6 +46,10 @@ int command_make_target(const struct settings *settings, struct xapi_target *ret
 /* The catalog for reading. 1 opened, 0 there is none yet (said on stderr), -1 failed. */
 int command_open_catalog(const struct settings *settings, struct catalog **ret_catalog,
                          struct error *err);
+
+/* The report of a run as the catalog has it; id NULL: the newest. 1 found, 0 there is none, -1. */
+int command_read_report(struct catalog *catalog, const char *id, struct report *ret_report,
+                        struct error *err);
 
 /* json_string of a text that may be NULL (null) or no UTF-8 (bytes that are none become "?"). */
 json_t *command_json_text(const char *text);
