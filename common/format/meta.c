@@ -606,6 +606,7 @@ int meta_parse(const char *text, size_t n, struct meta *ret, struct error *err)
     if (n && memchr(text, '\0', n))
         return error_set(err, ERROR_CORRUPT, "meta: holds a NUL byte");
     parser.meta.is_ours = n && has_our_section(text, n);
+    parser.meta.compress = JOB_COMPRESS_NONE;
     parser.meta.backup.state = parser.meta.is_ours ? BACKUP_PROVEN : BACKUP_FOUND;
     for (size_t at = 0; at < n;) {
         const char *end = memchr(text + at, '\n', n - at);
