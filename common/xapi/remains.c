@@ -10,11 +10,11 @@
 
 #include "common/base/error.h"
 #include "common/base/fd.h"
-#include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/base/text_list.h"
 #include "common/xapi/call.h"
 #include "common/xapi/fault.h"
+#include "common/xapi/inside.h"
 #include "common/xapi/session.h"
 #include "common/xapi/task.h"
 
@@ -33,6 +33,24 @@ int remains_record_session(const char *path, const struct xapi *x, struct error 
     return 0;
 }
 
+/* session.logout ends the session that it is called with. 1 ended, 0 it was gone, -1 failed. */
+static int log_out(struct xapi *x, const char *session, struct error *err)
+{
+    CLEAN_JSON json_t *params = json_pack("[s]", session);
+    CLEAN_JSON json_t *result = NULL;
+    CLEAN_STR struct str text = STR_INIT;
+    if (params == NULL) /* no UTF-8: none of XAPI's */
+        return 0;
+    if (xapi_post(x, "session.logout", params, XAPI_CALL_IDLE_MS, 0, &text, err) != 0)
+        return -1;
+    if (reply_parse(&text, &result, err) == 0)
+        return 1;
+    if (!fault_is(err, "SESSION_INVALID") && !fault_is(err, "HANDLE_INVALID"))
+        return -1;
+    error_clear(err);
+    return 0;
+}
+
 int remains_reap_session(const char *path, struct xapi *x, struct error *err)
 {
     struct error own = ERROR_INIT;
@@ -47,17 +65,10 @@ int remains_reap_session(const char *path, struct xapi *x, struct error *err)
     CLEAN_CHAR char *copy = mem_dup(str_text(&text));
     const char *ref = str_trim(copy);
     int found = 0;
-    if (ref[0] != '\0' && strcmp(ref, xapi_session(x)) != 0) {
-        CLEAN_XAPI struct xapi *old = NULL;
-        /* session.logout ends the session that it is called with. */
-        if (xapi_lend(x, ref, &old, err) != 0)
-            return -1;
-        if (xapi_call(old, NULL, err, "session.logout", NULL) == 0)
-            found = 1;
-        else if (!fault_is(err, "SESSION_INVALID") && !fault_is(err, "HANDLE_INVALID"))
-            return error_add(err, "end the session of a killed process");
-        error_clear(err);
-    }
+    if (ref[0] != '\0' && strcmp(ref, xapi_session(x)) != 0)
+        found = log_out(x, ref, err);
+    if (found < 0)
+        return error_add(err, "end the session of a killed process");
     (void)unlink(path);
     return found;
 }
