@@ -27,7 +27,6 @@ struct agent {
     char *host_uuid;
     char *host_name; /* NULL until the inventory told it */
     bool is_lost;
-    bool is_restarted; /* its last Sync had another boot than the one before */
     int64_t heard_ms;  /* monotonic, of the coordinator */
     int64_t first_heard_ms;
     struct wire_sync sync; /* the last one; reports and log lines taken out */
@@ -67,7 +66,7 @@ size_t agents_present_n(const struct agents *agents);
  * Why this agent gets no job, as a sentence for people that says what to do; false and "" when it
  * may have one. Free slots are not looked at.
  */
-#define AGENTS_REASON_MAX 512
+#define AGENTS_REASON_MAX 832
 bool agents_why_not(const struct agent *agent, const struct agents_store *store,
                     char text[AGENTS_REASON_MAX]);
 

@@ -334,8 +334,7 @@ static int catalog_copy_into(struct catalog *catalog, const char *path, struct e
         }
         result = sqlite3_errcode(copy);
         if (result == SQLITE_OK)
-            result = sqlite3_exec(copy, "PRAGMA journal_mode = DELETE; PRAGMA secure_delete = ON;"
-                                        "DELETE FROM session;", NULL, NULL, NULL);
+            result = sqlite3_exec(copy, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
     }
     if (result != SQLITE_OK)
         error_set(err, (result & 0xff) == SQLITE_FULL ? ERROR_NO_SPACE : ERROR_IO,

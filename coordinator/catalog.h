@@ -134,6 +134,7 @@ struct catalog_job {
     struct text_list hosts; /* uuids of the hosts that may run it */
     struct text_list srs;   /* uuids of the SRs it loads */
     bool may_be_redirected; /* another host may try it when none of hosts has an agent */
+    bool is_open;           /* read only: its newest attempt has not ended */
 };
 
 void catalog_job_done(struct catalog_job *job);
@@ -193,8 +194,8 @@ int catalog_begin_attempt(struct catalog *catalog, const char *job, uint32_t att
                           const char *prefix, int64_t now_at, char **ret_stem, struct error *err);
 
 /*
- * Record how an attempt ended; for a done one its files become backups (proven). Repeating it
- * changes nothing. 1 recorded, 0 there is no such attempt, -1 failed.
+ * Record how an attempt ended; for a done one its files become backups (proven) and its job is
+ * done. Repeating it changes nothing. 1 recorded, 0 there is no such attempt, -1 failed.
  */
 int catalog_end_attempt(struct catalog *catalog, const struct job_report *report, int64_t now_at,
                         struct error *err);
@@ -267,17 +268,6 @@ int catalog_put_agent(struct catalog *catalog, const struct catalog_agent *agent
 typedef int catalog_agent_fn(void *context, const struct catalog_agent *agent, struct error *err);
 int catalog_each_agent(struct catalog *catalog, catalog_agent_fn *each, void *context,
                        struct error *err);
-
-/* ---- sessions ---- */
-
-/* Sessions of ours at the pool, so that a coordinator that died leaves none: recorded after the
- * log-in, dropped after the log-out. The file's mode guards them. */
-int catalog_add_session(struct catalog *catalog, const char *ref, const char *target,
-                        int64_t now_at, struct error *err);
-int catalog_drop_session(struct catalog *catalog, const char *ref, struct error *err);
-/* Adds the recorded refs of this target to ret_refs. */
-int catalog_list_sessions(struct catalog *catalog, const char *target, struct text_list *ret_refs,
-                          struct error *err);
 
 /* ---- requests: the only table that commands write ---- */
 

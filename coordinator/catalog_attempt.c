@@ -240,7 +240,7 @@ static int catalog_write_end(struct catalog *catalog, const struct job_report *r
         return 1;
     if (catalog_run_sql(
             catalog, err,
-            "UPDATE attempt SET state = ?, is_clean = max(is_clean, ?), started_at = ?,"
+            "UPDATE attempt SET state = ?, is_clean = ?, started_at = ?,"
             " finished_at = ?, snapshot_at = ?, stream_ms = ?, bytes = ?, consistency = ?,"
             " error_code = ?, error_origin = ?, error_text = ? WHERE job = ? AND attempt = ?",
             "iiiiiiuiisssi", (int64_t)report->state, (int64_t)report->is_clean,
@@ -251,10 +251,11 @@ static int catalog_write_end(struct catalog *catalog, const struct job_report *r
         catalog_put_warnings(catalog, attempt.run, attempt.job, attempt.attempt,
                              &report->warnings, err) < 0)
         return -1;
-    if (report->state == JOB_STATE_DONE && attempt.folder &&
-        catalog_add_files(catalog, &attempt, report, err) < 0)
+    if (report->state != JOB_STATE_DONE)
+        return 1;
+    if (attempt.folder && catalog_add_files(catalog, &attempt, report, err) < 0)
         return -1;
-    return 1;
+    return catalog_set_job_state(catalog, report->id, JOB_STATE_DONE, NULL, err) < 0 ? -1 : 1;
 }
 
 int catalog_end_attempt(struct catalog *catalog, const struct job_report *report, int64_t now_at,

@@ -14,7 +14,8 @@
 #define JOB_COLUMNS                                                                                \
     "job.id, job.run, job.position, job.kind, job.state, job.reason, job.attempt, job.lease,"      \
     " job.vm_uuid, job.vm_name, job.host_uuid, job.folder, job.compress, job.disk_format,"         \
-    " job.estimate_bytes, job.chosen_by, job.idle_timeout_ms, job.may_be_redirected, attempt.stem"
+    " job.estimate_bytes, job.chosen_by, job.idle_timeout_ms, job.may_be_redirected, attempt.stem,"\
+    " attempt.finished_at"
 #define JOB_TABLES                                                                                 \
     "job LEFT JOIN attempt ON attempt.job = job.id AND attempt.attempt = job.attempt"
 
@@ -206,6 +207,7 @@ static int catalog_read_job(struct catalog *catalog, sqlite3_stmt *row, struct c
     job->idle_timeout_ms = (uint64_t)catalog_column_int(row, 16);
     ret->may_be_redirected = catalog_column_int(row, 17) != 0;
     job->stem = catalog_column_dup(row, 18);
+    ret->is_open = job->attempt > 0 && catalog_column_int(row, 19) == 0;
     if (catalog_get_disks(catalog, job, err) < 0 || catalog_get_remains(catalog, job, err) < 0 ||
         catalog_get_places(catalog, job->id, "host", &ret->hosts, err) < 0)
         return -1;

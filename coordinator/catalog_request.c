@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The catalog's requests, which commands put where another process holds the lock, and our sessions
- * at the pool.
+ * The catalog's requests, which commands put where another process holds the lock.
  */
 #include "coordinator/catalog.h"
 
@@ -92,33 +91,4 @@ int catalog_answer_request(struct catalog *catalog, int64_t id, enum catalog_req
         return error_set(err, ERROR_NOT_FOUND, "catalog %s has no request %lld", catalog->path,
                          (long long)id);
     return 0;
-}
-
-int catalog_add_session(struct catalog *catalog, const char *ref, const char *target,
-                        int64_t now_at, struct error *err)
-{
-    return catalog_run_sql(catalog, err,
-                           "INSERT OR REPLACE INTO session(ref, target, opened_at)"
-                           " VALUES(?, ?, ?)",
-                           "ssi", ref, target, now_at);
-}
-
-int catalog_drop_session(struct catalog *catalog, const char *ref, struct error *err)
-{
-    return catalog_run_sql(catalog, err, "DELETE FROM session WHERE ref = ?", "s", ref);
-}
-
-int catalog_list_sessions(struct catalog *catalog, const char *target, struct text_list *ret_refs,
-                          struct error *err)
-{
-    CLEAN_STATEMENT sqlite3_stmt *rows = NULL;
-    int more = 0;
-
-    if (catalog_prepare(catalog, &rows, err,
-                        "SELECT ref FROM session WHERE target = ? ORDER BY opened_at", "s",
-                        target) < 0)
-        return -1;
-    while ((more = catalog_step(catalog, rows, err)) > 0)
-        text_list_add(ret_refs, catalog_column_text(rows, 0));
-    return more;
 }

@@ -70,8 +70,6 @@ static const char catalog_step_1[] =
     "CREATE TABLE line("
     " id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, level INTEGER NOT NULL,"
     " run TEXT, host_name TEXT, room TEXT, text TEXT NOT NULL);"
-    "CREATE INDEX line_by_run ON line(run);"
-    "CREATE TABLE session("
-    " ref TEXT PRIMARY KEY, target TEXT NOT NULL, opened_at INTEGER NOT NULL);";
+    "CREATE INDEX line_by_run ON line(run);";
 
 const char *const catalog_steps[CATALOG_VERSION] = {catalog_step_1};

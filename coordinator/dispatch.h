@@ -42,7 +42,8 @@ struct dispatch_settings {
     uint32_t attempts_max;
     int64_t backoff_ms; /* before the second attempt; doubles, at most 16 times */
     int64_t lost_ms;
-    int64_t strange_ms; /* how long a job waits for an agent on one of its hosts before any takes it */
+    int64_t strange_ms; /* so long a job waits for an agent on one of its hosts before any takes it */
+    int64_t stall_ms;   /* nothing runs and nothing can begin: after so long what waits fails */
     int64_t run_max_ms; /* jobs that have not begun by then fail */
     uint32_t host_jobs_max; /* 0: no limit */
     uint32_t sr_jobs_max;
@@ -67,20 +68,26 @@ struct dispatch *dispatch_new(const struct dispatch_settings *settings, struct d
 void dispatch_free(struct dispatch **dispatch);
 #define CLEAN_DISPATCH CLEANUP(dispatch_free)
 
-/* The n that stands in Orders and new jobs; 0: not renewed, nothing is assigned meanwhile. */
-void dispatch_set_lease(struct dispatch *dispatch, uint64_t lease);
+/* The n that stands in Orders and new jobs. While it is not renewed nothing is assigned. */
+void dispatch_set_lease(struct dispatch *dispatch, uint64_t lease, bool is_renewed);
+/* The nonce that agents must have read from now on. */
+void dispatch_set_store(struct dispatch *dispatch, const char *uuid, const char *nonce);
 void dispatch_name_host(struct dispatch *dispatch, const char *host_uuid, const char *name);
 
 /*
- * Add a job, new (attempt 0) or continued (attempt and state as the catalog has them). A continued
- * one that an agent listed since dispatch_new is taken over as it runs; else its open attempt is
- * dead. hosts and srs are host and SR uuids; an empty hosts list means any host.
+ * Add a job, new (attempt 0) or continued (attempt, state and is_open as the catalog has them). A
+ * continued one that an agent listed since dispatch_new is taken over as it runs; else its open
+ * attempt is dead, and its caller names it among the remains.
  */
 void dispatch_add_job(struct dispatch *dispatch, const struct catalog_job *job,
                       struct dispatch_now now);
 
-/* Attempts of former runs that may have left something: cleaned before any job of the same VM
- * begins. Grouped by VM; doubles and attempts that an agent lists as running are left out. */
+/* A job that was added as waiting may begin. */
+void dispatch_release_job(struct dispatch *dispatch, const char *id);
+
+/* An attempt, of whatever run, that may have left something: it is cleaned before any job of the
+ * same VM begins. Doubles and attempts that an agent lists as running are left out. To be called
+ * after the jobs were added. */
 void dispatch_add_remains(struct dispatch *dispatch, const struct job_remains *remains,
                           struct dispatch_now now);
 
@@ -105,7 +112,8 @@ enum dispatch_change_kind {
     DISPATCH_BEGIN,   /* an attempt begins: id, attempt, host_uuid, prefix; the recorder sets stem */
     DISPATCH_END,     /* an attempt ended: report */
     DISPATCH_CLEAN,   /* nothing of it is left: id, attempt */
-    DISPATCH_STATE    /* a job's state: id, state, reason */
+    DISPATCH_STATE,   /* a job's state: id, state, reason */
+    DISPATCH_WARN     /* reason: what people should know */
 };
 
 struct dispatch_change {
@@ -114,7 +122,7 @@ struct dispatch_change {
     uint32_t attempt;
     char *host_uuid;
     char *host_name;
-    const char *prefix; /* of the stem, static; NULL: no files */
+    char *prefix; /* of the stem; NULL: no files */
     char *stem;         /* set by whoever records it; heap memory */
     uint64_t lease;
     enum job_state state;
@@ -131,6 +139,9 @@ void dispatch_recorded(struct dispatch *dispatch);
 /* The answer to this host's last Sync. ret_orders is zero before; the caller releases it. */
 void dispatch_orders(struct dispatch *dispatch, const char *host_uuid, struct dispatch_now now,
                      struct wire_orders *ret_orders);
+
+/* Ids of jobs that some agent is busy with, and of those that are handed out. */
+void dispatch_list_alive(const struct dispatch *dispatch, struct text_list *ret_ids);
 
 /* Every job has come to an end and it is recorded. */
 bool dispatch_is_over(const struct dispatch *dispatch);
