@@ -15,15 +15,17 @@
 #include <stdint.h>
 
 #include "common/base/mem.h"
+#include "common/base/text_list.h"
 #include "common/model/job.h"
 
 struct error;
+struct vm;
 struct xapi;
 
+/* A disk that its export will hold. */
 struct snapshot_disk {
     char *ref;
     char *uuid;
-    char *device; /* "xvda"; "" when XAPI has none */
     uint64_t virtual_size_bytes;
 };
 
@@ -45,22 +47,23 @@ void snapshot_done(struct snapshot *snapshot);
  * neither can be said (the call's answer was lost) snapshot_clean finds it by its birth name.
  * warnings gets what did not go well but does not harm the backup.
  */
-int snapshot_begin(struct xapi *xapi, const struct job *job, const char *vm_ref,
-                   const char *vm_name, struct snapshot *ret_snapshot, struct text_list *warnings,
-                   struct error *err);
+int snapshot_begin(struct xapi *xapi, const struct job *job, const struct vm *vm,
+                   struct snapshot *ret_snapshot, struct text_list *warnings, struct error *err);
 
-/* Destroy the snapshot and its disks. May be repeated; what is gone already is fine. *err is set
- * if something is left. */
-int snapshot_end(struct xapi *xapi, const char *job, struct snapshot *snapshot, struct error *err);
+/* Destroy the snapshot and its disks. May be repeated; what is gone already is fine. ERROR_BUSY and
+ * XAPI's errors mean that something is left. */
+int snapshot_end(struct xapi *xapi, const struct job *job, const struct snapshot *snapshot,
+                 struct error *err);
 
 /*
- * Remove what dead attempts at a job left in the pool: VM snapshots of vm_uuid with its proven mark
- * or, unmarked, its birth name; disk snapshots with its proven mark that no VM has.
+ * Remove what dead attempts left in the pool: VM snapshots with the proven mark of one of these
+ * jobs or, unmarked, its birth name; disk snapshots with its proven mark that no VM has; the tasks
+ * that made them.
  *
- * Waits first until no snapshot operation runs on the VM (ERROR_BUSY when that takes too long).
- * *ret_n counts removed objects. Marks of a lease newer than lease_max are left alone.
+ * Waits first until no snapshot operation runs on the VMs (ERROR_BUSY when that takes too long).
+ * Marks of a lease above lease_max are left alone. *ret_n counts removed objects.
  */
-int snapshot_clean(struct xapi *xapi, const char *job, const char *vm_uuid, uint64_t lease_max,
-                   size_t *ret_n, struct error *err);
+int snapshot_clean(struct xapi *xapi, const struct job_remains *remains, size_t n,
+                   uint64_t lease_max, size_t *ret_n, struct error *err);
 
 #endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Pool and store are independent: a failure in one does not keep the other from being cleaned. A
+ * second cleanup finds nothing to do, so a killed one is just repeated.
+ */
+#include "agent/job/cleanup.h"
+
+#include "agent/snapshot.h"
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "common/store/settle.h"
+
+#include "common/base/poison.h"
+
+#define ROOM "cleanup"
+
+static int settle_files(const struct job_context *context, const struct job_remains *remains,
+                        struct job_report *report, struct error *err)
+{
+    enum settle_outcome outcome;
+    if (remains->folder == NULL || remains->stem == NULL)
+        return 0;
+    if (settle_attempt(context->store, remains->folder, remains->stem, remains->job,
+                       remains->attempt, &outcome, err) != 0)
+        return error_add(err, "files of the dead job %s in %s", remains->job, remains->folder);
+    if (outcome != SETTLE_NOTHING)
+        log_info(ROOM, "job %s attempt %u in %s: %s", remains->job, (unsigned)remains->attempt,
+                 remains->folder, settle_outcome_name(outcome));
+    if (outcome == SETTLE_FOREIGN_DATA)
+        text_list_add_format(&report->warnings,
+                             "%s holds a data file %s.* without .meta: it is left as it is",
+                             remains->folder, remains->stem);
+    return 0;
+}
+
+int cleanup_run(const struct job_context *context, struct job_report *report, struct error *err)
+{
+    const struct job *job = context->job;
+    struct error pool_error = ERROR_INIT;
+    int result = 0;
+    size_t n = 0;
+    report->phase = JOB_PHASE_CLEAN;
+    context->tell(context->context, report);
+    for (size_t i = 0; i < job->remains_n; i++) {
+        struct error why = ERROR_INIT;
+        if (settle_files(context, &job->remains[i], report, &why) != 0) {
+            if (result == 0)
+                *err = why;
+            result = -1;
+        }
+    }
+    if (snapshot_clean(context->xapi, job->remains, job->remains_n, job->lease, &n,
+                       &pool_error) != 0) {
+        if (result == 0)
+            *err = pool_error;
+        result = -1;
+    }
+    if (n > 0)
+        log_info(ROOM, "%zu objects of dead jobs removed from the pool", n);
+    report->is_clean = result == 0;
+    return result;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Kind to function.
+ */
+#include "agent/job/table.h"
+
+#include <stddef.h>
+
+#include "agent/job/backup_vm.h"
+#include "agent/job/cleanup.h"
+
+#include "common/base/poison.h"
+
+static const struct job_table_row table[] = {
+    {JOB_BACKUP_VM, backup_vm_run},
+    {JOB_CLEANUP, cleanup_run},
+};
+
+const struct job_table_row *job_table_find(enum job_kind kind)
+{
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].kind == kind)
+            return &table[i];
+    return NULL;
+}

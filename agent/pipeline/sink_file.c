@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Written, then durable under its partial name; being published is a later step's affair.
+ */
+#include "agent/pipeline/sink_file.h"
+
+#include "common/store/publish.h"
+
+#include "common/base/poison.h"
+
+static int write_bytes(void *context, const void *bytes, size_t n, struct error *err)
+{
+    return publish_write(context, bytes, n, err);
+}
+
+static int finish(void *context, struct error *err)
+{
+    return publish_end_data(context, err);
+}
+
+struct pipeline_sink sink_file(struct publish *publish)
+{
+    return (struct pipeline_sink){.write = write_bytes, .finish = finish, .context = publish};
+}
