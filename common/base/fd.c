@@ -157,3 +157,12 @@ int fd_pipe(int *ret_read, int *ret_write, struct error *err)
     *ret_write = ends[1];
     return 0;
 }
+
+int fd_set_nonblocking(int fd, struct error *err)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
+        return error_set_sys(err, ERROR_IO, errno, "make a descriptor non-blocking");
+    return 0;
+}

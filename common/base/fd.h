@@ -35,4 +35,7 @@ int fd_replace_file(const char *path, mode_t mode, const void *bytes, size_t n, 
 /* A pipe, both ends close-on-exec. */
 int fd_pipe(int *ret_read, int *ret_write, struct error *err);
 
+/* Reads and writes give EAGAIN instead of waiting. */
+int fd_set_nonblocking(int fd, struct error *err);
+
 #endif
