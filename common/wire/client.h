@@ -30,7 +30,7 @@ struct random;
 #define WIRE_CLIENT_SILENCE_MS 10000 /* no answer: close, Hello again */
 #define WIRE_CLIENT_REFUSED_MS 5000  /* pause after a refusal of key or version */
 #define WIRE_CLIENT_AGAIN_MS 200     /* at least between two Hellos */
-#define WIRE_CLIENT_TELL_MS 60000    /* the same trouble is told once in this time */
+#define WIRE_CLIENT_TELL_MS 600000   /* the same trouble is told once in this time */
 
 struct wire_client;
 
