@@ -1,68 +1,28 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The VBD's device names the file as the file SR's driver does; numbers count up from 0 over what
- * dom0 has attached.
+ * Two questions about SRs, and the VBD of dom0 by reference, since records may go meanwhile.
  */
 #include "tests/poolsim/attach.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/str.h"
+#include "tests/poolsim/behaviour.h"
 #include "tests/poolsim/store.h"
 
 #include "common/base/poison.h"
 
-static bool device_is_used(struct pool *pool, const struct object *dom0, const char *number)
-{
-    const struct text_list *vbds = object_set(dom0, F_VM_VBDs);
-    for (size_t i = 0; i < vbds->n; i++) {
-        const struct object *vbd = store_find(pool, CLASS_VBD, vbds->items[i]);
-        if (vbd && strcmp(object_text(vbd, F_VBD_userdevice), number) == 0)
-            return true;
-    }
-    return false;
-}
-
-static char *free_device(struct pool *pool, const struct host *host)
-{
-    const struct object *dom0 = store_find(pool, CLASS_VM, host->dom0_ref);
-    unsigned number = 0;
-    char *text = str_format("%u", number);
-    while (dom0 && device_is_used(pool, dom0, text)) {
-        free(text);
-        text = str_format("%u", ++number);
-    }
-    return text;
-}
-
 void attach_to_dom0(struct host *host, const char *vdi_ref, bool is_read_only,
                     char ret_vbd_ref[REF_MAX])
 {
-    struct pool *pool = host->pool;
-    const struct object *vdi = store_find(pool, CLASS_VDI, vdi_ref);
-    const struct object *sr = vdi ? object_follow(pool, vdi, F_VDI_SR) : NULL;
-    CLEAN_CHAR char *device = str_format("sr/%s/%s.raw", sr ? object_uuid(sr) : "",
-                                         vdi ? object_uuid(vdi) : "");
-    CLEAN_CHAR char *number = free_device(pool, host);
-    struct object *vbd = store_create(pool, CLASS_VBD);
-    object_set_text(pool, vbd, F_VBD_VM, host->dom0_ref);
-    object_set_text(pool, vbd, F_VBD_VDI, vdi_ref);
-    object_set_text(pool, vbd, F_VBD_device, device);
-    object_set_text(pool, vbd, F_VBD_userdevice, number);
-    object_set_text(pool, vbd, F_VBD_mode, is_read_only ? "RO" : "RW");
-    object_set_text(pool, vbd, F_VBD_type, "Disk");
-    object_set_bool(pool, vbd, F_VBD_unpluggable, true);
-    object_set_bool(pool, vbd, F_VBD_empty, false);
-    object_set_bool(pool, vbd, F_VBD_currently_attached, true);
+    const struct object *vbd = vbd_attach_to_dom0(host, vdi_ref, !is_read_only);
     (void)str_copy(ret_vbd_ref, REF_MAX, object_ref(vbd));
 }
 
 void attach_end(struct pool *pool, const char *vbd_ref)
 {
-    struct object *vbd = store_find(pool, CLASS_VBD, vbd_ref);
-    if (vbd)
-        store_destroy(pool, vbd);
+    if (store_find(pool, CLASS_VBD, vbd_ref))
+        vbd_detach_from_dom0(pool, vbd_ref);
 }
 
 static void add_sr(const struct object *vdi, struct text_list *srs)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The data handlers of whole VMs: GET /export and GET /export_metadata.
+ * The data handlers of whole VMs: exports, imports, with and without disks.
  */
 #ifndef ONYX_TESTS_POOLSIM_HANDLER_VM_H
 #define ONYX_TESTS_POOLSIM_HANDLER_VM_H
@@ -12,6 +12,12 @@ handler_fn handler_export;
 
 /* Source: export.ml metadata_handler; recordings 527-533. */
 handler_fn handler_export_metadata;
+
+/* Source: import.ml handler; contract 9.1, 9.2; recordings 589-605, 1353-1431, 1653-1782. */
+handler_fn handler_import;
+
+/* Source: import.ml metadata_handler; recordings 606-611. */
+handler_fn handler_import_metadata;
 
 /* The VM that ref or uuid names, as its reference (which may be of no VM): 0, or -1 and the 500
  * page is written. */
