@@ -12,6 +12,7 @@
 #define DISPATCH_OFFER_MS 30000 /* an attempt that its agent does not take goes elsewhere */
 #define DISPATCH_RATE_MS 3000   /* window of a rate */
 #define DISPATCH_FAIR_MS 3000   /* an agent heard within may be waited for */
+#define DISPATCH_PIN_MS 30000   /* an agent heard within is the one to clean up after itself */
 #define DISPATCH_BACKOFF_STEPS 4 /* doublings */
 
 /* The present attempt of a job that is assigned or running. Its number and stem are in the job. */

@@ -123,9 +123,9 @@ static bool dispatch_is_others_turn(const struct dispatch *dispatch, const struc
     return false;
 }
 
-/* The host that a cleanup shall run on, where the dead attempt was, while its agent is there. */
+/* The host that a cleanup shall run on, where the dead attempt was, while its agent is heard of. */
 static bool dispatch_is_cleanup_for(const struct dispatch *dispatch, const struct item *item,
-                                    const char *host_uuid)
+                                    const char *host_uuid, struct dispatch_now now)
 {
     struct agents_store store = dispatch_store(dispatch);
     char why[AGENTS_REASON_MAX];
@@ -133,7 +133,8 @@ static bool dispatch_is_cleanup_for(const struct dispatch *dispatch, const struc
     for (size_t i = 0; i < item->job.hosts.n; i++) {
         const struct agent *agent = agents_find(&dispatch->agents, item->job.hosts.items[i]);
 
-        if (agent && !agents_why_not(agent, &store, why))
+        if (agent && now.ms - agent->heard_ms < DISPATCH_PIN_MS &&
+            !agents_why_not(agent, &store, why))
             return text_list_has(&item->job.hosts, host_uuid);
     }
     return true;
@@ -146,7 +147,7 @@ static struct item *dispatch_choose_cleanup(const struct dispatch *dispatch, con
         struct item *item = &dispatch->items[dispatch->cleanups[i]];
 
         if (dispatch_is_ready(dispatch, item, now) &&
-            dispatch_is_cleanup_for(dispatch, item, host_uuid))
+            dispatch_is_cleanup_for(dispatch, item, host_uuid, now))
             return item;
     }
     return NULL;
@@ -225,6 +226,10 @@ static void dispatch_explain(const struct dispatch *dispatch, const struct view 
 {
     struct agents_store store = dispatch_store(dispatch);
 
+    if (!dispatch->is_renewed) {
+        str_copy(text, AGENTS_REASON_MAX, "the pool's lease could not be renewed");
+        return;
+    }
     for (size_t i = 0; i < item->job.hosts.n; i++) {
         const char *host_uuid = item->job.hosts.items[i];
         const struct agent *agent = agents_find(&dispatch->agents, host_uuid);
@@ -271,15 +276,35 @@ static void dispatch_refresh_reasons(struct dispatch *dispatch, struct dispatch_
     }
 }
 
+/* No agent that is there can take it: it has none on its hosts, or they get no jobs. */
+static bool dispatch_is_hopeless(const struct dispatch *dispatch, const struct item *item,
+                                 struct dispatch_now now)
+{
+    struct agents_store store = dispatch_store(dispatch);
+    bool may_go_anywhere = item->job.may_be_redirected || dispatch_is_cleanup(item);
+    char why[AGENTS_REASON_MAX];
+
+    if (!dispatch_is_ready(dispatch, item, now))
+        return false;
+    for (size_t i = 0; i < dispatch->agents.n; i++) {
+        const struct agent *agent = &dispatch->agents.items[i];
+
+        if ((may_go_anywhere || text_list_has(&item->job.hosts, agent->host_uuid)) &&
+            !agents_why_not(agent, &store, why))
+            return false;
+    }
+    return true;
+}
+
 /* Fail what has not begun; the reason of each stays in its text. */
-static void dispatch_give_up(struct dispatch *dispatch, const char *why, bool with_held,
+static void dispatch_give_up(struct dispatch *dispatch, const char *why, bool only_hopeless,
                              struct dispatch_now now)
 {
     for (size_t i = 0; i < dispatch->items_n; i++) {
         struct item *item = &dispatch->items[i];
 
         if (!dispatch_is_waiting(item) ||
-            !(with_held || dispatch_is_ready(dispatch, item, now)))
+            (only_hopeless && !dispatch_is_hopeless(dispatch, item, now)))
             continue;
         CLEAN_CHAR char *text =
             item->job.reason && item->job.reason[0]
@@ -311,8 +336,8 @@ void dispatch_tick(struct dispatch *dispatch, struct dispatch_now now)
         CLEAN_CHAR char *why =
             str_format("not begun within the run's time (%s)",
                        num_format_duration(dispatch->settings.run_max_ms, text));
-        dispatch_give_up(dispatch, why, true, now);
+        dispatch_give_up(dispatch, why, false, now);
     } else if (now.ms - dispatch->moved_ms >= dispatch->settings.stall_ms) {
-        dispatch_give_up(dispatch, "no agent could take it", false, now);
+        dispatch_give_up(dispatch, "no agent could take it", true, now);
     }
 }
