@@ -5,6 +5,8 @@
 #ifndef ONYX_TESTS_POOLSIM_FAILURE_H
 #define ONYX_TESTS_POOLSIM_FAILURE_H
 
+#include <stdbool.h>
+
 #include "common/base/text_list.h"
 
 struct failure {

@@ -20,6 +20,7 @@ struct handler_context {
     char session_ref[REF_MAX]; /* "" for root over the socket without one */
     char task_ref[REF_MAX];    /* set by handler_begin_task */
     bool owns_task;
+    bool owns_session; /* of Basic auth */
 };
 
 /* Who calls? 0, or -1: the answer (401 and such) is written and the caller returns at once; a task

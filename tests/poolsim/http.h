@@ -73,6 +73,8 @@ int http_raw_fd(struct connection *connection);
  * 403, 404, 431, 500, 501. */
 void http_reply_error(struct connection *connection, const struct request *request, int status,
                       const char *text);
+/* 401 with WWW-Authenticate; closes. realm: "get_export". */
+void http_reply_unauthorised(struct connection *connection, const char *realm);
 /* The same page appended to what was sent already ("HTTP/1.1 500 Internal Error" in the data). */
 void http_append_error(struct connection *connection, const char *text);
 /* 302 to the same path and query on another host; closes. */
@@ -87,6 +89,28 @@ struct handler_row {
     const char *path;   /* "/export": longest prefix wins, so "/export/" comes here too */
     handler_fn *run;
 };
+
+/* A whole reply of an RPC endpoint, framed as XAPI frames it. content_type NULL: none (OPTIONS). */
+void http_reply_rpc(struct connection *connection, const struct request *request,
+                    const char *content_type, const char *body, size_t n);
+
+/* --- for server.c --- */
+
+struct ssl_st;
+struct ssl_ctx_st;
+
+/* Takes the descriptor. tls: NULL for plain ones; the handshake is made here, -1 when it fails. */
+int connection_open(struct host *host, enum transport transport, int fd, struct ssl_ctx_st *tls,
+                    struct connection **ret_connection);
+void connection_free(struct connection *connection);
+void connection_shutdown(struct connection *connection); /* from another thread: ends its reads */
+
+/* The next request's line and headers: 1, or 0 when the connection is over (the client left, or
+ * what it sent was answered with a page that ends it). request_done what was read. */
+int connection_read_request(struct connection *connection, struct request *ret_request);
+void request_done(struct request *request);
+/* Whether the connection goes on after this request. */
+bool connection_is_kept(const struct connection *connection, const struct request *request);
 
 /* The data handlers' table, ended by a row of NULLs: handlers.c (streams of VMs, VDIs, hosts). */
 extern const struct handler_row data_handlers[];

@@ -16,6 +16,8 @@
 #include <stdint.h>
 
 #include "common/base/random.h"
+#include "common/base/text_list.h"
+#include "common/base/text_map.h"
 #include "tests/poolsim/schema.h"
 
 #define REF_MAX 64 /* "OpaqueRef:" and a uuid, or "DummyRef:|uuid|name" cut */
@@ -62,6 +64,8 @@ struct pool {
     char *dir;      /* where disks and sockets live */
     char *user;     /* root */
     char *password;
+    int64_t login_delay_ms; /* before a wrong password is refused */
+    int64_t collected_ms;   /* when garbage was last looked for */
     struct store *store;
     struct disks *disks;
     struct sim_faults *faults;
@@ -70,7 +74,9 @@ struct pool {
     size_t hosts_n;
     struct host *master;
     char pool_ref[REF_MAX];
+    int64_t next_domid;
     uint64_t next_xva_ref; /* process-wide number of "Ref:N"; handlers take and raise it */
+    struct text_map registrations; /* session to class, of event.register */
     int background_n;      /* threads of Async calls and connections that are still running */
 };
 
@@ -84,11 +90,14 @@ struct host {
     char *address;             /* 127.0.x.y */
     int port;
     int tls_port;
+    int nbd_port;              /* of its NBD server, 0: XAPI's own */
     char *socket_path;
+    struct text_list local_sessions; /* of slave_local_login_with_password */
     int64_t clock_offset_ms;   /* its wall clock against ours */
     uint64_t rate_bytes_per_s; /* 0: no limit; what this dom0 reads and writes in streams */
     int64_t rate_next_free_ns; /* limiter's state, under the pool's lock */
     bool is_silent;            /* accepts, then says nothing; running streams stop */
+    bool is_emergency;         /* its xapi is starting: HOST_STILL_BOOTING before any dispatch */
     bool is_down;              /* connections are refused or reset */
     struct server *server;     /* http.h */
 };

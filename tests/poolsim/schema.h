@@ -48,6 +48,7 @@ struct field {
     int64_t since;      /* release that published it: ordered numbers, see make_schema.py */
     enum field_id back; /* set field of the class it refers to, kept by the store; or F_NONE */
     bool is_hidden;     /* in the database, not in records */
+    const char *default_text;
 };
 
 struct message {

@@ -127,6 +127,7 @@ enum field_id {
     F_task_subtasks = 1039,
     F_task_backtrace = 1040,
     F_task_session = 1041,
+    F_task_is_cancellable = 1042,
     F_event_snapshot = 1280,
     F_event_id = 1281,
     F_event_timestamp = 1282,

@@ -17,6 +17,8 @@ void task_complete(struct pool *pool, const char *ref, const char *result_xml);
 void task_fail(struct pool *pool, const char *ref, const char *const *params); /* NULL-ended */
 void task_cancelled(struct pool *pool, const char *ref);
 void task_set_progress(struct pool *pool, const char *ref, double progress);
+/* Whether its worker looks for a cancellation: allowed_operations [cancel]. */
+void task_set_cancellable(struct pool *pool, const char *ref, bool is_cancellable);
 bool task_is_cancelling(struct pool *pool, const char *ref); /* task.cancel was asked */
 bool task_is_gone(struct pool *pool, const char *ref);
 

@@ -27,6 +27,7 @@ VDI.crash_dumps crashdump.VDI|VM.crash_dumps crashdump.VM|host.crashdumps host_c
 VMSS.VMs VM.snapshot_schedule|host.PCIs PCI.host|Bond.slaves PIF.bond_slave_of
 """.replace("\n", "|").split("|")
 
+MODEL = []
 NO_EVENTS = {"session", "event", "auth", "role", "user", "data_source", "sr_stat", "probe_result",
              "vdi_nbd_server_info", "LVHD"}
 NO_ASYNC = {"session", "event", "task", "data_source", "blob", "system"}
@@ -38,6 +39,25 @@ HEAD = """/* SPDX-License-Identifier: GPL-3.0-or-later */
  * %s
  */
 """
+
+
+# Enums start as their first member, and these fields as XAPI's own defaults say.
+DEFAULTS = {
+    "VM.actions_after_softreboot": "soft_reboot", "VM.actions_after_shutdown": "destroy",
+    "VM.actions_after_reboot": "restart", "VM.actions_after_crash": "restart",
+    "VM.domain_type": "unspecified", "VM.generation_id": "", "VM.HVM_boot_policy": "",
+    "VM.secureboot_certificates_state": "ok", "VM.power_state": "Halted",
+    "VM_metrics.current_domain_type": "unspecified",
+    "VM_guest_metrics.can_use_hotplug_vbd": "unspecified",
+    "VM_guest_metrics.can_use_hotplug_vif": "unspecified",
+    "VDI.on_boot": "persist", "VDI.type": "user", "VBD.mode": "RW", "VBD.type": "Disk",
+    "VIF.locking_mode": "network_default", "VIF.ipv4_configuration_mode": "None",
+    "VIF.ipv6_configuration_mode": "None", "network.default_locking_mode": "unlocked",
+    "task.type": "<none/>", "task.backtrace": "()", "task.status": "pending",
+    "host.display": "enabled", "host.sched_policy": "credit", "PIF.igmp_snooping_status": "unknown",
+    "PIF.ip_configuration_mode": "DHCP", "PIF.ipv6_configuration_mode": "None",
+    "PIF.primary_address_type": "IPv4",
+}
 
 
 def release(name):
@@ -101,15 +121,16 @@ def type_row(text):
 
 def main():
     model = json.load(open(sys.argv[1], encoding="utf-8"))
+    MODEL.extend(model)
     with open(sys.argv[2], "rb") as file:
         listed = json.loads(file.read().split(b"\r\n\r\n", 1)[1])["result"]
     out = sys.argv[3]
     # The task's session is there in XAPI's database and not in its records.
     for cls in model:
         if cls["name"] == "task":
-            cls["fields"].append({"name": "session", "type": "session ref",
-                                  "qualifier": "RO/runtime", "hidden": True,
-                                  "lifecycle": {"transitions": []}})
+            for name, kind in (("session", "session ref"), ("is_cancellable", "bool")):
+                cls["fields"].append({"name": name, "type": kind, "qualifier": "RO/runtime",
+                                      "hidden": True, "lifecycle": {"transitions": []}})
     classes = {c["name"]: c for c in model}
     relations = {}
     for pair in RELATIONS:
@@ -136,6 +157,17 @@ def ids(model, out):
         file.write("    F_NONE = 65535\n};\n\n#endif\n")
 
 
+def default_text(cls, field):
+    if field["type"].startswith("enum ") and not field["type"].endswith((" set", " map")):
+        members = [e["values"] for c in MODEL for e in c["enums"] if e["name"] == field["type"][5:]]
+        return DEFAULTS.get(cls["name"] + "." + field["name"], members[0][0]["name"])
+    if field["type"].endswith(" ref"):
+        return "OpaqueRef:NULL"
+    if field["type"] == "datetime":
+        return "19700101T00:00:00Z"
+    return DEFAULTS.get(cls["name"] + "." + field["name"], "")
+
+
 def fields(model, classes, relations, listed, out):
     with open(out + "/schema_fields.c", "w", encoding="utf-8") as file:
         file.write(HEAD % "Fields of every class with type, access and release.")
@@ -149,10 +181,11 @@ def fields(model, classes, relations, listed, out):
                           "RO/runtime": "DYNAMIC_RO"}[field["qualifier"]]
                 many = relations.get(cls["name"] + "." + field["name"])
                 back = "F_" + many.replace(".", "_") if many else "F_NONE"
-                file.write('    {"%s", %s, ACCESS_%s, %d, %s, %s},\n' % (
+                file.write('    {"%s", %s, ACCESS_%s, %d, %s, %s, "%s"},\n' % (
                     field["name"], type_row(field["type"]), access,
                     lifecycle(field, "published", "prototyped"), back,
-                    "true" if field.get("hidden") else "false"))
+                    "true" if field.get("hidden") else "false",
+                    default_text(cls, field)))
             file.write("};\n\n")
         file.write("const struct class_schema schema_classes[CLASSES_N] = {\n")
         for cls in model:

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A pool out of POOL.json (README.md has its members).
+ *
+ * Fails: ERROR_USAGE with the place of the value; what disks report. The pool is half-built then
+ *        and pool_free takes it.
+ */
+#ifndef ONYX_TESTS_POOLSIM_BUILD_H
+#define ONYX_TESTS_POOLSIM_BUILD_H
+
+#include <jansson.h>
+
+#include "tests/poolsim/pool.h"
+
+struct error;
+
+/* Hosts, SRs, networks, VMs, disks in dir. */
+int build_pool(const json_t *file, const char *dir, struct pool **ret_pool, struct error *err);
+void pool_free(struct pool *pool);
+
+/* --- parts, for build.c --- */
+
+struct node;
+int build_hosts(struct pool *pool, const struct node *file);
+int build_storage(struct pool *pool, const struct node *file);
+int build_vms(struct pool *pool, const struct node *file);
+
+/* An SR or network of the pool file by name, NULL if there is none. */
+struct object;
+struct object *build_find(struct pool *pool, enum class_id class, const char *name);
+
+#endif

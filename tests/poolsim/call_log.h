@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The last calls that were received, for tests that ask how the product behaved.
+ *
+ * Lock: held.
+ */
+#ifndef ONYX_TESTS_POOLSIM_CALL_LOG_H
+#define ONYX_TESTS_POOLSIM_CALL_LOG_H
+
+#include <jansson.h>
+
+#include "tests/poolsim/rpc.h"
+
+#define CALL_LOG_MAX 20000
+
+struct call_log *call_log_new(void);
+void call_log_free(struct call_log *log);
+void call_log_add(const struct call *call);
+/* A data handler's request: method "GET /export". */
+void call_log_add_request(const struct request *request, const char *session_ref);
+
+/* calls.log: [{"n", "method", "params", "originator", "user_agent", "host", "transport"}] of those
+ * whose number is above "after" and whose method begins with "method"; calls.clear empties it. */
+json_t *call_log_list(struct pool *pool, const json_t *params);
+void call_log_clear(struct pool *pool);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Hosts and the pool: enabled or not, times, certificates, who is the master.
+ */
+#include "tests/poolsim/host.h"
+
+#include <string.h>
+
+#include "common/base/str.h"
+#include "tests/poolsim/rpc.h"
+#include "tests/poolsim/server.h"
+#include "tests/poolsim/store.h"
+
+#include "common/base/poison.h"
+
+void host_become_master(struct pool *pool, struct host *host)
+{
+    struct object *record = store_find(pool, CLASS_pool, pool->pool_ref);
+
+    if (pool->master == host)
+        return;
+    pool->master = host;
+    host_forget_runtime(pool);
+    object_set_text(pool, record, F_pool_master, host->ref);
+}
+
+void host_forget_runtime(struct pool *pool)
+{
+    static const enum class_id classes[] = {CLASS_session, CLASS_task};
+
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        while (store_count(pool, classes[i]))
+            store_destroy(pool, store_first(pool, classes[i]));
+}
+
+void host_set_down(struct host *host, bool is_down)
+{
+    struct pool *pool = host->pool;
+    struct object *record = store_find(pool, CLASS_host, host->ref);
+    struct object *metrics = object_follow(pool, record, F_host_metrics);
+
+    host->is_down = is_down;
+    object_set_bool(pool, metrics, F_host_metrics_live, !is_down);
+    pool_notify(pool);
+}
+
+static struct host *call_host(struct call *call, int index)
+{
+    struct host *host = pool_host_by_ref(call->pool, call_text(call, index));
+
+    if (!host)
+        call_handle_invalid(call, "host", call_text(call, index));
+    return host;
+}
+
+static int set_enabled(struct call *call)
+{
+    struct host *host = call_host(call, 0);
+
+    if (!host)
+        return -1;
+    object_set_bool(call->pool, store_find(call->pool, CLASS_host, host->ref), F_host_enabled,
+                    strcmp(call->name, "host.enable") == 0);
+    return 0;
+}
+
+static int get_servertime(struct call *call)
+{
+    struct host *host = call_host(call, 0);
+    char now[32];
+
+    if (!host)
+        return -1;
+    answer_date(call->answer, pool_format_time(host, now));
+    return 0;
+}
+
+static int get_server_certificate(struct call *call)
+{
+    struct host *host = call_host(call, 0);
+
+    if (!host)
+        return -1;
+    answer_text(call->answer, server_certificate(host->server));
+    return 0;
+}
+
+static int list_methods(struct call *call)
+{
+    return failure_set(call->failure, "NOT_IMPLEMENTED", "list_method", NULL);
+}
+
+static int call_plugin(struct call *call)
+{
+    if (!call_host(call, 0))
+        return -1;
+    return failure_set(call->failure, "XENAPI_MISSING_PLUGIN", call_text(call, 1), NULL);
+}
+
+static int get_log(struct call *call)
+{
+    answer_text(call->answer, "");
+    return 0;
+}
+
+static int designate_new_master(struct call *call)
+{
+    struct host *host = call_host(call, 0);
+
+    if (!host)
+        return -1;
+    host_become_master(call->pool, host);
+    return 0;
+}
+
+static int emergency_transition(struct call *call)
+{
+    host_become_master(call->pool, call->host);
+    return 0;
+}
+
+const struct method_row host_methods[] = {
+    {"host.enable", set_enabled},
+    {"host.disable", set_enabled},
+    {"host.get_servertime", get_servertime},
+    {"host.get_server_localtime", get_servertime},
+    {"host.get_server_certificate", get_server_certificate},
+    {"host.list_methods", list_methods},
+    {"host.call_plugin", call_plugin},
+    {"host.dmesg", get_log},
+    {"host.get_log", get_log},
+    {NULL, NULL},
+};
+
+const struct method_row pool_methods[] = {
+    {"pool.designate_new_master", designate_new_master},
+    {"pool.emergency_transition_to_master", emergency_transition},
+    {NULL, NULL},
+};

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Power states and what follows from them; migration.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/str.h"
+#include "tests/poolsim/behaviour.h"
+#include "tests/poolsim/operations.h"
+#include "tests/poolsim/rpc.h"
+#include "tests/poolsim/task.h"
+
+#include "common/base/poison.h"
+
+static void set_devices(struct pool *pool, const struct object *vm, bool is_attached)
+{
+    for (size_t i = 0; i < object_set(vm, F_VM_VBDs)->n; i++) {
+        struct object *vbd = store_find(pool, CLASS_VBD, object_set(vm, F_VM_VBDs)->items[i]);
+        bool is_plugged = is_attached && !object_bool(vbd, F_VBD_empty);
+        CLEAN_CHAR char *device =
+            str_format("xvd%c", (char)('a' + strtol(object_text(vbd, F_VBD_userdevice), NULL, 10) %
+                                                 26));
+        object_set_bool(pool, vbd, F_VBD_currently_attached, is_attached);
+        object_set_text(pool, vbd, F_VBD_device, is_plugged ? device : "");
+    }
+    for (size_t i = 0; i < object_set(vm, F_VM_VIFs)->n; i++)
+        object_set_bool(pool, store_find(pool, CLASS_VIF, object_set(vm, F_VM_VIFs)->items[i]),
+                        F_VIF_currently_attached, is_attached);
+}
+
+void vm_set_running(struct pool *pool, struct object *vm, struct host *host)
+{
+    struct object *metrics = object_follow(pool, vm, F_VM_metrics);
+    char now[32];
+
+    object_set_text(pool, vm, F_VM_resident_on, host->ref);
+    object_set_text(pool, vm, F_VM_power_state, "Running");
+    object_set_int(pool, vm, F_VM_domid, ++pool->next_domid);
+    object_set_text(pool, vm, F_VM_domarch, "x64");
+    set_devices(pool, vm, true);
+    if (metrics) {
+        object_set_text(pool, metrics, F_VM_metrics_start_time, pool_format_time(host, now));
+        object_set_int(pool, metrics, F_VM_metrics_memory_actual,
+                       object_int(vm, F_VM_memory_dynamic_max));
+        object_set_int(pool, metrics, F_VM_metrics_VCPUs_number,
+                       object_int(vm, F_VM_VCPUs_at_startup));
+    }
+}
+
+void vm_set_halted(struct pool *pool, struct object *vm)
+{
+    object_set_text(pool, vm, F_VM_power_state, "Halted");
+    object_set_text(pool, vm, F_VM_resident_on, NULL);
+    object_set_int(pool, vm, F_VM_domid, -1);
+    object_set_text(pool, vm, F_VM_domarch, "");
+    set_devices(pool, vm, false);
+}
+
+void vm_set_suspended(struct pool *pool, struct object *vm)
+{
+    vm_set_halted(pool, vm);
+    object_set_text(pool, vm, F_VM_power_state, "Suspended");
+}
+
+/* SRs of the disks and of the inserted ISOs, which the host must see. */
+static struct host *host_for(struct pool *pool, const struct object *vm, struct host *prefer)
+{
+    const char *srs[256];
+    size_t n = 0;
+
+    for (size_t i = 0; i < object_set(vm, F_VM_VBDs)->n && n < 256; i++) {
+        const struct object *vbd =
+            store_find(pool, CLASS_VBD, object_set(vm, F_VM_VBDs)->items[i]);
+        const struct object *vdi = object_follow(pool, vbd, F_VBD_VDI);
+        if (vdi)
+            srs[n++] = object_text(vdi, F_VDI_SR);
+    }
+    return pool_host_that_sees(pool, srs, n, prefer);
+}
+
+static void say(struct pool *pool, const struct object *vm, const char *name, const char *what)
+{
+    CLEAN_CHAR char *body = str_format("VM '%s' (uuid: %s) %s", object_text(vm, F_VM_name_label),
+                                       object_uuid(vm), what);
+
+    message_add(pool, name, "VM", vm, body);
+}
+
+static int start_on(struct call *call, const char *operation, struct host *prefer, bool is_fixed)
+{
+    struct pool *pool = call->pool;
+    const char *ref = call_text(call, 0);
+    struct object *vm;
+    struct host *host;
+    CLEAN_CHAR char *what = NULL;
+
+    if (operations_begin_vm(pool, ref, operation, call->task_ref, WAIT_NORMAL_MS, call->failure))
+        return -1;
+    vm = store_find(pool, CLASS_VM, ref);
+    if (!prefer)
+        prefer = pool_host_by_ref(pool, object_text(vm, F_VM_affinity));
+    host = host_for(pool, vm, prefer);
+    operation_end(pool, CLASS_VM, ref, call->task_ref);
+    if (!host)
+        return failure_set(call->failure, "NO_HOSTS_AVAILABLE", NULL);
+    if (is_fixed && host != prefer)
+        return failure_set(call->failure, "HOST_DISABLED", prefer->ref, NULL);
+    vm_set_running(pool, vm, host);
+    object_set_text(pool, vm, F_VM_suspend_VDI, NULL);
+    what = str_format("started on host: %s (uuid: %s)", host->name,
+                      object_uuid(store_find(pool, CLASS_host, host->ref)));
+    say(pool, vm, "VM_STARTED", what);
+    return 0;
+}
+
+static int start(struct call *call)
+{
+    return start_on(call, "start", NULL, false);
+}
+
+static int start_there(struct call *call)
+{
+    struct host *host = pool_host_by_ref(call->pool, call_text(call, 1));
+
+    if (!host)
+        return call_handle_invalid(call, "host", call_text(call, 1));
+    return start_on(call, "start_on", host, true);
+}
+
+static int resume(struct call *call)
+{
+    return start_on(call, "resume", NULL, false);
+}
+
+/* Operations that change nothing but the state. */
+static int change_state(struct call *call)
+{
+    static const struct {
+        const char *method;
+        const char *operation;
+        const char *state;
+        const char *message;
+        const char *what;
+    } rows[] = {
+        {"VM.hard_shutdown", "hard_shutdown", "Halted", "VM_SHUTDOWN", "shutdown forcibly"},
+        {"VM.clean_shutdown", "clean_shutdown", "Halted", "VM_SHUTDOWN", "shutdown"},
+        {"VM.shutdown", "hard_shutdown", "Halted", "VM_SHUTDOWN", "shutdown"},
+        {"VM.power_state_reset", "power_state_reset", "Halted", "VM_SHUTDOWN", "reset"},
+        {"VM.hard_reboot", "hard_reboot", "Running", "VM_REBOOTED", "rebooted forcibly"},
+        {"VM.clean_reboot", "clean_reboot", "Running", "VM_REBOOTED", "rebooted"},
+        {"VM.suspend", "suspend", "Suspended", "VM_SUSPENDED", "suspended"},
+        {"VM.pause", "pause", "Paused", "VM_PAUSED", "paused"},
+        {"VM.unpause", "unpause", "Running", "VM_UNPAUSED", "unpaused"},
+    };
+    struct pool *pool = call->pool;
+    const char *ref = call_text(call, 0);
+    struct object *vm;
+    size_t i = 0;
+
+    while (strcmp(rows[i].method, call->name) != 0)
+        i++;
+    if (operations_begin_vm(pool, ref, rows[i].operation, call->task_ref, WAIT_NORMAL_MS,
+                            call->failure))
+        return -1;
+    operation_end(pool, CLASS_VM, ref, call->task_ref);
+    vm = store_find(pool, CLASS_VM, ref);
+    if (strcmp(rows[i].state, "Halted") == 0)
+        vm_set_halted(pool, vm);
+    else if (strcmp(rows[i].state, "Suspended") == 0)
+        vm_set_suspended(pool, vm);
+    else
+        object_set_text(pool, vm, F_VM_power_state, rows[i].state);
+    say(pool, vm, rows[i].message, rows[i].what);
+    return 0;
+}
+
+static int pool_migrate(struct call *call)
+{
+    struct pool *pool = call->pool;
+    const char *ref = call_text(call, 0);
+    struct host *host = pool_host_by_ref(pool, call_text(call, 1));
+    struct object *vm;
+
+    if (!host)
+        return call_handle_invalid(call, "host", call_text(call, 1));
+    if (operations_begin_vm(pool, ref, "pool_migrate", call->task_ref, WAIT_NORMAL_MS,
+                            call->failure))
+        return -1;
+    operation_end(pool, CLASS_VM, ref, call->task_ref);
+    vm = store_find(pool, CLASS_VM, ref);
+    if (host_for(pool, vm, host) != host)
+        return failure_set(call->failure, "VM_REQUIRES_SR", ref, REF_NULL, NULL);
+    vm_set_running(pool, vm, host);
+    say(pool, vm, "VM_MIGRATED", "migrated");
+    return 0;
+}
+
+const struct method_row vm_power_methods[] = {
+    {"VM.start", start},
+    {"VM.start_on", start_there},
+    {"VM.resume", resume},
+    {"VM.hard_shutdown", change_state},
+    {"VM.clean_shutdown", change_state},
+    {"VM.shutdown", change_state},
+    {"VM.power_state_reset", change_state},
+    {"VM.hard_reboot", change_state},
+    {"VM.clean_reboot", change_state},
+    {"VM.suspend", change_state},
+    {"VM.pause", change_state},
+    {"VM.unpause", change_state},
+    {"VM.pool_migrate", pool_migrate},
+    {NULL, NULL},
+};
