@@ -5,6 +5,7 @@
  *
  * Follows nothing, decodes nothing, believes no proxy, no netrc and no trust store: a TLS peer is
  * known by its pins. No wait is longer than HTTP_POLL_MS without asking whether it was cancelled.
+ * SIGPIPE must be ignored in the process (quit_watch does), since TLS writes without MSG_NOSIGNAL.
  * A connection is used again only for requests that may be repeated: libcurl sends such a request
  * a second time when the old connection turns out to be closed.
  */
