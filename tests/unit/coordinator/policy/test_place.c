@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Placement, from place.cases, and a whole run of it against the lower bound.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/policy/place.h"
+#include "tests/unit/coordinator/policy/pool_text.h"
+
+#define JOBS_MAX 256
+#define HOSTS_MAX 16
+
+struct scene {
+    struct place_job jobs[JOBS_MAX];
+    struct text_list hosts_of[JOBS_MAX], srs_of[JOBS_MAX];
+    struct text_list names; /* of the jobs */
+    size_t jobs_n;
+    struct place_host hosts[HOSTS_MAX];
+    size_t hosts_n;
+    struct place_limits limits;
+    struct text_list texts;
+};
+
+static const char *keep(struct scene *scene, const char *text)
+{
+    if (!text)
+        return NULL;
+    text_list_add(&scene->texts, text);
+    return scene->texts.items[scene->texts.n - 1];
+}
+
+static uint32_t number(const struct text_list *words, const char *key, uint32_t fallback)
+{
+    const char *text = pool_text_value(words, key);
+    return text ? (uint32_t)strtoul(text, NULL, 10) : fallback;
+}
+
+static void split_commas(const char *text, struct text_list *list)
+{
+    while (text && *text) {
+        size_t n = strcspn(text, ",");
+        CLEAN_CHAR char *part = mem_dup_n(text, n);
+        text_list_add(list, part);
+        text += n + (text[n] == ',');
+    }
+}
+
+static void take_job(struct scene *scene, const struct text_list *words)
+{
+    size_t at = scene->jobs_n++;
+    struct place_job *job = &scene->jobs[at];
+    const char *kind = pool_text_value(words, "kind");
+    assert_true(at < JOBS_MAX);
+    text_list_add(&scene->names, words->items[1]);
+    split_commas(pool_text_value(words, "hosts"), &scene->hosts_of[at]);
+    split_commas(pool_text_value(words, "srs"), &scene->srs_of[at]);
+    *job = (struct place_job){
+        .state = text_list_has(words, "held")   ? PLACE_HELD
+                 : text_list_has(words, "over") ? PLACE_OVER
+                                                : PLACE_READY,
+        .kind = JOB_BACKUP_VM,
+        .estimate_bytes = number(words, "size", 0),
+        .hosts = &scene->hosts_of[at],
+        .srs = &scene->srs_of[at],
+        .may_be_redirected = text_list_has(words, "redirect"),
+        .host = keep(scene, pool_text_value(words, "running")),
+        .avoid = keep(scene, pool_text_value(words, "avoid")),
+    };
+    if (job->host)
+        job->state = PLACE_RUNNING;
+    if (kind)
+        assert_int_equal(job_kind_from_name(kind, &job->kind), 1);
+}
+
+static struct place_view view_of(const struct scene *scene)
+{
+    return (struct place_view){scene->jobs, scene->jobs_n, scene->hosts, scene->hosts_n,
+                               scene->limits};
+}
+
+static bool ask(struct scene *scene, const char *host_name, struct str *out)
+{
+    struct place_view view = view_of(scene);
+    struct place_choice choice;
+    if (!place_choose(&view, host_name, &choice)) {
+        str_add_format(out, "%s <- nothing\n", host_name);
+        return false;
+    }
+    scene->jobs[choice.job].state = PLACE_RUNNING;
+    for (size_t i = 0; i < scene->hosts_n; i++) {
+        if (strcmp(scene->hosts[i].uuid, host_name) == 0) {
+            scene->hosts[i].slots_free--;
+            scene->jobs[choice.job].host = scene->hosts[i].uuid;
+        }
+    }
+    str_add_format(out, "%s <- %s%s\n", host_name, scene->names.items[choice.job],
+                   choice.is_redirected ? " (redirected)" : "");
+    return true;
+}
+
+/* Round and round until one whole round gave nothing, counted from the last gift. */
+static void ask_all(struct scene *scene, const struct text_list *words, struct str *out)
+{
+    size_t refused_n = 0;
+    for (size_t i = 1; refused_n < words->n - 1; i = i + 1 < words->n ? i + 1 : 1)
+        refused_n = ask(scene, words->items[i], out) ? 0 : refused_n + 1;
+}
+
+static void say_why(const struct scene *scene, const char *name, struct str *out)
+{
+    struct place_view view = view_of(scene);
+    char text[PLACE_WHY_MAX];
+    for (size_t i = 0; i < scene->jobs_n; i++) {
+        if (strcmp(scene->names.items[i], name) == 0)
+            str_add_format(out, "why %s: %s\n", name, place_why_waiting(&view, i, text));
+    }
+}
+
+static void take_line(struct scene *scene, const char *line, struct str *out)
+{
+    CLEAN_TEXT_LIST struct text_list words = TEXT_LIST_INIT;
+    pool_text_words(line, &words);
+    const char *first = words.items[0];
+    struct place_view view;
+    if (strcmp(first, "host") == 0) {
+        assert_true(scene->hosts_n < HOSTS_MAX);
+        scene->hosts[scene->hosts_n++] =
+            (struct place_host){keep(scene, words.items[1]), !text_list_has(&words, "not-ready"),
+                                number(&words, "slots", 2)};
+    } else if (strcmp(first, "limits") == 0) {
+        scene->limits = (struct place_limits){number(&words, "host", 0), number(&words, "sr", 0),
+                                              number(&words, "store", 0),
+                                              number(&words, "pool", 0)};
+    } else if (strcmp(first, "job") == 0) {
+        take_job(scene, &words);
+    } else if (strcmp(first, "ask") == 0) {
+        ask_all(scene, &words, out);
+    } else if (strcmp(first, "why") == 0) {
+        say_why(scene, words.items[1], out);
+    } else if (strcmp(first, "bound") == 0) {
+        view = view_of(scene);
+        str_add_format(out, "bound %" PRIu64 "\n", place_lower_bound_bytes(&view));
+    } else {
+        fail_msg("what is \"%s\"?", line);
+    }
+}
+
+static void scene_done(struct scene *scene)
+{
+    for (size_t i = 0; i < scene->jobs_n; i++) {
+        text_list_done(&scene->hosts_of[i]);
+        text_list_done(&scene->srs_of[i]);
+    }
+    text_list_done(&scene->names);
+    text_list_done(&scene->texts);
+}
+
+static void run_case(const struct text_list *lines, struct str *out)
+{
+    struct scene *scene = calloc(1, sizeof *scene);
+    assert_non_null(scene);
+    for (size_t i = 0; i < lines->n; i++)
+        take_line(scene, lines->items[i], out);
+    scene_done(scene);
+    free(scene);
+}
+
+static void hosts_when_they_ask_then_as_the_case_file_says(void **state)
+{
+    (void)state;
+    pool_text_run_cases("tests/unit/coordinator/policy/place.cases", run_case);
+}
+
+/* Run a whole plan on hosts of equal speed, two slots each: a slot works at half the host's speed
+ * while the other is busy too. Gives the time at which all is done, in bytes of one host. */
+static uint64_t play(struct scene *scene)
+{
+    uint64_t left[JOBS_MAX] = {0}, now = 0;
+    for (size_t i = 0; i < scene->jobs_n; i++)
+        left[i] = scene->jobs[i].estimate_bytes;
+    for (;;) {
+        CLEAN_STR struct str out = STR_INIT;
+        for (bool is_given = true; is_given;) {
+            is_given = false;
+            for (size_t h = 0; h < scene->hosts_n; h++)
+                is_given = ask(scene, scene->hosts[h].uuid, &out) || is_given;
+        }
+        bool is_busy = false;
+        for (size_t h = 0; h < scene->hosts_n; h++) {
+            struct place_host *host = &scene->hosts[h];
+            size_t running_n = 0;
+            for (size_t i = 0; i < scene->jobs_n; i++)
+                running_n += scene->jobs[i].state == PLACE_RUNNING &&
+                             scene->jobs[i].host == host->uuid;
+            for (size_t i = 0; running_n && i < scene->jobs_n; i++) {
+                if (scene->jobs[i].state != PLACE_RUNNING || scene->jobs[i].host != host->uuid)
+                    continue;
+                uint64_t step = 2 / running_n;
+                left[i] -= step < left[i] ? step : left[i];
+                is_busy = true;
+                if (left[i] == 0) {
+                    scene->jobs[i].state = PLACE_OVER;
+                    host->slots_free++;
+                }
+            }
+        }
+        if (!is_busy)
+            return now;
+        now += 2;
+    }
+}
+
+/* 24 VMs on three hosts, a third of them bound to one host each: within a fifth of the bound. */
+static void run_when_played_whole_then_close_to_the_lower_bound(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 20; seed++) {
+        struct scene *scene = calloc(1, sizeof *scene);
+        CLEAN_STR struct str out = STR_INIT;
+        uint32_t random = seed * 2654435761u;
+        assert_non_null(scene);
+        take_line(scene, "host h1", &out);
+        take_line(scene, "host h2", &out);
+        take_line(scene, "host h3", &out);
+        for (int i = 0; i < 24; i++) {
+            random = random * 1664525u + 1013904223u;
+            CLEAN_CHAR char *line =
+                i % 3 == 0 ? str_format("job j%d size=%u hosts=h%u", i, 20 + (random >> 20) % 80,
+                                        1 + (random >> 8) % 3)
+                           : str_format("job j%d size=%u hosts=h1,h2,h3", i,
+                                        20 + (random >> 20) % 200);
+            take_line(scene, line, &out);
+        }
+        struct place_view view = view_of(scene);
+        uint64_t bound = place_lower_bound_bytes(&view);
+        uint64_t took = play(scene);
+        for (size_t i = 0; i < scene->jobs_n; i++)
+            assert_int_equal(scene->jobs[i].state, PLACE_OVER);
+        if (took < bound || took * 5 > bound * 6)
+            fail_msg("seed %u: %" PRIu64 ", bound %" PRIu64, seed, took, bound);
+        scene_done(scene);
+        free(scene);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hosts_when_they_ask_then_as_the_case_file_says),
+        cmocka_unit_test(run_when_played_whole_then_close_to_the_lower_bound),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
