@@ -198,6 +198,12 @@ def fields(model, classes, relations, listed, out):
         file.write("};\n")
 
 
+def has_async(name, implicit):
+    """Calls that XAPI makes by itself have none, but for create and destroy."""
+    cls, message = name.split(".", 1)
+    return cls not in NO_ASYNC and (not implicit or message in ("create", "destroy"))
+
+
 def messages(model, listed, out):
     known = {}
     for cls in model:
@@ -241,7 +247,7 @@ def messages(model, listed, out):
                 name, params[row] if row else "NULL", len(arguments),
                 sum(1 for p in arguments if p["required"]), type_row(result), since,
                 removed, "true" if session else "false",
-                "false" if name.split(".")[0] in NO_ASYNC or implicit else "true",
+                "true" if has_async(name, implicit) else "false",
                 "true" if implicit else "false", "true" if hidden else "false"))
         for row, name in params.items():
             file.write("static const struct param %s[] = {%s};\n" % (name, row))
