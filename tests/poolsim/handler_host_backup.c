@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * GET /host_backup: a small tree in which the host's own names stand, as a gzip'd tar.
+ * GET /host_backup: a small tree in which the host's own names stand and no other host's, as a
+ * gzip'd tar; the pool's database, which the real script puts in, is left out for that.
  *
  * The reply says keep-alive and closes. The script is polled every two seconds, so the connection
  * ends no sooner; what it says on stderr is the failure (recordings 1600-1601).
@@ -50,7 +51,7 @@ static int put_filler(const struct sink *sink, const struct host *host, struct e
 }
 
 static int put_tree(const struct sink *sink, const struct host *host, const char *host_uuid,
-                    const char *hostname, const struct str *dump, struct error *err)
+                    const char *hostname, struct error *err)
 {
     CLEAN_CHAR char *name = str_format("%s\n", hostname);
     CLEAN_CHAR char *inventory = str_format(
@@ -58,8 +59,7 @@ static int put_tree(const struct sink *sink, const struct host *host, const char
         host->pool->profile->product_brand, host->pool->profile->product_version, host_uuid);
     if (put_text(sink, "etc/hostname", name, err) != 0 ||
         put_text(sink, "etc/xensource-inventory", inventory, err) != 0 ||
-        put_filler(sink, host, err) != 0 ||
-        put_text(sink, "var/backup/pool-database", str_text(dump), err) != 0)
+        put_filler(sink, host, err) != 0)
         return -1;
     return xva_write_end(sink, err);
 }
@@ -69,17 +69,15 @@ static int send_tar(struct handler_context *context, struct stream *stream, stru
     struct pool *pool = context->pool;
     const struct sink sink = {sink_to_stream, stream};
     CLEAN_COMPRESSOR struct compressor *gzip = NULL;
-    CLEAN_STR struct str dump = STR_INIT;
     CLEAN_CHAR char *uuid = NULL;
     CLEAN_CHAR char *hostname = NULL;
     pool_lock(pool);
     const struct object *record = store_find(pool, CLASS_host, context->host->ref);
     uuid = mem_dup(record ? object_uuid(record) : "");
     hostname = mem_dup(record ? object_text(record, F_host_hostname) : "");
-    pool_dump_make(pool, &dump);
     pool_unlock(pool);
     if (compressor_new(COMPRESSION_GZIP, &sink, &gzip, err) != 0 ||
-        put_tree(compressor_sink(gzip), context->host, uuid, hostname, &dump, err) != 0)
+        put_tree(compressor_sink(gzip), context->host, uuid, hostname, err) != 0)
         return -1;
     if (compressor_finish(gzip) != 0)
         return error_set_sys(err, ERROR_LOST, errno, "write the backup");

@@ -148,7 +148,8 @@ def _open(path):
     if magic[:2] == b"\x1f\x8b":
         return gzip.GzipFile(fileobj=raw)
     if magic == b"\x28\xb5\x2f\xfd":
-        child = subprocess.run(["zstd", "-dc"], stdin=raw, stdout=subprocess.PIPE, check=True)
+        raw.close()
+        child = subprocess.run(["zstd", "-dc", path], stdout=subprocess.PIPE, check=True)
         return io.BytesIO(child.stdout)
     return raw
 
