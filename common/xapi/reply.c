@@ -365,6 +365,7 @@ static bool cursor_skip_string(struct cursor *cursor)
     return true;
 }
 
+/* One value of any kind; what is inside of it is jansson's to check. */
 static bool cursor_skip_value(struct cursor *cursor)
 {
     size_t depth = 0;
@@ -372,20 +373,28 @@ static bool cursor_skip_value(struct cursor *cursor)
     do {
         char c = cursor_next(cursor);
 
-        if (!c)
-            return false;
         if (c == '"') {
             if (!cursor_skip_string(cursor))
                 return false;
-            continue;
-        }
-        if (c == '{' || c == '[')
+        } else if (c == '{' || c == '[') {
             depth++;
-        else if ((c == '}' || c == ']') && !depth--)
-            return false;
-        else if (!depth) /* a word by itself */
-            cursor->p += strcspn(cursor->p, ",:]} \t\r\n") - 1;
-        cursor->p++;
+            cursor->p++;
+        } else if (c == '}' || c == ']') {
+            if (!depth)
+                return false;
+            depth--;
+            cursor->p++;
+        } else if (c == ',' || c == ':') {
+            if (!depth)
+                return false;
+            cursor->p++;
+        } else {
+            size_t n = strcspn(cursor->p, "\",:]}[{ \t\r\n");
+
+            if (!n)
+                return false;
+            cursor->p += n;
+        }
     } while (depth);
     return true;
 }
