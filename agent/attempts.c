@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A worker's pipe tells its reports, its end tells the rest.
+ */
+#include "agent/attempts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/error.h"
+#include "common/base/fd.h"
+#include "common/base/log.h"
+#include "common/base/process_lock.h"
+#include "common/base/str.h"
+
+#include "common/base/poison.h"
+
+#define ROOM "agent"
+
+static int64_t now_ms(const struct attempts *attempts)
+{
+    return clock_monotonic_ms(attempts->clock);
+}
+
+static void item_done(struct attempts_item *item)
+{
+    child_done(&item->child);
+    job_done(&item->job);
+    job_report_done(&item->report);
+}
+
+void attempts_done(struct attempts *attempts)
+{
+    for (size_t i = 0; i < attempts->n; i++)
+        item_done(&attempts->items[i]);
+    free(attempts->items);
+    attempts->items = NULL;
+    attempts->n = attempts->cap = 0;
+}
+
+static char *slot_name(size_t slot)
+{
+    return str_format("worker-%zu", slot);
+}
+
+static bool is_own_slot(const struct attempts *attempts, size_t slot)
+{
+    for (size_t i = 0; i < attempts->n; i++)
+        if (attempts->items[i].is_running && attempts->items[i].child.slot == slot)
+            return true;
+    return false;
+}
+
+size_t attempts_count_orphans(const struct attempts *attempts)
+{
+    size_t n = 0;
+    for (size_t slot = 0; slot < attempts->slots; slot++) {
+        CLEAN_CHAR char *name = slot_name(slot);
+        struct error ignored = ERROR_INIT;
+        if (!is_own_slot(attempts, slot) &&
+            process_lock_is_held(attempts->scope, name, &ignored) == 1)
+            n++;
+    }
+    return n;
+}
+
+size_t attempts_count_running(const struct attempts *attempts)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < attempts->n; i++)
+        n += attempts->items[i].is_running;
+    return n;
+}
+
+size_t attempts_count_free(const struct attempts *attempts)
+{
+    size_t taken = attempts_count_running(attempts) + attempts_count_orphans(attempts);
+    return taken < attempts->slots ? attempts->slots - taken : 0;
+}
+
+static struct attempts_item *find(const struct attempts *attempts, const char *id,
+                                  uint32_t attempt)
+{
+    for (size_t i = 0; i < attempts->n; i++)
+        if (attempts->items[i].job.attempt == attempt &&
+            strcmp(attempts->items[i].job.id, id) == 0)
+            return &attempts->items[i];
+    return NULL;
+}
+
+static bool is_job_running(const struct attempts *attempts, const char *id)
+{
+    for (size_t i = 0; i < attempts->n; i++)
+        if (attempts->items[i].is_running && strcmp(attempts->items[i].job.id, id) == 0)
+            return true;
+    return false;
+}
+
+/* Lock a slot: 1 (*ret_fd, *ret_slot), 0 none is free. */
+static int take_slot(const struct attempts *attempts, int *ret_fd, size_t *ret_slot)
+{
+    for (size_t slot = 0; slot < attempts->slots; slot++) {
+        CLEAN_CHAR char *name = slot_name(slot);
+        struct error ignored = ERROR_INIT;
+        if (!is_own_slot(attempts, slot) &&
+            process_lock_take(attempts->scope, name, ret_fd, &ignored) == 0) {
+            *ret_slot = slot;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void end_item(struct attempts *attempts, struct attempts_item *item, const struct error *why)
+{
+    struct job_report *report = &item->report;
+    item->is_running = false;
+    report->is_hung = false;
+    child_done(&item->child);
+    if (item->has_result)
+        return;
+    report->state = JOB_STATE_FAILED;
+    report->finished_at = clock_wall_ms(attempts->clock);
+    report->error = *why;
+}
+
+int attempts_start(struct attempts *attempts, const struct job *job, struct wire_task *task)
+{
+    struct error err = ERROR_INIT;
+    int lock = -1;
+    size_t slot = 0;
+    if (find(attempts, job->id, job->attempt) != NULL)
+        return 1;
+    if (is_job_running(attempts, job->id) || take_slot(attempts, &lock, &slot) != 1)
+        return 0;
+    attempts->items = mem_grow(attempts->items, &attempts->cap, attempts->n + 1,
+                               sizeof *attempts->items);
+    struct attempts_item *item = &attempts->items[attempts->n++];
+    memset(item, 0, sizeof *item);
+    item->child.task_fd = item->child.note_fd = -1;
+    job_copy(&item->job, job);
+    job_copy(&task->job, job);
+    (void)str_copy(item->report.id, sizeof item->report.id, job->id);
+    item->report.attempt = job->attempt;
+    item->report.state = JOB_STATE_RUNNING;
+    item->report.phase = JOB_PHASE_START;
+    item->report.consistency = JOB_CRASH_CONSISTENT;
+    item->report.started_at = clock_wall_ms(attempts->clock);
+    if (child_start(attempts->program, lock, task, &item->child, &err) != 0) {
+        log_error(ROOM, "%s", err.text);
+        item->report.is_clean = true;
+        end_item(attempts, item, &err);
+        return 1;
+    }
+    item->child.slot = slot;
+    item->is_running = true;
+    log_info(ROOM, "job %s attempt %u (%s%s%s) begins", job->id, (unsigned)job->attempt,
+             job_kind_name(job->kind), job->vm_name != NULL ? " of " : "",
+             job->vm_name != NULL ? job->vm_name : "");
+    return 1;
+}
+
+static void cancel_item(struct attempts *attempts, struct attempts_item *item)
+{
+    if (!item->is_running || item->is_cancelled)
+        return;
+    item->is_cancelled = true;
+    child_cancel(&item->child, now_ms(attempts));
+}
+
+void attempts_cancel(struct attempts *attempts, const char *id, uint32_t attempt)
+{
+    struct attempts_item *item = find(attempts, id, attempt);
+    if (item != NULL)
+        cancel_item(attempts, item);
+}
+
+void attempts_cancel_all(struct attempts *attempts)
+{
+    for (size_t i = 0; i < attempts->n; i++)
+        cancel_item(attempts, &attempts->items[i]);
+}
+
+void attempts_forget(struct attempts *attempts, const char *id, uint32_t attempt)
+{
+    struct attempts_item *item = find(attempts, id, attempt);
+    if (item == NULL || item->is_running)
+        return;
+    item_done(item);
+    size_t at = (size_t)(item - attempts->items);
+    memmove(item, item + 1, (attempts->n - at - 1) * sizeof *item);
+    attempts->n--;
+}
+
+/* A worker tells of its own attempt only; whatever else it says is not believed. */
+static void take_report(struct attempts_item *item, const struct job_report *report)
+{
+    if (item->has_result || strcmp(report->id, item->job.id) != 0 ||
+        report->attempt != item->job.attempt)
+        return;
+    job_report_done(&item->report);
+    job_report_copy(&item->report, report);
+    item->has_result = job_state_is_end(report->state);
+}
+
+static void hear(struct attempts *attempts, struct attempts_item *item)
+{
+    for (;;) {
+        CLEAN_WIRE_NOTE struct wire_note note = {0};
+        if (child_read(&item->child, &note) != 1)
+            return;
+        if (note.kind == WIRE_NOTE_REPORT)
+            take_report(item, &note.report);
+        else if (note.kind == WIRE_NOTE_LOG && attempts->log != NULL)
+            attempts->log(attempts->log_context, &note.line);
+    }
+}
+
+static void tell_end(const struct attempts_item *item)
+{
+    const struct job_report *report = &item->report;
+    bool is_good = report->state == JOB_STATE_DONE;
+    log_write(is_good ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, ROOM, "job %s attempt %u%s%s: %s%s%s",
+              item->job.id, (unsigned)item->job.attempt, item->job.vm_name != NULL ? " of " : "",
+              item->job.vm_name != NULL ? item->job.vm_name : "", job_state_name(report->state),
+              is_good ? "" : ": ", is_good ? "" : report->error.text);
+}
+
+bool attempts_step(struct attempts *attempts)
+{
+    bool has_finished = false;
+    for (size_t i = 0; i < attempts->n; i++) {
+        struct attempts_item *item = &attempts->items[i];
+        int status = 0;
+        if (!item->is_running)
+            continue;
+        hear(attempts, item);
+        /* A worker that said its last and lives on hangs in the store. */
+        if (item->has_result)
+            child_cancel(&item->child, now_ms(attempts));
+        if (!child_has_ended(&item->child, now_ms(attempts), &status)) {
+            if (child_is_hung(&item->child, now_ms(attempts)))
+                item->report.is_hung = true;
+            continue;
+        }
+        hear(attempts, item); /* what it wrote between our last look and its end */
+        struct error died = ERROR_INIT;
+        CLEAN_CHAR char *how = child_describe_end(status);
+        error_set(&died, ERROR_DIED, "the worker %s", how);
+        end_item(attempts, item, &died);
+        tell_end(item);
+        has_finished = true;
+    }
+    return has_finished;
+}
+
+void attempts_fill(const struct attempts *attempts, struct wire_sync *sync)
+{
+    for (size_t i = 0; i < attempts->n; i++) {
+        const struct attempts_item *item = &attempts->items[i];
+        struct job_report *report = wire_sync_add_report(sync);
+        job_report_copy(report, &item->report);
+        /* A result counts when its process is gone: until then it holds its slot. A hanging one is
+         * told as what it is. */
+        if (item->is_running && item->has_result && !item->report.is_hung) {
+            report->state = JOB_STATE_RUNNING;
+            report->phase = JOB_PHASE_CLEAN;
+            report->finished_at = 0;
+            error_clear(&report->error);
+        }
+    }
+}
