@@ -60,9 +60,10 @@ class Lab:
         self.agents = {}
         self.commands = []
         try:
-            self.sim = poolsim.Pool(pool_file, binary=BIN / "poolsim",
-                                    folder=self.folder / "pool")
-            self.hosts = {host["name"]: host for host in self.sim.hosts}
+            (self.folder / "pool").mkdir()
+            self.sim = poolsim.Pool(pool_file, binary=str(BIN / "poolsim"),
+                                    folder=str(self.folder / "pool"))
+            self.hosts = self.sim.hosts
             self.store = self.folder / "store"
             self.store.mkdir()
             self.catalog = self.folder / "catalog.db"
@@ -94,12 +95,13 @@ class Lab:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        if self.sim:
-            self.sim.stop()
+        ended = self.sim.stop() if self.sim else 0
         if failed:
             for log in sorted(self.folder.glob("*.log")):
                 print(f"--- {log.name}\n{log.read_text(errors='replace')[-6000:]}")
+            print(f"--- poolsim\n{(self.folder / 'pool' / 'log').read_text()[-4000:]}")
         shutil.rmtree(self.folder, ignore_errors=True)
+        assert failed or ended == 0, f"poolsim ended with {ended}"
 
     # -- the product ------------------------------------------------------------------------------
 
@@ -178,6 +180,37 @@ class Lab:
         """References per class of everything that a run might leave in the pool."""
         refs = self.sim.control("state.refs")
         return {name: sorted(refs[name]) for name in ("VM", "VDI", "VBD", "task", "session")}
+
+    def records(self, name):
+        """All records of a class by reference."""
+        session = self.sim.login(originator="lab")
+        try:
+            return self.sim.rpc(None, f"{name}.get_all_records", session)
+        finally:
+            self.sim.rpc(None, "session.logout", session)
+
+    def vm_ref(self, name):
+        """Reference of the plain VM of that name."""
+        found = [ref for ref, record in self.records("VM").items()
+                 if record["name_label"] == name and not record["is_a_snapshot"]
+                 and not record["is_a_template"]]
+        assert len(found) == 1, (name, found)
+        return found[0]
+
+    def disk_sums(self, name):
+        """sha256 of each disk of a VM, in order of userdevice."""
+        vm, vbds = self.vm_ref(name), self.records("VBD").values()
+        disks = sorted((vbd for vbd in vbds if vbd["VM"] == vm and vbd["type"] == "Disk"),
+                       key=lambda vbd: int(vbd["userdevice"]))
+        return [self.sim.control("disk.sha256", vdi=vbd["VDI"]) for vbd in disks]
+
+    def fault(self, **params):
+        """Inject a fault; gives its number."""
+        return self.sim.control("fault.inject", **params)
+
+    def wait_held(self, fault, seconds=60):
+        """Until a call or a stream waits in the fault."""
+        return self.sim.control("fault.wait", id=fault, timeout_ms=seconds * 1000)
 
     def files(self):
         """Files below the store, without the store's own folder."""
