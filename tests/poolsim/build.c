@@ -62,6 +62,7 @@ void pool_free(struct pool *pool)
     faults_free(pool->faults);
     call_log_free(pool->calls);
     text_map_done(&pool->registrations);
+    text_list_done(&pool->kept_vbds);
     free(pool->dir);
     free(pool->user);
     free(pool->password);

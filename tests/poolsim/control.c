@@ -42,16 +42,19 @@ static int run_locked(struct pool *pool, const char *method, const json_t *param
     return control_world(pool, method, params, ret_result, err);
 }
 
-/* A host that goes down loses its connections; that is done without the lock. */
-static void cut_if_down(struct pool *pool, const char *method, const json_t *params)
+/* A host that goes down, or whose xapi starts again, loses its connections; that is done once the
+ * answer is out, and without the lock. */
+static void cut_connections(struct pool *pool, const json_t *call)
 {
-    const char *name = json_string_value(json_object_get(params, "host"));
+    const char *method = json_string_value(json_object_get(call, "method"));
+    const char *name = json_string_value(json_object_get(json_object_get(call, "params"), "host"));
     struct host *host;
 
-    if (strcmp(method, "host.down") != 0 || !name)
+    if (!method || (strcmp(method, "host.down") != 0 &&
+                    strcmp(method, "pool.restart_toolstack") != 0))
         return;
     pool_lock(pool);
-    host = pool_host_by_name(pool, name);
+    host = name ? pool_host_by_name(pool, name) : pool->master;
     pool_unlock(pool);
     if (host)
         server_cut_host(host->server, host);
@@ -75,7 +78,6 @@ static json_t *answer(struct pool *pool, const json_t *call)
     if (failed)
         return json_pack("{s:s, s:{s:i, s:s}, s:O?}", "jsonrpc", "2.0", "error", "code", -1,
                          "message", err.text, "id", id);
-    cut_if_down(pool, method, params);
     return json_pack("{s:s, s:o, s:O?}", "jsonrpc", "2.0", "result", result, "id", id);
 }
 
@@ -107,6 +109,8 @@ void control_handle(struct connection *connection, struct request *request)
                              "message", problem.text, "id");
     text = json_dumps(reply, JSON_COMPACT);
     http_reply_rpc(connection, request, "application/json", text ? text : "", text ? strlen(text) : 0);
+    if (json_object_get(reply, "result"))
+        cut_connections(request->pool, call);
     free(text);
     json_decref(reply);
     json_decref(call);

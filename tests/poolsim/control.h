@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * POST /poolsim on any host: what a test does to the pool from outside (README.md, Control calls).
+ * POST /poolsim on any host, or anything on DIR/control.sock (which works whatever state the hosts
+ * are in): what a test does to the pool from outside (README.md, Control calls).
  *
  * JSON-RPC 2.0 without a session; parameters by name. An error has code -1 and a text.
  */

@@ -112,7 +112,7 @@ void vbd_detach_from_dom0(struct pool *pool, const char *vbd_ref)
 {
     struct object *vbd = store_find(pool, CLASS_VBD, vbd_ref);
 
-    if (vbd)
+    if (vbd && !text_list_has(&pool->kept_vbds, vbd_ref))
         vbd_delete(pool, vbd);
 }
 

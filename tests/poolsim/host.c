@@ -19,6 +19,7 @@ void host_become_master(struct pool *pool, struct host *host)
 
     if (pool->master == host)
         return;
+    host_keep_attached(pool->master);
     pool->master = host;
     host_forget_runtime(pool);
     object_set_text(pool, record, F_pool_master, host->ref);
@@ -31,6 +32,17 @@ void host_forget_runtime(struct pool *pool)
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
         while (store_count(pool, classes[i]))
             store_destroy(pool, store_first(pool, classes[i]));
+}
+
+void host_keep_attached(struct host *host)
+{
+    struct pool *pool = host->pool;
+    const struct object *dom0 = store_find(pool, CLASS_VM, host->dom0_ref);
+    const struct text_list *vbds = object_set(dom0, F_VM_VBDs);
+
+    for (size_t i = 0; i < vbds->n; i++)
+        if (!text_list_has(&pool->kept_vbds, vbds->items[i]))
+            text_list_add(&pool->kept_vbds, vbds->items[i]);
 }
 
 void host_set_down(struct host *host, bool is_down)

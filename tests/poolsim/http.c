@@ -61,6 +61,11 @@ void connection_free(struct connection *connection)
     free(connection);
 }
 
+void connection_set_control(struct connection *connection)
+{
+    connection->is_control = true;
+}
+
 void connection_shutdown(struct connection *connection)
 {
     shutdown(connection->fd, SHUT_RDWR);
@@ -72,6 +77,8 @@ static int wait_for_host(struct connection *connection)
     struct host *host = connection->host;
     int result;
 
+    if (connection->is_control)
+        return 0;
     pool_lock(host->pool);
     while (host->is_silent && !host->is_down && !host->pool->is_ending)
         pool_wait_until(host->pool, INT64_MAX);

@@ -103,6 +103,7 @@ struct ssl_ctx_st;
 int connection_open(struct host *host, enum transport transport, int fd, struct ssl_ctx_st *tls,
                     struct connection **ret_connection);
 void connection_free(struct connection *connection);
+void connection_set_control(struct connection *connection);
 void connection_shutdown(struct connection *connection); /* from another thread: ends its reads */
 
 /* The next request's line and headers: 1, or 0 when the connection is over (the client left, or

@@ -16,6 +16,7 @@ struct connection {
     struct ssl_st *ssl;
     bool must_close;
     bool is_hard;   /* end with a reset */
+    bool is_control; /* works whatever state the host is in */
     bool is_broken; /* TLS can't say goodbye any more */
     bool has_length;
     uint64_t body_left;

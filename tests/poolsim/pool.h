@@ -74,6 +74,7 @@ struct pool {
     size_t hosts_n;
     struct host *master;
     char pool_ref[REF_MAX];
+    struct text_list kept_vbds; /* of dom0, left attached by a xapi that died */
     int64_t next_domid;
     uint64_t next_xva_ref; /* process-wide number of "Ref:N"; handlers take and raise it */
     struct text_map registrations; /* session to class, of event.register */

@@ -134,20 +134,15 @@ class Pool:
     def control(self, call, /, timeout=120, **params):
         """A control call (README.md) with its parameters by name."""
         body = json.dumps({"jsonrpc": "2.0", "method": call, "params": params, "id": 1})
-        host = params.get("host")
-        # A host that is silent or down can't answer: ask one that can.
-        names = [name for name in self.hosts if name != host]
-        failure = None
-        for name in names + [name for name in self.hosts if name == host]:
-            try:
-                answer = json.loads(self.post(name, "/poolsim", body, True, timeout))
-            except OSError as problem:
-                failure = problem
-                continue
-            if "error" in answer:
-                raise RuntimeError(answer["error"]["message"])
-            return answer["result"]
-        raise failure
+        connection = UnixConnection(os.path.join(self.folder, "d", "control.sock"), timeout)
+        try:
+            connection.request("POST", "/poolsim", body.encode())
+            answer = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+        if "error" in answer:
+            raise RuntimeError(answer["error"]["message"])
+        return answer["result"]
 
     def wait_task(self, session, task, timeout=60):
         """The task's record once it is no longer pending."""

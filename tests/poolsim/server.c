@@ -35,8 +35,9 @@
 
 struct listener {
     int fd;
-    struct host *host;
+    struct host *host; /* of the control socket: the first, whatever its state */
     enum transport transport;
+    bool is_control;
 };
 
 struct live {
@@ -44,6 +45,7 @@ struct live {
     struct connection *connection;
     struct host *host;
     enum transport transport;
+    bool is_control;
     int fd;
     struct live *next, *prev;
 };
@@ -55,6 +57,7 @@ struct server {
     struct ssl_ctx_st *tls;
     char *pem;
     char *key_pem;
+    char *control_path;
     struct live *live; /* under the pool's lock */
     size_t live_n;
 };
@@ -69,7 +72,7 @@ static void add_listener(struct server *server, int fd, struct host *host,
 {
     server->listeners = mem_grow(server->listeners, &server->listeners_cap,
                                  server->listeners_n + 1, sizeof *server->listeners);
-    server->listeners[server->listeners_n++] = (struct listener){fd, host, transport};
+    server->listeners[server->listeners_n++] = (struct listener){fd, host, transport, false};
 }
 
 static int listen_tcp(const char *address, int port, int *ret_port, struct error *err)
@@ -123,19 +126,20 @@ static int open_port(struct server *server, enum transport transport, struct err
     }
 }
 
-static int open_socket(struct server *server, struct host *host, struct error *err)
+static int open_socket(struct server *server, struct host *host, const char *path,
+                       struct error *err)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     CLEAN_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (!str_copy(name.sun_path, sizeof name.sun_path, host->socket_path))
+    if (!str_copy(name.sun_path, sizeof name.sun_path, path))
         return error_set(err, ERROR_USAGE,
                          "the socket path %s is longer than %zu bytes: choose a shorter --dir",
-                         host->socket_path, sizeof name.sun_path - 1);
-    unlink(host->socket_path);
+                         path, sizeof name.sun_path - 1);
+    unlink(path);
     if (fd < 0 || bind(fd, (struct sockaddr *)&name, sizeof name) || listen(fd, BACKLOG))
-        return error_set_sys(err, ERROR_IO, errno, "listen on %s", host->socket_path);
-    chmod(host->socket_path, 0600);
+        return error_set_sys(err, ERROR_IO, errno, "listen on %s", path);
+    chmod(path, 0600);
     add_listener(server, fd, host, TRANSPORT_UNIX);
     fd = -1;
     return 0;
@@ -157,9 +161,14 @@ int server_open(struct pool *pool, struct server **ret_server, struct error *err
     if (result == 0)
         result = open_port(server, TRANSPORT_TLS, err);
     for (size_t i = 0; result == 0 && i < pool->hosts_n; i++) {
-        result = open_socket(server, pool->hosts[i], err);
+        result = open_socket(server, pool->hosts[i], pool->hosts[i]->socket_path, err);
         pool->hosts[i]->server = server;
     }
+    server->control_path = str_format("%s/control.sock", pool->dir);
+    if (result == 0)
+        result = open_socket(server, pool->hosts[0], server->control_path, err);
+    if (result == 0)
+        server->listeners[server->listeners_n - 1].is_control = true;
     if (result) {
         server_free(server);
         return -1;
@@ -175,8 +184,10 @@ void server_free(struct server *server)
     for (size_t i = 0; i < server->listeners_n; i++) {
         close(server->listeners[i].fd);
         if (server->listeners[i].transport == TRANSPORT_UNIX)
-            unlink(server->listeners[i].host->socket_path);
+            unlink(server->listeners[i].is_control ? server->control_path
+                                                   : server->listeners[i].host->socket_path);
     }
+    free(server->control_path);
     free(server->listeners);
     SSL_CTX_free(server->tls);
     free(server->pem);
@@ -200,11 +211,13 @@ static const struct handler_row *find_data_handler(const struct request *request
     return best;
 }
 
-static void route(struct connection *connection, struct request *request)
+static void route(struct connection *connection, struct request *request, bool is_control)
 {
     const struct handler_row *row = find_data_handler(request);
 
-    if (row)
+    if (is_control)
+        control_handle(connection, request);
+    else if (row)
         row->run(connection, request);
     else if (strcmp(request->method, "OPTIONS") == 0)
         http_reply_rpc(connection, request, NULL, "", 0);
@@ -250,11 +263,13 @@ static void *serve(void *context)
         connection = NULL;
     pool_lock(pool);
     live->connection = connection;
+    if (connection && live->is_control)
+        connection_set_control(connection);
     live->fd = -1;
     is_kept = connection && !pool->is_ending;
     pool_unlock(pool);
     while (is_kept && connection_read_request(connection, &request)) {
-        route(connection, &request);
+        route(connection, &request, live->is_control);
         is_kept = connection_is_kept(connection, &request);
         request_done(&request);
     }
@@ -284,6 +299,7 @@ static void start(struct server *server, const struct listener *listener, int fd
     *live = (struct live){.server = server,
                           .host = listener->host,
                           .transport = listener->transport,
+                          .is_control = listener->is_control,
                           .fd = fd};
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
@@ -313,7 +329,7 @@ static void accept_one(struct server *server, const struct listener *listener)
     if (fd < 0)
         return;
     pool_lock(server->pool);
-    is_down = listener->host->is_down;
+    is_down = listener->host->is_down && !listener->is_control;
     pool_unlock(server->pool);
     if (is_down) {
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
@@ -326,7 +342,7 @@ static void accept_one(struct server *server, const struct listener *listener)
 static void cut(struct server *server, const struct host *host)
 {
     for (struct live *live = server->live; live; live = live->next) {
-        if (host && live->host != host)
+        if (host && (live->host != host || live->is_control))
             continue;
         if (live->connection)
             connection_shutdown(live->connection);

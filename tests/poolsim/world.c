@@ -173,10 +173,17 @@ static int pool_move_master(struct control *control)
     return 0;
 }
 
-/* xapi is killed and started again: sessions and tasks are gone, dom0's disks stay attached. */
+/* xapi is killed and started again on a host (the master): its streams end, the master's sessions
+ * and tasks are gone, dom0's disks stay attached. */
 static int pool_restart_toolstack(struct control *control)
 {
-    host_forget_runtime(control->pool);
+    struct host *host = text_of(control, "host") ? host_of(control) : control->pool->master;
+
+    if (!host)
+        return -1;
+    host_keep_attached(host);
+    if (pool_is_master(host))
+        host_forget_runtime(control->pool);
     return 0;
 }
 
