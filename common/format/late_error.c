@@ -4,21 +4,24 @@
  */
 #include "common/format/late_error.h"
 
-#include <stdint.h>
+#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
-#include "common/base/mem.h"
+#include "common/base/error.h"
 #include "common/base/str.h"
 
 #include "common/base/poison.h"
 
-#define LATE_ERROR_HEAD_MAX 1024 /* status line and headers */
+#define LATE_ERROR_HEAD_MAX 1024  /* status line and headers */
+#define LATE_ERROR_HOLD_MAX 65536 /* a response of XAPI is some hundred bytes long */
+#define STATUS_LINE_MIN     13    /* "HTTP/1.1 500 " */
 
 void late_error_feed(struct late_error *late, const void *bytes, size_t n)
 {
     const char *from = bytes;
 
+    late->bytes += n;
     if (n >= LATE_ERROR_TAIL) {
         memcpy(late->tail, from + (n - LATE_ERROR_TAIL), LATE_ERROR_TAIL);
         late->n = LATE_ERROR_TAIL;
@@ -37,12 +40,33 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* "HTTP/1.x 4NN " or "HTTP/1.x 5NN " at text. */
+/* "HTTP/1.x 4NN " or "HTTP/1.x 5NN " at text, or as much of it as n bytes can be. */
+static bool may_be_status_line(const char *text, size_t n)
+{
+    static const char pattern[STATUS_LINE_MIN + 1] = "HTTP/1.d edd ";
+
+    for (size_t i = 0; i < n && i < STATUS_LINE_MIN; i++) {
+        bool is_right = pattern[i] == 'd'   ? is_digit(text[i])
+                        : pattern[i] == 'e' ? text[i] == '4' || text[i] == '5'
+                                            : text[i] == pattern[i];
+        if (!is_right)
+            return false;
+    }
+    return true;
+}
+
 static bool is_status_line(const char *text, size_t n)
 {
-    return n >= 13 && memcmp(text, "HTTP/1.", 7) == 0 && is_digit(text[7]) && text[8] == ' ' &&
-           (text[9] == '4' || text[9] == '5') && is_digit(text[10]) && is_digit(text[11]) &&
-           text[12] == ' ';
+    return n >= STATUS_LINE_MIN && may_be_status_line(text, n);
+}
+
+/* Whether the stream so far ends in the middle of a status line. */
+static bool may_begin(const struct late_error *late)
+{
+    for (size_t n = 1; n < STATUS_LINE_MIN && n <= late->n; n++)
+        if (may_be_status_line(late->tail + late->n - n, n))
+            return true;
+    return false;
 }
 
 /* Append text with mark-up and runs of white space turned into single blanks. */
@@ -127,4 +151,38 @@ bool late_error_find(const struct late_error *late, char text[LATE_ERROR_TEXT_MA
     }
     str_copy(text, LATE_ERROR_TEXT_MAX, str_text(&out));
     return true;
+}
+
+bool late_error_is_holding(const struct late_error *late)
+{
+    return error_is_set(&late->held);
+}
+
+int late_error_hold(struct late_error *late, const char *what, const struct error *why,
+                    struct error *err)
+{
+    char text[LATE_ERROR_TEXT_MAX];
+
+    if (why) {
+        late->held = *why;
+        late->held_at = late->bytes;
+    }
+    if ((late_error_find(late, text) || may_begin(late)) &&
+        late->bytes - late->held_at <= LATE_ERROR_HOLD_MAX)
+        return 0;
+    return late_error_explain(late, what, why, err);
+}
+
+int late_error_explain(const struct late_error *late, const char *what, const struct error *why,
+                       struct error *err)
+{
+    char text[LATE_ERROR_TEXT_MAX];
+
+    if (late_error_find(late, text))
+        return error_set(err, ERROR_XAPI,
+                         "%s: the server broke off after %" PRIu64 " bytes and said: %s", what,
+                         late->bytes, text);
+    if (err)
+        *err = late_error_is_holding(late) ? late->held : *why;
+    return -1;
 }

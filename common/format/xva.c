@@ -23,10 +23,9 @@
 
 #include "common/base/poison.h"
 
-#define SECTOR         512
-#define NUMBER_DIGITS  8
-#define SUM_TEXT_MAX   41
-#define LATE_BYTES_MAX 65536 /* a response of XAPI is some hundred bytes long */
+#define SECTOR        512
+#define NUMBER_DIGITS 8
+#define SUM_TEXT_MAX  41
 
 enum want { WANT_OVA, WANT_BLOCK, WANT_SUM };
 
@@ -55,8 +54,6 @@ struct xva_check {
     size_t sum_n;
 
     struct late_error late;
-    struct error held; /* set: waiting whether a late answer explains it */
-    uint64_t held_bytes;
 };
 
 void xva_summary_done(struct xva_summary *summary)
@@ -390,33 +387,16 @@ void xva_check_clean(struct xva_check **check)
     *check = NULL;
 }
 
-/* The error that the caller gets: the server's own, if the stream ends with one. */
-static int explain(const struct xva_check *check, const struct error *why, struct error *err)
-{
-    char text[LATE_ERROR_TEXT_MAX];
-
-    if (late_error_find(&check->late, text))
-        return error_set(err, ERROR_XAPI,
-                         "xva: the server broke off after %" PRIu64 " bytes and said: %s",
-                         check->tar.at, text);
-    if (err)
-        *err = *why;
-    return -1;
-}
-
 int xva_check_feed(struct xva_check *check, const void *bytes, size_t n, struct error *err)
 {
-    char text[LATE_ERROR_TEXT_MAX];
+    struct error why = ERROR_INIT;
 
     late_error_feed(&check->late, bytes, n);
-    if (!error_is_set(&check->held)) {
-        if (!tar_reader_feed(&check->tar, bytes, n, &check->held))
-            return 0;
-        if (!late_error_find(&check->late, text))
-            return explain(check, &check->held, err);
-    }
-    check->held_bytes += n;
-    return check->held_bytes > LATE_BYTES_MAX ? explain(check, &check->held, err) : 0;
+    if (late_error_is_holding(&check->late))
+        return late_error_hold(&check->late, "xva", NULL, err);
+    if (tar_reader_feed(&check->tar, bytes, n, &why))
+        return late_error_hold(&check->late, "xva", &why, err);
+    return 0;
 }
 
 /* The tar is in order: are all disks there? */
@@ -442,10 +422,9 @@ int xva_check_finish(struct xva_check *check, struct xva_summary *ret, struct er
 {
     struct error why = ERROR_INIT;
 
-    if (error_is_set(&check->held))
-        return explain(check, &check->held, err);
-    if (tar_reader_finish(&check->tar, &why) || check_complete(check, &why))
-        return explain(check, &why, err);
+    if (late_error_is_holding(&check->late) || tar_reader_finish(&check->tar, &why) ||
+        check_complete(check, &why))
+        return late_error_explain(&check->late, "xva", &why, err);
     if (ret) {
         check->summary.bytes = check->tar.at;
         *ret = check->summary;

@@ -97,12 +97,56 @@ static void only_what_can_be_the_streams_end_is_an_answer(void **state)
     assert_string_equal(text, "HTTP/1.1 500 a: z");
 }
 
+static void a_fault_is_held_until_the_answer_is_whole_or_out_of_question(void **state)
+{
+    static const char answer[] = HEAD "<html><b>half";
+    struct error why = ERROR_INIT;
+
+    (void)state;
+    error_set(&why, ERROR_CORRUPT, "the fault");
+    for (size_t first = 1; first < sizeof answer; first++) {
+        struct late_error late = {.n = 0};
+        struct error err = ERROR_INIT;
+        late_error_feed(&late, "data", 4);
+        late_error_feed(&late, answer, first);
+        assert_int_equal(late_error_hold(&late, "xva", &why, &err), 0);
+        assert_true(late_error_is_holding(&late));
+        late_error_feed(&late, answer + first, sizeof answer - 1 - first);
+        assert_int_equal(late_error_hold(&late, "xva", NULL, &err), 0);
+        assert_int_equal(late_error_explain(&late, "xva", NULL, &err), -1);
+        assert_int_equal(err.code, ERROR_XAPI);
+        assert_true(str_ends(err.text, "said: HTTP/1.1 500 Internal Error: half"));
+    }
+}
+
+static void a_fault_without_an_answer_is_told_at_once_or_soon(void **state)
+{
+    struct late_error at_once = {.n = 0};
+    struct late_error soon = {.n = 0};
+    struct error why = ERROR_INIT;
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    error_set(&why, ERROR_CORRUPT, "the fault");
+    late_error_feed(&at_once, "data", 4);
+    assert_int_equal(late_error_hold(&at_once, "xva", &why, &err), -1);
+    assert_string_equal(err.text, "the fault");
+    error_clear(&err);
+    late_error_feed(&soon, "data HTTP/", 10);
+    assert_int_equal(late_error_hold(&soon, "xva", &why, &err), 0);
+    late_error_feed(&soon, "2 is no answer", 14);
+    assert_int_equal(late_error_hold(&soon, "xva", NULL, &err), -1);
+    assert_string_equal(err.text, "the fault");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digests_are_the_published_ones_again_and_again),
         cmocka_unit_test(an_answer_at_the_end_is_found_in_pieces_of_any_size),
         cmocka_unit_test(only_what_can_be_the_streams_end_is_an_answer),
+        cmocka_unit_test(a_fault_is_held_until_the_answer_is_whole_or_out_of_question),
+        cmocka_unit_test(a_fault_without_an_answer_is_told_at_once_or_soon),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,7 +49,7 @@ static void assert_good(const struct str *archive, struct xva_summary *summary)
 
 static void assert_bad(const struct str *archive, enum error_code code, const char *says)
 {
-    static const size_t pieces[] = {1 << 20, 777};
+    static const size_t pieces[] = {1 << 20, 777, 16384, 61};
 
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
         struct error err = ERROR_INIT;
