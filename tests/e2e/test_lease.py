@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One run at a time in a pool, whoever starts it and however it ended."""
+import signal
+
+from lab import Lab, pool, vm, wait_for
+
+STALL = {"action": "stall", "stream": "export", "at_byte": 1 << 20}
+
+
+def lease_keys(lab):
+    record = next(iter(lab.records("pool").values()))
+    return [key for key in record["other_config"] if key.startswith("onyxpool_lease_")]
+
+
+def test_second_run_on_one_catalog_waits_and_both_save():
+    with Lab(pool([vm("web1"), vm("web2")], hosts=1)) as lab:
+        held = lab.fault(**STALL)
+        first = lab.start_run("-e", "web1")
+        lab.wait_held(held)
+        second = lab.start_run("-e", "web2")
+        log = lab.folder / "run-1.log"
+        wait_for("the second to say that it waits", lambda: log.read_text())
+        assert second.poll() is None
+        lab.sim.control("fault.release", id=held)
+        assert first.wait(120) == 0
+        assert second.wait(120) == 0
+        assert sorted(lab.backups()) == ["web1", "web2"]
+        lab.assert_clean()
+        assert lease_keys(lab) == []
+
+
+def test_second_run_on_another_catalog_waits_for_the_lease():
+    with Lab(pool([vm("web1"), vm("web2")], hosts=1)) as lab:
+        held = lab.fault(**STALL)
+        first = lab.start_run("-e", "web1")
+        lab.wait_held(held)
+        other = ["--catalog", lab.folder / "other.db", "--listen", f"ipc://{lab.folder}/bus2"]
+        busy = lab.onyxpool("run", *lab.run_args("-e", "web2", *other, "--lease-wait", "1s"))
+        assert busy.returncode == 4, busy.stderr
+        assert "lease" in busy.stderr
+        lab.sim.control("fault.release", id=held)
+        assert first.wait(120) == 0
+        lab.assert_clean()
+
+
+def test_lease_of_a_dead_coordinator_is_taken_over():
+    with Lab(pool([vm("web1")], hosts=1)) as lab:
+        held = lab.fault(**STALL)
+        first = lab.start_run("--lease-renew", "1s")
+        lab.wait_held(held)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        assert lease_keys(lab)
+        lab.sim.control("fault.clear")
+        done = lab.run("--lease-renew", "1s")
+        assert done.returncode == 0, done.stderr
+        assert lease_keys(lab) == []
+        lab.assert_clean()
+
+
+def test_interrupt_cancels_cleans_and_says_so():
+    with Lab(pool([vm("web1")], hosts=1)) as lab:
+        held = lab.fault(**STALL)
+        first = lab.start_run()
+        lab.wait_held(held)
+        first.send_signal(signal.SIGINT)
+        assert first.wait(120) == 6
+        assert lab.files() == []
+        lab.sim.control("fault.clear")
+        lab.assert_clean()
+        assert lease_keys(lab) == []
+
+
+def test_second_interrupt_leaves_at_once_and_agents_clean_up():
+    with Lab(pool([vm("web1")], hosts=1)) as lab:
+        held = lab.fault(**STALL)
+        busy = lab.fault(method="VM.destroy", hold="before")
+        first = lab.start_run("--lease-renew", "1s")
+        lab.wait_held(held)
+        first.send_signal(signal.SIGINT)
+        lab.wait_held(busy)
+        first.send_signal(signal.SIGINT)
+        assert first.wait(30) == 6
+        lab.sim.control("fault.clear")
+        wait_for("the worker to clean up", lambda: not lab.workers("h1"))
+        assert lab.run("--lease-renew", "1s").returncode == 0
+        lab.assert_clean()
+
+
+def test_agent_that_ends_gives_its_job_back():
+    with Lab(pool([vm("web1")], hosts=2)) as lab:
+        held = lab.fault(**STALL)
+        first = lab.start_run("--backoff", "0")
+        lab.wait_held(held)
+        busy = next(name for name in list(lab.agents) if lab.workers(name))
+        lab.stop_agent(busy)
+        lab.sim.control("fault.clear")
+        assert first.wait(120) == 0
+        lab.assert_clean()
