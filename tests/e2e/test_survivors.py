@@ -80,10 +80,9 @@ def test_disk_of_ours_that_another_vm_has_stays():
 
 def test_iso_in_the_drive_stays_and_is_not_in_the_way():
     srs = [{"name": "nfs1", "type": "nfs", "shared": True},
-           {"name": "isos", "type": "iso", "shared": True, "content_type": "iso"}]
-    machine = vm("web1", size_mib=4)
-    machine["disks"].append({"device": "xvdd", "sr": "isos", "size_mib": 2, "type": "CD",
-                             "content": {"seed": 9, "fill": 1.0}})
+           {"name": "isos", "type": "iso", "shared": True,
+            "isos": [{"name": "debian.iso", "size_mib": 2, "content": {"seed": 9, "fill": 1.0}}]}]
+    machine = vm("web1", size_mib=4, cd={"sr": "isos", "iso": "debian.iso"})
     with Lab(pool([machine], hosts=2, srs=srs)) as lab:
         before = lab.records("VBD")
         lab.sim.control("host.sr", host="h1", sr="isos", on=False)
