@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The coordinator's side without a socket: sessions, replays, reordering, floods, refusals.
+ */
+#include "common/wire/server.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/base/log.h"
+#include "common/wire/seal.h"
+#include "tests/unit/common/wire/samples.h"
+
+static const struct seal_versions v1 = {1, 1};
+
+struct bench {
+    struct sample_time time;
+    struct wire_pool_key pool;
+    struct wire_server *server;
+    size_t asked_n; /* how often the handler was asked */
+    uint64_t boot;
+    uint64_t seq;
+    char host[UUID_TEXT_MAX];
+    bool is_failing;
+    size_t lines_n;
+    char line[1024];
+};
+
+static int answer(void *context, struct wire_sync *sync, struct wire_orders *ret_orders,
+                  struct error *err)
+{
+    struct bench *bench = context;
+    bench->asked_n++;
+    bench->boot = sync->boot;
+    bench->seq = sync->seq;
+    str_copy(bench->host, sizeof bench->host, sync->host_uuid);
+    if (bench->is_failing)
+        return error_set(err, ERROR_IO, "the catalog is full");
+    ret_orders->lease = bench->asked_n;
+    ret_orders->next_ms = 1000;
+    return 0;
+}
+
+static void keep_line(void *context, enum log_level level, const char *room, const char *text)
+{
+    struct bench *bench = context;
+    (void)level;
+    (void)room;
+    bench->lines_n++;
+    str_copy(bench->line, sizeof bench->line, text);
+}
+
+static int set_up(void **state)
+{
+    struct bench *bench = mem_zero(1, sizeof *bench);
+    sample_time_init(&bench->time);
+    bench->pool.bytes[0] = 42;
+    bench->server =
+        wire_server_new(&bench->pool, &bench->time.clock, random_system(), answer, bench);
+    log_set_sink(keep_line, bench);
+    *state = bench;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct bench *bench = *state;
+    log_set_sink(NULL, NULL);
+    wire_server_free(&bench->server);
+    assert_null(bench->server);
+    free(bench);
+    return 0;
+}
+
+struct agent {
+    struct wire_agent_key key;
+    struct seal_greeting greeting;
+    struct seal_session session;
+    uint64_t seq;
+};
+
+static void agent_hello(struct bench *bench, struct agent *agent, const char *host, uint64_t boot)
+{
+    assert_int_equal(wire_agent_key_make(&bench->pool, host, &agent->key, NULL), 0);
+    seal_hello_make(&agent->key, boot, v1, random_system(), &agent->greeting);
+}
+
+static void agent_welcome(struct bench *bench, struct agent *agent)
+{
+    CLEAN_STR struct str reply = STR_INIT;
+    assert_true(
+        wire_server_answer(bench->server, agent->greeting.frame, SEAL_HELLO_BYTES, &reply));
+    assert_int_equal(seal_welcome_open(reply.data, reply.len, &agent->greeting, &agent->key,
+                                       &agent->session, NULL),
+                     0);
+}
+
+static void agent_frame(struct agent *agent, uint64_t counter, struct str *frame)
+{
+    CLEAN_WIRE_SYNC struct wire_sync sync = {.seq = ++agent->seq};
+    CLEAN_STR struct str body = STR_INIT;
+    struct wire_packed packed;
+    sync.version = mem_dup("1");
+    assert_int_equal(wire_sync_pack(&sync, 0, &body, &packed, NULL), 0);
+    assert_int_equal(
+        seal_frame_make(&agent->session, SEAL_SYNC, counter, body.data, body.len, frame, NULL), 0);
+}
+
+/* Send one Sync; the lease in the Orders, or 0 when there was no answer. */
+static uint64_t agent_sync(struct bench *bench, struct agent *agent, uint64_t counter)
+{
+    CLEAN_STR struct str frame = STR_INIT;
+    CLEAN_STR struct str reply = STR_INIT;
+    CLEAN_STR struct str body = STR_INIT;
+    CLEAN_WIRE_ORDERS struct wire_orders orders = {0};
+    agent_frame(agent, counter, &frame);
+    if (!wire_server_answer(bench->server, frame.data, frame.len, &reply))
+        return 0;
+    assert_int_equal(
+        seal_frame_open(&agent->session, SEAL_ORDERS, reply.data, reply.len, &body, NULL), 0);
+    assert_int_equal(wire_orders_unpack(body.data, body.len, &orders, NULL), 0);
+    return orders.lease;
+}
+
+static void a_sync_is_answered_and_proves_host_and_boot(void **state)
+{
+    struct bench *bench = *state;
+    struct agent agent = {.seq = 0};
+    agent_hello(bench, &agent, SAMPLE_HOST, 99);
+    agent_welcome(bench, &agent);
+    assert_int_equal(bench->asked_n, 0);
+    assert_int_equal(agent_sync(bench, &agent, 1), 1);
+    assert_int_equal(agent_sync(bench, &agent, 2), 2);
+    assert_string_equal(bench->host, SAMPLE_HOST);
+    assert_int_equal(bench->boot, 99);
+    assert_int_equal(bench->seq, 2);
+    assert_int_equal(bench->lines_n, 0);
+}
+
+static void the_same_sync_gets_the_same_bytes_and_older_ones_nothing(void **state)
+{
+    struct bench *bench = *state;
+    struct agent agent = {.seq = 0};
+    agent_hello(bench, &agent, SAMPLE_HOST, 1);
+    agent_welcome(bench, &agent);
+    CLEAN_STR struct str one = STR_INIT;
+    CLEAN_STR struct str two = STR_INIT;
+    CLEAN_STR struct str three = STR_INIT;
+    CLEAN_STR struct str first = STR_INIT;
+    CLEAN_STR struct str again = STR_INIT;
+    agent_frame(&agent, 1, &one);
+    agent_frame(&agent, 2, &two);
+    agent_frame(&agent, 7, &three);
+    assert_true(wire_server_answer(bench->server, two.data, two.len, &first));
+    assert_true(wire_server_answer(bench->server, two.data, two.len, &again));
+    assert_int_equal(first.len, again.len);
+    assert_memory_equal(first.data, again.data, first.len);
+    assert_int_equal(bench->asked_n, 1);
+    assert_false(wire_server_answer(bench->server, one.data, one.len, &again));
+    assert_true(wire_server_answer(bench->server, three.data, three.len, &again));
+    assert_false(wire_server_answer(bench->server, two.data, two.len, &again));
+    assert_int_equal(bench->asked_n, 2);
+}
+
+static void counter_zero_and_changed_frames_are_dropped(void **state)
+{
+    struct bench *bench = *state;
+    struct agent agent = {.seq = 0};
+    CLEAN_STR struct str frame = STR_INIT;
+    CLEAN_STR struct str reply = STR_INIT;
+    agent_hello(bench, &agent, SAMPLE_HOST, 1);
+    agent_welcome(bench, &agent);
+    assert_int_equal(agent_sync(bench, &agent, 0), 0);
+    agent_frame(&agent, 1, &frame);
+    frame.data[16] = 2; /* another counter than the one that was sealed */
+    assert_false(wire_server_answer(bench->server, frame.data, frame.len, &reply));
+    assert_int_equal(bench->asked_n, 0);
+    assert_int_equal(reply.len, 0);
+    assert_int_equal(agent_sync(bench, &agent, 1), 1);
+}
+
+static void a_new_session_replaces_the_old_one_at_its_first_sync_only(void **state)
+{
+    struct bench *bench = *state;
+    struct agent old = {.seq = 0};
+    struct agent new = {.seq = 0};
+    agent_hello(bench, &old, SAMPLE_HOST, 1);
+    agent_welcome(bench, &old);
+    assert_int_equal(agent_sync(bench, &old, 1), 1);
+    agent_hello(bench, &new, SAMPLE_HOST, 2);
+    agent_welcome(bench, &new);
+    assert_int_equal(agent_sync(bench, &old, 2), 2);
+    assert_int_equal(bench->boot, 1);
+    assert_int_equal(agent_sync(bench, &new, 1), 3);
+    assert_int_equal(bench->boot, 2);
+    CLEAN_STR struct str frame = STR_INIT;
+    CLEAN_STR struct str reply = STR_INIT;
+    struct seal_refusal refusal;
+    agent_frame(&old, 3, &frame);
+    assert_true(wire_server_answer(bench->server, frame.data, frame.len, &reply));
+    assert_int_equal(seal_refusal_look(reply.data, reply.len, &refusal, NULL), 0);
+    assert_int_equal(refusal.reason, SEAL_REASON_SESSION);
+    assert_int_equal(refusal.echo, seal_echo(frame.data, frame.len));
+    assert_int_equal(bench->asked_n, 3);
+}
+
+static void recorded_hellos_do_not_disturb_a_session(void **state)
+{
+    struct bench *bench = *state;
+    struct agent recorded[20];
+    struct agent living = {.seq = 0};
+    CLEAN_STR struct str reply = STR_INIT;
+    memset(recorded, 0, sizeof recorded);
+    for (size_t i = 0; i < 20; i++)
+        agent_hello(bench, &recorded[i], SAMPLE_HOST, 1);
+    agent_hello(bench, &living, SAMPLE_HOST, 2);
+    agent_welcome(bench, &living);
+    assert_int_equal(agent_sync(bench, &living, 1), 1);
+    for (size_t i = 0; i < 20; i++)
+        assert_true(wire_server_answer(bench->server, recorded[i].greeting.frame, SEAL_HELLO_BYTES,
+                                       &reply));
+    assert_int_equal(agent_sync(bench, &living, 2), 2);
+    assert_int_equal(bench->boot, 2);
+}
+
+static void only_the_newest_half_open_hellos_are_kept(void **state)
+{
+    struct bench *bench = *state;
+    enum { N = WIRE_SERVER_HALF_OPEN_MAX + 1 };
+    struct agent agents[N];
+    memset(agents, 0, sizeof agents);
+    for (size_t i = 0; i < N; i++) {
+        agent_hello(bench, &agents[i], SAMPLE_HOST, i + 1);
+        agent_welcome(bench, &agents[i]);
+    }
+    CLEAN_STR struct str frame = STR_INIT;
+    CLEAN_STR struct str reply = STR_INIT;
+    struct seal_refusal refusal;
+    agent_frame(&agents[0], 1, &frame);
+    assert_true(wire_server_answer(bench->server, frame.data, frame.len, &reply));
+    assert_int_equal(seal_refusal_look(reply.data, reply.len, &refusal, NULL), 0);
+    assert_int_equal(agent_sync(bench, &agents[1], 1), 1);
+}
+
+static void the_same_hello_gets_the_same_welcome(void **state)
+{
+    struct bench *bench = *state;
+    struct agent agent = {.seq = 0};
+    CLEAN_STR struct str first = STR_INIT;
+    CLEAN_STR struct str again = STR_INIT;
+    agent_hello(bench, &agent, SAMPLE_HOST, 1);
+    wire_server_answer(bench->server, agent.greeting.frame, SEAL_HELLO_BYTES, &first);
+    wire_server_answer(bench->server, agent.greeting.frame, SEAL_HELLO_BYTES, &again);
+    assert_int_equal(first.len, SEAL_WELCOME_BYTES);
+    assert_memory_equal(first.data, again.data, first.len);
+}
+
+static void a_handler_that_fails_gives_silence_and_is_asked_again(void **state)
+{
+    struct bench *bench = *state;
+    struct agent agent = {.seq = 0};
+    CLEAN_STR struct str frame = STR_INIT;
+    CLEAN_STR struct str reply = STR_INIT;
+    agent_hello(bench, &agent, SAMPLE_HOST, 1);
+    agent_welcome(bench, &agent);
+    agent_frame(&agent, 1, &frame);
+    bench->is_failing = true;
+    assert_false(wire_server_answer(bench->server, frame.data, frame.len, &reply));
+    assert_int_equal(bench->lines_n, 1);
+    assert_non_null(strstr(bench->line, "the catalog is full"));
+    bench->is_failing = false;
+    assert_true(wire_server_answer(bench->server, frame.data, frame.len, &reply));
+    assert_int_equal(bench->asked_n, 2);
+}
+
+static void a_wrong_key_is_told_once_and_refused_each_time(void **state)
+{
+    struct bench *bench = *state;
+    struct wire_pool_key rival = {{7}};
+    struct wire_agent_key key;
+    struct seal_greeting greeting;
+    assert_int_equal(wire_agent_key_make(&rival, SAMPLE_HOST, &key, NULL), 0);
+    for (int i = 0; i < 5; i++) {
+        CLEAN_STR struct str reply = STR_INIT;
+        struct seal_refusal refusal;
+        seal_hello_make(&key, 1, v1, random_system(), &greeting);
+        assert_true(wire_server_answer(bench->server, greeting.frame, SEAL_HELLO_BYTES, &reply));
+        assert_int_equal(seal_refusal_look(reply.data, reply.len, &refusal, NULL), 0);
+        assert_int_equal(refusal.reason, SEAL_REASON_KEY);
+        assert_int_equal(refusal.echo, seal_echo(greeting.frame, SEAL_HELLO_BYTES));
+    }
+    assert_int_equal(bench->lines_n, 1);
+    assert_non_null(strstr(bench->line, SAMPLE_HOST));
+    assert_non_null(strstr(bench->line, "keygen"));
+    bench->time.ms += 60000;
+    CLEAN_STR struct str reply = STR_INIT;
+    wire_server_answer(bench->server, greeting.frame, SEAL_HELLO_BYTES, &reply);
+    assert_int_equal(bench->lines_n, 2);
+}
+
+static void another_version_is_told_which_are_spoken(void **state)
+{
+    struct bench *bench = *state;
+    struct agent agent = {.seq = 0};
+    CLEAN_STR struct str reply = STR_INIT;
+    struct seal_refusal refusal;
+    agent_hello(bench, &agent, SAMPLE_HOST, 1);
+    seal_hello_make(&agent.key, 1, (struct seal_versions){7, 9}, random_system(), &agent.greeting);
+    assert_true(wire_server_answer(bench->server, agent.greeting.frame, SEAL_HELLO_BYTES, &reply));
+    assert_int_equal(seal_refusal_look(reply.data, reply.len, &refusal, NULL), 0);
+    assert_int_equal(refusal.reason, SEAL_REASON_VERSION);
+    assert_int_equal(refusal.versions.min, SEAL_VERSION_MIN);
+    assert_non_null(strstr(bench->line, "7 to 9"));
+}
+
+static void floods_fill_neither_log_nor_memory(void **state)
+{
+    struct bench *bench = *state;
+    unsigned seed = 1;
+    for (int i = 0; i < 3000; i++) {
+        struct wire_agent_key key = {.bytes = {1}};
+        struct seal_greeting greeting;
+        CLEAN_STR struct str reply = STR_INIT;
+        char noise[200];
+        random_uuid(random_system(), key.host_uuid);
+        seal_hello_make(&key, 1, v1, random_system(), &greeting);
+        wire_server_answer(bench->server, greeting.frame, SEAL_HELLO_BYTES, &reply);
+        for (size_t k = 0; k < sizeof noise; k++)
+            noise[k] = (char)rand_r(&seed);
+        memcpy(noise, "onyx", i % 2 ? 4 : 0);
+        noise[4] = (char)(i % 7);
+        wire_server_answer(bench->server, noise, (size_t)(i % 200), &reply);
+    }
+    assert_true(bench->lines_n <= 16);
+    assert_int_equal(bench->asked_n, 0);
+}
+
+static void a_restarted_coordinator_knows_no_session(void **state)
+{
+    struct bench *bench = *state;
+    struct agent agent = {.seq = 0};
+    CLEAN_STR struct str frame = STR_INIT;
+    CLEAN_STR struct str reply = STR_INIT;
+    struct seal_refusal refusal;
+    agent_hello(bench, &agent, SAMPLE_HOST, 1);
+    agent_welcome(bench, &agent);
+    assert_int_equal(agent_sync(bench, &agent, 1), 1);
+    wire_server_free(&bench->server);
+    bench->server =
+        wire_server_new(&bench->pool, &bench->time.clock, random_system(), answer, bench);
+    agent_frame(&agent, 2, &frame);
+    assert_true(wire_server_answer(bench->server, frame.data, frame.len, &reply));
+    assert_int_equal(seal_refusal_look(reply.data, reply.len, &refusal, NULL), 0);
+    assert_int_equal(refusal.reason, SEAL_REASON_SESSION);
+    agent_hello(bench, &agent, SAMPLE_HOST, 1);
+    agent_welcome(bench, &agent);
+    assert_int_equal(agent_sync(bench, &agent, 1), 2);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        CASE(a_sync_is_answered_and_proves_host_and_boot),
+        CASE(the_same_sync_gets_the_same_bytes_and_older_ones_nothing),
+        CASE(counter_zero_and_changed_frames_are_dropped),
+        CASE(a_new_session_replaces_the_old_one_at_its_first_sync_only),
+        CASE(recorded_hellos_do_not_disturb_a_session),
+        CASE(only_the_newest_half_open_hellos_are_kept),
+        CASE(the_same_hello_gets_the_same_welcome),
+        CASE(a_handler_that_fails_gives_silence_and_is_asked_again),
+        CASE(a_wrong_key_is_told_once_and_refused_each_time),
+        CASE(another_version_is_told_which_are_spoken),
+        CASE(floods_fill_neither_log_nor_memory),
+        CASE(a_restarted_coordinator_knows_no_session),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
