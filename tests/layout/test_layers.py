@@ -17,7 +17,7 @@ LAYERS = {
     "common/model": ["common/base"],
     "common/format": ["common/base", "common/model"],
     "common/store": ["common/base", "common/model", "common/format"],
-    "common/xapi": ["common/base", "common/model"],
+    "common/xapi": ["common/base", "common/model", "common/format"],
     "common/wire": ["common/base", "common/model", "proto"],
     "coordinator/policy": ["common/base", "common/model"],
     "coordinator": ["common/base", "common/model", "common/format", "common/store", "common/xapi",
@@ -35,7 +35,7 @@ LIBRARY_ROOMS = {
     "curl/": ["common/xapi/http.c", "coordinator/mail.c"],
     "sqlite3.h": ["coordinator/catalog"],
     "sodium.h": ["common/wire/seal.c", "common/wire/key.c"],
-    "pcre2.h": ["coordinator/policy/pattern.c", "coordinator/policy/entry.c"],
+    "pcre2.h": ["coordinator/policy/regex.c"],
     "zstd.h": ["common/format/"],
     "zlib.h": ["common/format/"],
 }
