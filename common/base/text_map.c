@@ -61,3 +61,31 @@ void text_map_copy(struct text_map *to, const struct text_map *from)
     text_map_done(to);
     *to = copy;
 }
+
+/* A text in single quotes, as Python prints one in a dictionary. */
+static void add_quoted(struct str *out, const char *text)
+{
+    str_add_char(out, '\'');
+    for (; *text; text++) {
+        if (*text == '\'' || *text == '\\')
+            str_add_char(out, '\\');
+        str_add_char(out, *text);
+    }
+    str_add_char(out, '\'');
+}
+
+char *text_map_format(const struct text_map *map)
+{
+    CLEAN_STR struct str out = STR_INIT;
+
+    str_add_char(&out, '{');
+    for (size_t i = 0; i < map->n; i++) {
+        if (i)
+            str_add(&out, ", ");
+        add_quoted(&out, map->pairs[i].key);
+        str_add(&out, ": ");
+        add_quoted(&out, map->pairs[i].value);
+    }
+    str_add_char(&out, '}');
+    return str_take(&out);
+}

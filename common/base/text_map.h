@@ -33,4 +33,7 @@ void text_map_set(struct text_map *map, const char *key, const char *value); /* 
 const char *text_map_get(const struct text_map *map, const char *key);       /* NULL if absent */
 void text_map_copy(struct text_map *to, const struct text_map *from);
 
+/* As Python prints a dictionary: "{'k': 'v'}". Caller frees. */
+char *text_map_format(const struct text_map *map);
+
 #endif

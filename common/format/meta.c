@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/num.h"
+#include "common/base/percent.h"
 #include "common/base/str.h"
 #include "common/format/compress.h"
 
@@ -209,34 +210,6 @@ static void set_disk(struct meta_disk *disk, const struct pool *pool, const stru
     mem_set(&disk->sr_uuid, vdi->sr == POOL_NONE ? NULL : pool->srs[vdi->sr].uuid);
 }
 
-/* A text in single quotes, as Python prints one in a dictionary. */
-static void add_quoted(struct str *out, const char *text)
-{
-    str_add_char(out, '\'');
-    for (; *text; text++) {
-        if (*text == '\'' || *text == '\\')
-            str_add_char(out, '\\');
-        str_add_char(out, *text);
-    }
-    str_add_char(out, '\'');
-}
-
-static char *format_map(const struct text_map *map)
-{
-    CLEAN_STR struct str out = STR_INIT;
-
-    str_add_char(&out, '{');
-    for (size_t i = 0; i < map->n; i++) {
-        if (i)
-            str_add(&out, ", ");
-        add_quoted(&out, map->pairs[i].key);
-        str_add(&out, ": ");
-        add_quoted(&out, map->pairs[i].value);
-    }
-    str_add_char(&out, '}');
-    return str_take(&out);
-}
-
 void meta_set_vm(struct meta *meta, const struct pool *pool, const struct vm *vm)
 {
     meta->has_vm = true;
@@ -257,25 +230,9 @@ void meta_set_vm(struct meta *meta, const struct pool *pool, const struct vm *vm
         mem_set(&vif->network_name, vm->vifs[i].network_name);
         vif->mtu = vm->vifs[i].mtu;
         mem_set(&vif->mac, vm->vifs[i].mac);
-        vif->other_config = format_map(&vm->vifs[i].other_config);
+        vif->other_config = text_map_format(&vm->vifs[i].other_config);
         mem_set(&vif->uuid, vm->vifs[i].uuid);
     }
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The byte that "%NN" at text stands for, -1 if it is none. */
-static int percent_byte(const char *text, size_t n)
-{
-    if (n < 3 || text[0] != '%' || hex_digit(text[1]) < 0 || hex_digit(text[2]) < 0)
-        return -1;
-    return hex_digit(text[1]) * 16 + hex_digit(text[2]);
 }
 
 static void add_encoded(struct str *out, const char *text)
@@ -284,7 +241,7 @@ static void add_encoded(struct str *out, const char *text)
 
     for (size_t i = 0; i < n; i++) {
         if (text[i] == '\n' || text[i] == '\r' || percent_byte(text + i, n - i) >= 0)
-            str_add_format(out, "%%%02X", (unsigned)text[i]);
+            percent_add(out, text[i]);
         else
             str_add_char(out, text[i]);
     }

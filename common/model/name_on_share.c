@@ -14,28 +14,13 @@
 #include <unicase.h>
 #include <uninorm.h>
 
+#include "common/base/percent.h"
 #include "common/base/str.h"
 
 #include "common/base/poison.h"
 
 #define UUID_BEGINNING 8
 #define EMPTY_NAME     "%00"
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The byte that "%NN" at text stands for, -1 if it is none. */
-static int percent_byte(const char *text)
-{
-    if (text[0] != '%' || hex_digit(text[1]) < 0 || hex_digit(text[2]) < 0)
-        return -1;
-    return hex_digit(text[1]) * 16 + hex_digit(text[2]);
-}
 
 /* "CON", "con.txt", "Lpt1 .x": what stands before the first dot is a device of Windows. */
 static bool is_reserved(const char *name)
@@ -70,7 +55,7 @@ static bool must_encode(const char *name, size_t i)
         return true;
     if (c == ' ' && is_last)
         return true;
-    if (c == '%' && percent_byte(name + i) >= 0)
+    if (c == '%' && percent_byte(name + i, strlen(name + i)) >= 0)
         return true;
     return i == 0 && (is_reserved(name) || is_special(name));
 }
@@ -83,7 +68,7 @@ static bool add_character(struct str *out, const char *name, size_t i, size_t le
     if (out->len + (is_encoded ? 3 : length) > max)
         return false;
     if (is_encoded)
-        str_add_format(out, "%%%02X", (unsigned)(unsigned char)name[i]);
+        percent_add(out, name[i]);
     else
         str_add_n(out, name + i, length);
     return true;
@@ -142,7 +127,7 @@ bool name_on_share_decode(const char *folder, char **ret_name)
     if (strlen(folder) > NAME_ON_SHARE_MAX || !folder[0])
         return false;
     for (const char *at = folder; !str_equal(folder, EMPTY_NAME) && *at; at++) {
-        int byte = percent_byte(at);
+        int byte = percent_byte(at, strlen(at));
         if (byte == 0)
             return false;
         str_add_char(&out, byte > 0 ? (char)byte : *at);

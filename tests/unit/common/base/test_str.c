@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/percent.h"
 #include "common/base/str.h"
 
 static void an_empty_str_reads_as_empty_text(void **state)
@@ -157,6 +158,22 @@ static void json_escapes_what_json_must(void **state)
     assert_string_equal(str_text(&s), "a\\\"b\\\\c\\n\\u0001\\u0009\\u007f\xc3\xa4\xef\xbf\xbd/");
 }
 
+static void percent_bytes_are_read_in_either_case(void **state)
+{
+    CLEAN_STR struct str s = STR_INIT;
+
+    (void)state;
+    assert_int_equal(percent_byte("%0a", 3), 10);
+    assert_int_equal(percent_byte("%fF!", 4), 255);
+    assert_int_equal(percent_byte("%0a", 2), -1);
+    assert_int_equal(percent_byte("%g0", 3), -1);
+    assert_int_equal(percent_byte("%0", 3), -1);
+    assert_int_equal(percent_byte("x0a", 3), -1);
+    percent_add(&s, '\n');
+    percent_add(&s, (char)0xff);
+    assert_string_equal(str_text(&s), "%0A%FF");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +188,7 @@ int main(void)
         cmocka_unit_test(columns_count_wide_and_combining_characters),
         cmocka_unit_test(trim_takes_white_space_off_both_ends),
         cmocka_unit_test(json_escapes_what_json_must),
+        cmocka_unit_test(percent_bytes_are_read_in_either_case),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
