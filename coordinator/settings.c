@@ -217,6 +217,7 @@ static void fill_selection(struct settings *settings)
     settings->vm_exports = option_list(o, OPT_VM_EXPORTS);
     settings->prefer_vdi = str_equal(option_text(o, OPT_OVERLAP), "prefer_vdi");
     settings->is_strict = option_flag(o, OPT_STRICT);
+    settings->smtp_enabled = option_flag(o, OPT_SMTP_ENABLED);
 }
 
 static void fill_run(struct settings *settings)

@@ -86,6 +86,8 @@ struct settings {
     const struct text_list *vdi_exports;
     const struct text_list *vm_exports;
 
+    bool smtp_enabled;
+
     int64_t attempts;
     int64_t muster_ms;
     int64_t lease_wait_ms;

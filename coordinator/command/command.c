@@ -28,10 +28,26 @@ int command_check_operands(const struct settings *settings, size_t min, size_t m
     return 0;
 }
 
+/* Names come from the pool: their control characters (C0, DEL, C1) do not reach a terminal. */
+static char *without_controls(const struct str *text)
+{
+    char *copy = mem_dup_n(str_text(text), text->len);
+    for (size_t i = 0; i < text->len; i++) {
+        unsigned char c = (unsigned char)copy[i];
+        bool is_c1 = i > 0 && (unsigned char)copy[i - 1] == 0xc2 && c >= 0x80 && c <= 0x9f;
+        if ((c < 0x20 && c != '\n') || c == 0x7f)
+            copy[i] = '?';
+        else if (is_c1)
+            copy[i - 1] = copy[i] = '?';
+    }
+    return copy;
+}
+
 int command_print(const struct str *text, struct error *err)
 {
     struct error mine = ERROR_INIT;
-    if (fd_write_all(STDOUT_FILENO, str_text(text), text->len, &mine) == 0)
+    CLEAN_CHAR char *shown = without_controls(text);
+    if (fd_write_all(STDOUT_FILENO, shown, text->len, &mine) == 0)
         return 0;
     if (mine.sys == EPIPE)
         return 0;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Columns are cut and padded by what a terminal shows, not by bytes. Everything is derived from
- * the report's rows here, so that text and JSON can't disagree.
+ * Everything is derived from the report's rows here, so that text and JSON can't disagree.
  */
 #include "coordinator/policy/report.h"
 
@@ -10,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/num.h"
 #include "common/base/option.h"
+#include "coordinator/policy/cell.h"
 #include "coordinator/policy/json_text.h"
 
 #include "common/base/poison.h"
@@ -161,34 +161,6 @@ static int64_t run_ms(const struct report *report)
 
 /* ---- text ---- */
 
-/* A cell of so many columns, cut with "~" when it is too long. */
-static void add_cell(struct str *out, const char *text, size_t columns, bool is_right)
-{
-    CLEAN_CHAR char *cell = mem_dup(text);
-    size_t n = strlen(cell);
-    if (str_columns(cell) > columns) {
-        while (n > 0 && str_columns(cell) >= columns) {
-            n = str_utf8_cut(cell, n, n - 1);
-            cell[n] = '\0';
-        }
-        cell[n] = '~'; /* a whole character was cut off: there is room for one byte */
-        cell[n + 1] = '\0';
-    }
-    size_t width = str_columns(cell);
-    for (size_t i = width; is_right && i < columns; i++)
-        str_add_char(out, ' ');
-    str_add(out, cell);
-    for (size_t i = width; !is_right && i < columns; i++)
-        str_add_char(out, ' ');
-}
-
-static void trim_line(struct str *out)
-{
-    while (out->len > 0 && out->data[out->len - 1] == ' ')
-        str_set_len(out, out->len - 1);
-    str_add_char(out, '\n');
-}
-
 static void add_item(struct str *out, const char *text)
 {
     str_add(out, "  - ");
@@ -285,12 +257,12 @@ static void add_backups(const struct report *report, struct str *out)
         has_any = true;
         int64_t stream_ms = job->stream_ms ? job->stream_ms : job->finished_at - job->started_at;
         str_add(out, "  ");
-        add_cell(out, job->name, NAME_COLUMNS, false);
-        add_cell(out, job->host_name ? job->host_name : "-", HOST_COLUMNS, false);
-        add_cell(out, num_format_bytes(stored_bytes(job), size), 11, true);
-        add_cell(out, num_format_rate(job->bytes, stream_ms, rate), 13, true);
-        add_cell(out, num_format_duration(stream_ms, took), 10, true);
-        trim_line(out);
+        cell_add(out, job->name, NAME_COLUMNS, false);
+        cell_add(out, job->host_name ? job->host_name : "-", HOST_COLUMNS, false);
+        cell_add(out, num_format_bytes(stored_bytes(job), size), 11, true);
+        cell_add(out, num_format_rate(job->bytes, stream_ms, rate), 13, true);
+        cell_add(out, num_format_duration(stream_ms, took), 10, true);
+        cell_end_line(out);
         for (size_t k = 0; k < job->files_n; k++)
             str_add_format(out, "    %s\n", job->files[k].path);
         if (job->attempts > 1)
@@ -310,14 +282,14 @@ static void add_hosts(const struct report *report, struct str *out)
         const struct host_sum *sum = &sums.items[i];
         char text[NUM_TEXT_MAX];
         str_add(out, "  ");
-        add_cell(out, sum->name, NAME_COLUMNS, false);
+        cell_add(out, sum->name, NAME_COLUMNS, false);
         CLEAN_CHAR char *done = str_format("%zu", sum->done_n);
         CLEAN_CHAR char *failed = str_format("%zu", sum->failed_n);
-        add_cell(out, done, 7, true);
-        add_cell(out, failed, 9, true);
-        add_cell(out, num_format_bytes(sum->bytes, text), 13, true);
-        add_cell(out, num_format_rate(sum->bytes, sum->busy_to - sum->busy_from, text), 18, true);
-        trim_line(out);
+        cell_add(out, done, 7, true);
+        cell_add(out, failed, 9, true);
+        cell_add(out, num_format_bytes(sum->bytes, text), 13, true);
+        cell_add(out, num_format_rate(sum->bytes, sum->busy_to - sum->busy_from, text), 18, true);
+        cell_end_line(out);
     }
 }
 

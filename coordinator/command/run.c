@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * onyxpool run: one run from the settings to the report.
+ *
+ * The report is printed whenever it came to a run, also when it was broken off; the error that
+ * broke it off is main's to print.
+ */
+#include "coordinator/command/command.h"
+
+#include <unistd.h>
+
+#include "common/base/error.h"
+#include "common/base/str.h"
+#include "common/xapi/target.h"
+#include "coordinator/catalog.h"
+#include "coordinator/command/planning.h"
+#include "coordinator/command/progress.h"
+#include "coordinator/coordinator.h"
+#include "coordinator/policy/report.h"
+
+#include "common/base/poison.h"
+
+struct planner {
+    const struct settings *settings;
+    const char *catalog_path;
+};
+
+static int make_plan(void *context, const struct pool *pool, struct plan *ret_plan,
+                     struct error *err)
+{
+    const struct planner *planner = context;
+    CLEAN_CATALOG struct catalog *catalog = NULL;
+    CLEAN_SELECTION struct selection selection = {0};
+    if (catalog_open(planner->catalog_path, CATALOG_READ, &catalog, err) < 0)
+        return -1;
+    return planning_make(planner->settings, catalog, pool, &selection, ret_plan, err);
+}
+
+static void fill_run_settings(const struct settings *settings, struct run_settings *run)
+{
+    run->store_root = settings->backup_dir;
+    run->key_path = settings->key;
+    run->listen = settings->listen;
+    run->muster_ms = settings->muster_ms;
+    run->lease_wait_ms = settings->lease_wait_ms;
+    run->lease_renew_ms = settings->lease_renew_ms;
+    run->lost_ms = settings->lost_ms;
+    run->run_max_ms = settings->run_max_ms;
+    run->continue_ms = settings->continue_ms;
+    run->backoff_ms = settings->backoff_ms;
+    run->idle_timeout_ms = settings->idle_timeout_ms;
+    run->attempts_max = (uint32_t)settings->attempts;
+    run->host_jobs_max = (uint32_t)settings->host_jobs;
+    run->sr_jobs_max = (uint32_t)settings->sr_jobs;
+    run->store_jobs_max = (uint32_t)settings->store_jobs;
+    run->pool_jobs_max = (uint32_t)settings->pool_jobs;
+}
+
+static int print_report(const struct settings *settings, const char *catalog_path,
+                        const char *run, struct error *err)
+{
+    CLEAN_CATALOG struct catalog *catalog = NULL;
+    CLEAN_REPORT struct report report = {.run = ""};
+    CLEAN_STR struct str text = STR_INIT;
+    if (catalog_open(catalog_path, CATALOG_READ, &catalog, err) < 0)
+        return -1;
+    int found = command_read_report(catalog, run, &report, err);
+    if (found <= 0)
+        return found;
+    if (settings->is_json)
+        report_format_json(&report, &text);
+    else
+        report_format_text(&report, &text);
+    return command_print(&text, err);
+}
+
+int command_run(const struct settings *settings, struct error *err)
+{
+    if (settings->is_preview)
+        return command_preview(settings, err);
+    CLEAN_XAPI_TARGET struct xapi_target target = {.kind = XAPI_TARGET_SOCKET};
+    CLEAN_RUN_OUTCOME struct run_outcome outcome = {.run = ""};
+    CLEAN_STR struct str request_text = STR_INIT;
+    CLEAN_CHAR char *fallback = settings->catalog ? NULL : catalog_default_path();
+    const char *catalog_path = settings->catalog ? settings->catalog : fallback;
+    if (command_make_target(settings, &target, err) < 0)
+        return -1;
+    planning_format_request(settings, &request_text);
+    struct planner planner = {settings, catalog_path};
+    struct run_settings run = {.target = &target, .catalog_path = catalog_path};
+    fill_run_settings(settings, &run);
+    CLEAN_PROGRESS struct progress *progress = progress_begin(STDERR_FILENO);
+    const struct run_request request = {.selection = str_text(&request_text),
+                                        .is_new = settings->is_new,
+                                        .plan = make_plan,
+                                        .plan_context = &planner,
+                                        .watch = {progress_event, progress}};
+    int bad = coordinator_run(&run, &request, &outcome, err);
+    progress_end(&progress);
+    struct error report_error = ERROR_INIT;
+    if (outcome.run[0] && print_report(settings, catalog_path, outcome.run, &report_error) < 0 &&
+        !bad) {
+        if (err)
+            *err = report_error;
+        return -1;
+    }
+    return bad ? -1 : outcome.exit_status;
+}
