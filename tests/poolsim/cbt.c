@@ -12,13 +12,13 @@
 #include "common/base/str.h"
 #include "tests/poolsim/behaviour.h"
 #include "tests/poolsim/disks.h"
+#include "tests/poolsim/nbd.h"
 #include "tests/poolsim/operations.h"
 #include "tests/poolsim/rpc.h"
 #include "tests/poolsim/server.h"
 
 #include "common/base/poison.h"
 
-#define NBD_PORT 10809
 #define DATA_DESTROY_WAIT_MS 4000
 #define NO_CONTENT "/No content: this is a cbt_metadata VDI/"
 
@@ -112,7 +112,7 @@ static bool serves_nbd(struct pool *pool, const struct object *pif)
 }
 
 static void answer_nbd_server(struct call *call, const struct object *vdi, const struct host *host,
-                              const struct object *pif)
+                              int port, const struct object *pif)
 {
     CLEAN_CHAR char *name =
         str_format("/%s?session_id=%s", object_uuid(vdi), call->session_ref);
@@ -123,7 +123,7 @@ static void answer_nbd_server(struct call *call, const struct object *vdi, const
     answer_key(call->answer, "address");
     answer_text(call->answer, object_text(pif, F_PIF_IP));
     answer_key(call->answer, "port");
-    answer_int(call->answer, host->nbd_port ? host->nbd_port : NBD_PORT);
+    answer_int(call->answer, port);
     answer_key(call->answer, "cert");
     answer_text(call->answer, server_certificate(host->server));
     answer_key(call->answer, "subject");
@@ -143,12 +143,14 @@ static int get_nbd_info(struct call *call)
                            NULL);
     answer_begin_set(call->answer);
     for (size_t i = 0; i < pool->hosts_n; i++) {
-        const struct host *host = pool->hosts[i];
-        if (!pool_host_sees_sr(pool, host, object_text(vdi, F_VDI_SR)))
+        struct host *host = pool->hosts[i];
+        int port = NBD_XAPI_PORT;
+        if (!pool_host_sees_sr(pool, host, object_text(vdi, F_VDI_SR)) ||
+            nbd_port(pool->nbd, host, &port, NULL) != 0)
             continue;
         for (struct object *pif = store_first(pool, CLASS_PIF); pif; pif = store_next(pool, pif))
             if (strcmp(object_text(pif, F_PIF_host), host->ref) == 0 && serves_nbd(pool, pif))
-                answer_nbd_server(call, vdi, host, pif);
+                answer_nbd_server(call, vdi, host, port, pif);
     }
     answer_end_set(call->answer);
     return 0;

@@ -54,6 +54,7 @@ struct disks;     /* disks.h */
 struct store;     /* store.h */
 struct sim_faults; /* fault.h */
 struct call_log;
+struct nbd; /* nbd.h */
 
 struct pool {
     pthread_mutex_t lock;
@@ -70,6 +71,7 @@ struct pool {
     struct disks *disks;
     struct sim_faults *faults;
     struct call_log *calls;
+    struct nbd *nbd; /* opened with the server */
     struct host *hosts[POOL_HOSTS_MAX];
     size_t hosts_n;
     struct host *master;

@@ -24,6 +24,7 @@
 #include "common/base/fd.h"
 #include "tests/poolsim/control.h"
 #include "tests/poolsim/http.h"
+#include "tests/poolsim/nbd.h"
 #include "tests/poolsim/rpc.h"
 #include "tests/poolsim/tls.h"
 
@@ -157,6 +158,8 @@ int server_open(struct pool *pool, struct server **ret_server, struct error *err
     result = tls_make(pool->hosts[0]->name, str_text(&names), &server->tls, &server->pem,
                       &server->key_pem, err);
     if (result == 0)
+        result = nbd_open(pool, server->pem, server->key_pem, &pool->nbd, err);
+    if (result == 0)
         result = open_port(server, TRANSPORT_TCP, err);
     if (result == 0)
         result = open_port(server, TRANSPORT_TLS, err);
@@ -181,6 +184,8 @@ void server_free(struct server *server)
 {
     if (!server)
         return;
+    nbd_free(server->pool->nbd);
+    server->pool->nbd = NULL;
     for (size_t i = 0; i < server->listeners_n; i++) {
         close(server->listeners[i].fd);
         if (server->listeners[i].transport == TRANSPORT_UNIX)
