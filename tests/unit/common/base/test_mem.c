@@ -17,6 +17,13 @@
 #include "common/base/text_list.h"
 #include "common/base/text_map.h"
 
+/* The sanitizer ends the process at an absurd size unless told that NULL is wanted. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
 static void zeroed_memory_of_nothing_is_still_memory(void **state)
 {
     (void)state;
@@ -55,7 +62,7 @@ static void growth_keeps_items_and_raises_the_capacity(void **state)
     free(items);
 }
 
-static void a_bulk_buffer_that_can_t_be_had_is_an_error(void **state)
+static void a_bulk_buffer_that_is_not_to_be_had_is_an_error(void **state)
 {
     struct error err = ERROR_INIT;
 
@@ -63,10 +70,8 @@ static void a_bulk_buffer_that_can_t_be_had_is_an_error(void **state)
     CLEAN_CHAR char *small = mem_try(1 << 20, &err);
     assert_non_null(small);
     assert_int_equal(small[(1 << 20) - 1], 0);
-#if !defined(__SANITIZE_ADDRESS__)
     assert_null(mem_try(SIZE_MAX / 2, &err));
     assert_int_equal(err.code, ERROR_NO_MEMORY);
-#endif
 }
 
 static void set_replaces_a_field_even_by_its_own_tail(void **state)
@@ -136,7 +141,7 @@ int main(void)
         cmocka_unit_test(zeroed_memory_of_nothing_is_still_memory),
         cmocka_unit_test(copies_are_whole_and_null_stays_null),
         cmocka_unit_test(growth_keeps_items_and_raises_the_capacity),
-        cmocka_unit_test(a_bulk_buffer_that_can_t_be_had_is_an_error),
+        cmocka_unit_test(a_bulk_buffer_that_is_not_to_be_had_is_an_error),
         cmocka_unit_test(set_replaces_a_field_even_by_its_own_tail),
         cmocka_unit_test(freeing_keeps_errno_and_clears_the_pointer),
         cmocka_unit_test(a_list_owns_sorts_and_copies_its_texts),
