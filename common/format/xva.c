@@ -182,6 +182,11 @@ static int place_block(struct xva_check *check, const struct tar_member *member,
 
     if (number < check->next)
         return bad_block(check, member->name, "is out of order", err);
+    if (check->first_length && check->first_length < XVA_BLOCK_BYTES && number > check->next)
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "xva: the first disk is smaller than 1 MiB, so an import would put block "
+                         "%s of disk %s at a wrong place: back this VM up disk by disk",
+                         member->name, device_now(check));
     if (!num_mul(number - check->next, check->first_length, &skipped) ||
         !num_add(check->offset, skipped, &start) || !num_add(start, length, &end) || end > size)
         return bad_block(check, member->name, "lies behind the disk's end", err);

@@ -67,8 +67,10 @@ void xva_check_clean(struct xva_check **check);
 /*
  * The next n bytes, in pieces of any size.
  *
- * Fails:  ERROR_CORRUPT, ERROR_LIMIT (ova.xml too large), ERROR_XAPI when the server's late
- *         "HTTP/1.1 500" stands in the data: its text is in the error. Not used after an error.
+ * Fails:  ERROR_CORRUPT, ERROR_LIMIT (ova.xml too large), ERROR_UNSUPPORTED (no checksums; blocks
+ *         left out behind a first disk under 1 MiB, which no import puts back right), ERROR_XAPI
+ *         when the server's late "HTTP/1.1 500" stands in the data: its text is in the error. Not
+ *         used after an error.
  */
 int xva_check_feed(struct xva_check *check, const void *bytes, size_t n, struct error *err);
 

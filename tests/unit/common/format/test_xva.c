@@ -130,6 +130,27 @@ static void disks_stand_in_string_order_of_their_refs(void **state)
     assert_bad(&wrong, ERROR_CORRUPT, "member Ref:9/00000000 where a block of disk xvdb (Ref:10)");
 }
 
+static void gaps_behind_a_tiny_first_disk_are_refused(void **state)
+{
+    static const char *const refs[] = {"Ref:1", "Ref:2"};
+    static const uint64_t sizes[] = {4096, 3 * MIB};
+    CLEAN_STR struct str whole = STR_INIT;
+    CLEAN_STR struct str gap = STR_INIT;
+    CLEAN_XVA_SUMMARY struct xva_summary summary = {.bytes = 0};
+
+    (void)state;
+    make_ova(&whole, refs, sizes, 2);
+    make_block(&whole, "Ref:1", 0, 4096);
+    make_block(&whole, "Ref:2", 0, MIB);
+    str_add_n(&gap, whole.data, whole.len);
+    make_block(&whole, "Ref:2", 1, MIB);
+    make_block(&whole, "Ref:2", 2, MIB);
+    make_end(&whole);
+    assert_good(&whole, &summary);
+    make_block(&gap, "Ref:2", 2, MIB);
+    assert_bad(&gap, ERROR_UNSUPPORTED, "block Ref:2/00000002 of disk xvdb at a wrong place");
+}
+
 static void older_archives_with_sha1_pass(void **state)
 {
     CLEAN_STR struct str a = STR_INIT;
@@ -528,6 +549,7 @@ int main(void)
         cmocka_unit_test(a_disk_with_a_gap_and_a_short_last_block_passes),
         cmocka_unit_test(keep_alives_take_numbers_and_no_place),
         cmocka_unit_test(disks_stand_in_string_order_of_their_refs),
+        cmocka_unit_test(gaps_behind_a_tiny_first_disk_are_refused),
         cmocka_unit_test(older_archives_with_sha1_pass),
         cmocka_unit_test(checksum_kinds_do_not_mix),
         cmocka_unit_test(a_vm_without_disks_passes),
