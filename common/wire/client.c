@@ -177,8 +177,8 @@ int wire_client_send(struct wire_client *client, const struct wire_sync *sync, s
     numbered.seq = client->seq + 1;
     numbered.is_partial = false;
     if (wire_sync_pack(&numbered, client->first_report, &body, &packed, err) < 0 ||
-        seal_frame_make(&client->session, SEAL_SYNC, client->counter + 1, str_text(&body),
-                        body.len, &frame, err) < 0)
+        seal_frame_make(&client->session, SEAL_SYNC, client->counter + 1, str_text(&body), body.len,
+                        &frame, err) < 0)
         return -1;
     client->seq++;
     client->counter++;

@@ -27,10 +27,10 @@ struct clock;
 struct error;
 struct random;
 
-#define WIRE_CLIENT_SILENCE_MS 10000 /* no answer: close, Hello again */
-#define WIRE_CLIENT_REFUSED_MS 5000  /* pause after a refusal of key or version */
-#define WIRE_CLIENT_AGAIN_MS 200     /* at least between two Hellos */
-#define WIRE_CLIENT_TELL_MS 600000   /* the same trouble is told once in this time */
+#define WIRE_CLIENT_SILENCE_MS 10000  /* no answer: close, Hello again */
+#define WIRE_CLIENT_REFUSED_MS 5000   /* pause after a refusal of key or version */
+#define WIRE_CLIENT_AGAIN_MS   200    /* at least between two Hellos */
+#define WIRE_CLIENT_TELL_MS    600000 /* the same trouble is told once in this time */
 
 struct wire_client;
 
@@ -45,7 +45,7 @@ void wire_client_close(struct wire_client **client);
 /* The coordinator has moved: nothing if the address is the same, else a new Hello there. */
 int wire_client_move(struct wire_client *client, const char *address, struct error *err);
 
-int wire_client_fd(const struct wire_client *client);         /* -1: nothing to poll now */
+int wire_client_fd(const struct wire_client *client);          /* -1: nothing to poll now */
 int64_t wire_client_wait_ms(const struct wire_client *client); /* until step wants to be called */
 
 /* A session stands and no Sync is unanswered. */
@@ -67,7 +67,6 @@ int wire_client_send(struct wire_client *client, const struct wire_sync *sync, s
  * person should know (no answer, refused, unreadable): tell it and go on, the client tries again
  * by itself. A refusal comes in clear text and may be forged: it is a hint, never more.
  */
-int wire_client_step(struct wire_client *client, struct wire_orders *ret_orders,
-                     struct error *err);
+int wire_client_step(struct wire_client *client, struct wire_orders *ret_orders, struct error *err);
 
 #endif

@@ -22,10 +22,10 @@
 
 #include "common/base/poison.h"
 
-#define FILE_MAX 512
-#define POOL_WORD "onyxpool-pool-key-1"
-#define AGENT_WORD "onyxpool-agent-key-1"
-#define HEX_MAX (2 * WIRE_KEY_BYTES + 1)
+#define FILE_MAX     512
+#define POOL_WORD    "onyxpool-pool-key-1"
+#define AGENT_WORD   "onyxpool-agent-key-1"
+#define HEX_MAX      (2 * WIRE_KEY_BYTES + 1)
 #define CLEAN_SECRET CLEANUP(wire_secret_done)
 
 void wire_secret_wipe(void *bytes, size_t n)

@@ -32,7 +32,7 @@ struct wire_agent_key {
 
 void wire_pool_key_done(struct wire_pool_key *key);
 void wire_agent_key_done(struct wire_agent_key *key);
-#define CLEAN_WIRE_POOL_KEY CLEANUP(wire_pool_key_done)
+#define CLEAN_WIRE_POOL_KEY  CLEANUP(wire_pool_key_done)
 #define CLEAN_WIRE_AGENT_KEY CLEANUP(wire_agent_key_done)
 
 /* Make a pool key file (0600). ERROR_EXISTS: an existing file is never replaced. */

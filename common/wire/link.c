@@ -26,12 +26,12 @@
 
 #include "common/base/poison.h"
 
-#define IPC_PREFIX "ipc://"
-#define TCP_PREFIX "tcp://"
-#define IPC_PATH_MAX 107 /* sun_path, unix(7) */
-#define RECONNECT_MS 200
+#define IPC_PREFIX       "ipc://"
+#define TCP_PREFIX       "tcp://"
+#define IPC_PATH_MAX     107 /* sun_path, unix(7) */
+#define RECONNECT_MS     200
 #define RECONNECT_MAX_MS 5000
-#define RESEND_MS 3600000
+#define RESEND_MS        3600000
 
 struct wire_link {
     int socket;
@@ -109,9 +109,8 @@ static int open_socket(int protocol, const char *address, struct wire_link **ret
     str_copy(link->address, sizeof link->address, address);
     link->fd = -1;
     link->socket = nn_socket(AF_SP, protocol);
-    int rc = link->socket >= 0
-                 ? 0
-                 : error_set_sys(err, ERROR_IO, nn_errno(), "open a nanomsg socket");
+    int rc =
+        link->socket >= 0 ? 0 : error_set_sys(err, ERROR_IO, nn_errno(), "open a nanomsg socket");
     if (rc == 0)
         rc = set_option(link->socket, NN_SOL_SOCKET, NN_RCVMAXSIZE, WIRE_FRAME_MAX, err);
     if (rc == 0)
@@ -119,8 +118,8 @@ static int open_socket(int protocol, const char *address, struct wire_link **ret
     if (rc == 0)
         rc = set_option(link->socket, NN_SOL_SOCKET, NN_RECONNECT_IVL_MAX, RECONNECT_MAX_MS, err);
     if (rc == 0)
-        rc = set_option(link->socket, NN_SOL_SOCKET, NN_IPV4ONLY, strchr(address, '[') == NULL,
-                        err);
+        rc =
+            set_option(link->socket, NN_SOL_SOCKET, NN_IPV4ONLY, strchr(address, '[') == NULL, err);
     if (rc == 0 && protocol == NN_REQ)
         rc = set_option(link->socket, NN_REQ, NN_REQ_RESEND_IVL, RESEND_MS, err);
     if (rc == 0 && nn_getsockopt(link->socket, NN_SOL_SOCKET, NN_RCVFD, &link->fd, &size) != 0)
@@ -155,8 +154,7 @@ int wire_link_listen(const char *address, struct wire_link **ret_link, struct er
     CLEAN_WIRE_LINK struct wire_link *link = NULL;
     char parsed[WIRE_ADDRESS_MAX];
 
-    if (wire_address_parse(address, parsed, err) < 0 ||
-        open_socket(NN_REP, parsed, &link, err) < 0)
+    if (wire_address_parse(address, parsed, err) < 0 || open_socket(NN_REP, parsed, &link, err) < 0)
         return -1;
     if (nn_bind(link->socket, parsed) < 0)
         return refuse_listen(parsed, nn_errno(), err);

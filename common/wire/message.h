@@ -23,29 +23,29 @@
 #include "common/base/text_map.h"
 #include "common/model/job.h"
 
-#define WIRE_FRAME_MAX 65536         /* a sealed frame, whole */
-#define WIRE_BODY_MAX (65536 - 40)   /* a message in it: less header (24) and tag (16) */
-#define WIRE_PART_MAX 61440          /* a job or a report in it: room is left for the rest */
+#define WIRE_FRAME_MAX  65536        /* a sealed frame, whole */
+#define WIRE_BODY_MAX   (65536 - 40) /* a message in it: less header (24) and tag (16) */
+#define WIRE_PART_MAX   61440        /* a job or a report in it: room is left for the rest */
 #define WIRE_MEMORY_MAX (4u << 20)   /* what unpacking one message may take */
 
 /* Counts. What may be cut is state that comes again, or text for people; the rest is refused. */
-#define WIRE_REPORTS_MAX 256  /* in a Sync; more follow in the next one */
-#define WIRE_LOG_MAX 64       /* in a Sync */
-#define WIRE_ASSIGN_MAX 16    /* in Orders; more follow */
-#define WIRE_LIST_MAX 512     /* cancel, forget in Orders; more follow */
+#define WIRE_REPORTS_MAX  256 /* in a Sync; more follow in the next one */
+#define WIRE_LOG_MAX      64  /* in a Sync */
+#define WIRE_ASSIGN_MAX   16  /* in Orders; more follow */
+#define WIRE_LIST_MAX     512 /* cancel, forget in Orders; more follow */
 #define WIRE_WARNINGS_MAX 32  /* in a report; cut */
-#define WIRE_FILES_MAX 255    /* in a report */
+#define WIRE_FILES_MAX    255 /* in a report */
 #define WIRE_SETTINGS_MAX 32  /* in a task */
 
 /* Bytes of a text, without the NUL. */
-#define WIRE_PEOPLE_MAX 1024  /* VM names, warnings, log texts, chosen_by; cut */
-#define WIRE_FOLDER_MAX 255   /* one component: no "/", not "." or ".." */
-#define WIRE_STEM_MAX 96      /* one component */
-#define WIRE_FILE_MAX 128     /* one component */
-#define WIRE_WORD_MAX 64      /* device, room, nonce, version, setting's key */
-#define WIRE_PROOF_MAX 16
-#define WIRE_PATH_MAX 1024    /* absolute, without ".." */
-#define WIRE_SECRET_MAX 256   /* session reference */
+#define WIRE_PEOPLE_MAX 1024 /* VM names, warnings, log texts, chosen_by; cut */
+#define WIRE_FOLDER_MAX 255  /* one component: no "/", not "." or ".." */
+#define WIRE_STEM_MAX   96   /* one component */
+#define WIRE_FILE_MAX   128  /* one component */
+#define WIRE_WORD_MAX   64   /* device, room, nonce, version, setting's key */
+#define WIRE_PROOF_MAX  16
+#define WIRE_PATH_MAX   1024 /* absolute, without ".." */
+#define WIRE_SECRET_MAX 256  /* session reference */
 
 /* One attempt of a job by name. */
 struct wire_attempt {
@@ -116,8 +116,8 @@ struct wire_orders {
 struct wire_task {
     struct job job;
     char *host_uuid;
-    char *session;          /* lent by the agent, wiped by wire_task_done */
-    char *xapi_socket;      /* one of socket and url */
+    char *session;     /* lent by the agent, wiped by wire_task_done */
+    char *xapi_socket; /* one of socket and url */
     char *xapi_url;
     char *xapi_certificate; /* file of the pinned certificate, NULL none */
     uint32_t xapi_tls_port;
@@ -143,10 +143,10 @@ void wire_sync_done(struct wire_sync *sync);
 void wire_orders_done(struct wire_orders *orders);
 void wire_task_done(struct wire_task *task);
 void wire_note_done(struct wire_note *note);
-#define CLEAN_WIRE_SYNC CLEANUP(wire_sync_done)
+#define CLEAN_WIRE_SYNC   CLEANUP(wire_sync_done)
 #define CLEAN_WIRE_ORDERS CLEANUP(wire_orders_done)
-#define CLEAN_WIRE_TASK CLEANUP(wire_task_done)
-#define CLEAN_WIRE_NOTE CLEANUP(wire_note_done)
+#define CLEAN_WIRE_TASK   CLEANUP(wire_task_done)
+#define CLEAN_WIRE_NOTE   CLEANUP(wire_note_done)
 
 /* Append a zeroed item, borrowed until the next add; wire_orders_add_* take texts by copy. */
 struct job_report *wire_sync_add_report(struct wire_sync *sync);

@@ -12,13 +12,13 @@
 
 #include "common/base/poison.h"
 
-#define AT_MAX (INT64_C(1) << 52)          /* wall ms: the year 144,000 */
-#define BYTES_MAX (UINT64_C(1) << 60)      /* sizes: an EiB */
+#define AT_MAX      (INT64_C(1) << 52)  /* wall ms: the year 144,000 */
+#define BYTES_MAX   (UINT64_C(1) << 60) /* sizes: an EiB */
 #define TIMEOUT_MAX (UINT64_C(7) * 86400 * 1000)
-#define SLOTS_MAX 1024
-#define LOAD_MAX 10000000
-#define NEXT_MIN 50
-#define NEXT_MAX 600000
+#define SLOTS_MAX   1024
+#define LOAD_MAX    10000000
+#define NEXT_MIN    50
+#define NEXT_MAX    600000
 
 static int bad(struct error *err, const char *field, const char *why)
 {
@@ -126,13 +126,7 @@ static int check_remains(const struct job_remains *remains, struct error *err)
     return 0;
 }
 
-enum {
-    NEEDS_VM = 1,
-    NEEDS_FILES = 2,
-    NEEDS_DISKS = 4,
-    NEEDS_HOST = 8,
-    NEEDS_REMAINS = 16
-};
+enum { NEEDS_VM = 1, NEEDS_FILES = 2, NEEDS_DISKS = 4, NEEDS_HOST = 8, NEEDS_REMAINS = 16 };
 
 static const struct {
     enum job_kind kind;
@@ -150,11 +144,10 @@ static int check_job_needs(const struct job *job, unsigned needs, struct error *
     if ((needs & NEEDS_VM) != 0 && (check_needed("job.vm_uuid", job->vm_uuid, err) < 0 ||
                                     check_needed("job.vm_name", job->vm_name, err) < 0))
         return -1;
-    if ((needs & NEEDS_FILES) != 0 &&
-        (check_needed("job.folder", job->folder, err) < 0 ||
-         check_needed("job.stem", job->stem, err) < 0 ||
-         check_number("job.compress", (uint64_t)job->compress, JOB_COMPRESS_NONE,
-                      JOB_COMPRESS_ZSTD, err) < 0))
+    if ((needs & NEEDS_FILES) != 0 && (check_needed("job.folder", job->folder, err) < 0 ||
+                                       check_needed("job.stem", job->stem, err) < 0 ||
+                                       check_number("job.compress", (uint64_t)job->compress,
+                                                    JOB_COMPRESS_NONE, JOB_COMPRESS_ZSTD, err) < 0))
         return -1;
     if ((needs & NEEDS_DISKS) != 0 &&
         (check_number("job.disks", job->disks_n, 1, JOB_DISKS_MAX, err) < 0 ||
@@ -245,8 +238,8 @@ int message_check_report(const struct job_report *report, struct error *err)
         check_at("report.finished_at", report->finished_at, err) < 0 ||
         check_at("report.snapshot_at", report->snapshot_at, err) < 0 ||
         check_at("report.stream_ms", report->stream_ms, err) < 0 ||
-        check_number("report.consistency", (uint64_t)report->consistency, 0, JOB_POWERED_OFF,
-                     err) < 0 ||
+        check_number("report.consistency", (uint64_t)report->consistency, 0, JOB_POWERED_OFF, err) <
+            0 ||
         check_number("report.files", report->files_n, 0, WIRE_FILES_MAX, err) < 0)
         return -1;
     if (!job_phase_from_number((int)report->phase, &phase))

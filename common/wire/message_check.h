@@ -14,8 +14,7 @@
 int message_check_job(const struct job *job, struct error *err);
 int message_check_report(const struct job_report *report, struct error *err);
 int message_check_log_line(const struct wire_log_line *line, struct error *err);
-int message_check_attempt(const char *field, const struct wire_attempt *attempt,
-                          struct error *err);
+int message_check_attempt(const char *field, const struct wire_attempt *attempt, struct error *err);
 int message_check_sync(const struct wire_sync *sync, struct error *err);
 int message_check_orders(const struct wire_orders *orders, struct error *err);
 int message_check_task(const struct wire_task *task, struct error *err);

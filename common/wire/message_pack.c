@@ -279,8 +279,7 @@ static int write_message(const ProtobufCMessage *message, struct str *out, struc
     if (n > WIRE_BODY_MAX)
         return error_set(err, ERROR_LIMIT, "a message of %zu bytes is over the ceiling of %d", n,
                          WIRE_BODY_MAX);
-    size_t written =
-        protobuf_c_message_pack(message, (uint8_t *)str_reserve(out, n));
+    size_t written = protobuf_c_message_pack(message, (uint8_t *)str_reserve(out, n));
     str_set_len(out, out->len + written);
     return 0;
 }
@@ -336,8 +335,8 @@ int wire_sync_pack(const struct wire_sync *sync, size_t first_report, struct str
     message->store = put_store(&arena, &sync->store);
     size_t room = WIRE_BODY_MAX - onyxwire__sync__get_packed_size(message);
     packed.reports_n = put_reports(&arena, sync, first_report, message, &room);
-    packed.log_n = put_log(&arena, sync, message,
-                           room < WIRE_BODY_MAX / 2 ? room : WIRE_BODY_MAX / 2);
+    packed.log_n =
+        put_log(&arena, sync, message, room < WIRE_BODY_MAX / 2 ? room : WIRE_BODY_MAX / 2);
     message->is_partial = sync->is_partial || packed.reports_n < sync->reports_n;
     if (write_message(&message->base, out, err) < 0)
         return error_add(err, "pack sync");

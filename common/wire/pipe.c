@@ -16,7 +16,7 @@
 #include "common/base/poison.h"
 
 #define LENGTH_BYTES 4
-#define READ_BYTES 16384
+#define READ_BYTES   16384
 #define CLEAN_SECRET CLEANUP(wire_secret_done)
 
 static int write_note(int fd, const struct wire_note *note, struct error *err)

@@ -9,7 +9,8 @@
  *
  * The boxes of Hello and Welcome hold an X25519 public key under keys derived from the agent key;
  * everything in front of a box is its additional data, and the Welcome's also covers the Hello. The
- * session's keys hash the shared secret with both frames whole, so nothing in either can be swapped.
+ * session's keys hash the shared secret with both frames whole, so nothing in either can be
+ * swapped.
  */
 #include "common/wire/seal.h"
 
@@ -23,14 +24,14 @@
 
 #include "common/base/poison.h"
 
-#define KEY_BYTES 32
-#define NONCE_BYTES 24
-#define BOX_BYTES (KEY_BYTES + SEAL_TAG_BYTES)
-#define HELLO_UUID 16
-#define HELLO_NONCE 52
-#define HELLO_BOX 76
+#define KEY_BYTES     32
+#define NONCE_BYTES   24
+#define BOX_BYTES     (KEY_BYTES + SEAL_TAG_BYTES)
+#define HELLO_UUID    16
+#define HELLO_NONCE   52
+#define HELLO_BOX     76
 #define WELCOME_NONCE 16
-#define WELCOME_BOX 40
+#define WELCOME_BOX   40
 
 static const unsigned char magic[4] = {'o', 'n', 'y', 'x'};
 
@@ -261,8 +262,8 @@ static int hello_open(const unsigned char *hello, size_t n, const struct wire_ag
 
 int seal_welcome_make(const void *hello, size_t n, const struct wire_agent_key *key,
                       struct seal_versions versions, const struct random *random,
-                      unsigned char ret_frame[SEAL_WELCOME_BYTES],
-                      struct seal_session *ret_session, struct error *err)
+                      unsigned char ret_frame[SEAL_WELCOME_BYTES], struct seal_session *ret_session,
+                      struct error *err)
 {
     CLEAN_PURPOSE struct purpose_key welcome_key;
     CLEAN_PURPOSE struct purpose_key secret;
@@ -407,9 +408,9 @@ int seal_frame_open(const struct seal_session *session, enum seal_frame type, co
     frame_nonce(type, get_number(frame + 16), nonce);
     str_clear(out);
     unsigned char *body = (unsigned char *)str_reserve(out, n - SEAL_OVERHEAD);
-    if (crypto_aead_xchacha20poly1305_ietf_decrypt(
-            body, NULL, NULL, frame + SEAL_HEADER_BYTES, n - SEAL_HEADER_BYTES, frame,
-            SEAL_HEADER_BYTES, nonce, frame_key(session, type)) != 0) {
+    if (crypto_aead_xchacha20poly1305_ietf_decrypt(body, NULL, NULL, frame + SEAL_HEADER_BYTES,
+                                                   n - SEAL_HEADER_BYTES, frame, SEAL_HEADER_BYTES,
+                                                   nonce, frame_key(session, type)) != 0) {
         str_clear(out);
         return error_set(err, ERROR_AUTH, "a frame does not open with this session's key");
     }

@@ -25,20 +25,25 @@ struct str;
 #define SEAL_VERSION_MIN 1
 #define SEAL_VERSION_MAX 1
 
-#define SEAL_HELLO_BYTES 124
+#define SEAL_HELLO_BYTES   124
 #define SEAL_WELCOME_BYTES 88
 #define SEAL_REFUSAL_BYTES 16
-#define SEAL_HEADER_BYTES 24
-#define SEAL_TAG_BYTES 16
-#define SEAL_OVERHEAD (SEAL_HEADER_BYTES + SEAL_TAG_BYTES)
+#define SEAL_HEADER_BYTES  24
+#define SEAL_TAG_BYTES     16
+#define SEAL_OVERHEAD      (SEAL_HEADER_BYTES + SEAL_TAG_BYTES)
 
 struct seal_versions {
     uint8_t min;
     uint8_t max;
 };
 
-enum seal_frame { SEAL_HELLO = 1, SEAL_WELCOME = 2, SEAL_REFUSAL = 3, SEAL_SYNC = 4,
-                  SEAL_ORDERS = 5 };
+enum seal_frame {
+    SEAL_HELLO = 1,
+    SEAL_WELCOME = 2,
+    SEAL_REFUSAL = 3,
+    SEAL_SYNC = 4,
+    SEAL_ORDERS = 5
+};
 
 /* 1 and the kind when the bytes begin as a frame of ours with a possible length, else 0. */
 int seal_look(const void *bytes, size_t n, enum seal_frame *ret_frame);
@@ -78,8 +83,8 @@ int seal_hello_look(const void *bytes, size_t n, struct seal_hello *ret_hello, s
  * ERROR_AUTH (another key), ERROR_UNSUPPORTED (no common version), ERROR_PROTOCOL. */
 int seal_welcome_make(const void *hello, size_t n, const struct wire_agent_key *key,
                       struct seal_versions versions, const struct random *random,
-                      unsigned char ret_frame[SEAL_WELCOME_BYTES],
-                      struct seal_session *ret_session, struct error *err);
+                      unsigned char ret_frame[SEAL_WELCOME_BYTES], struct seal_session *ret_session,
+                      struct error *err);
 
 /* Agent: open the Welcome to its Hello. ERROR_AUTH, ERROR_PROTOCOL: to be dropped. */
 int seal_welcome_open(const void *bytes, size_t n, const struct seal_greeting *greeting,

@@ -21,9 +21,9 @@
 
 #include "common/base/poison.h"
 
-#define ROOM "wire"
-#define TOLD_MAX 16      /* lines about refused peers in TOLD_MS */
-#define TOLD_MS 60000    /* and one about each of them */
+#define ROOM     "wire"
+#define TOLD_MAX 16    /* lines about refused peers in TOLD_MS */
+#define TOLD_MS  60000 /* and one about each of them */
 
 static const struct seal_versions versions = {SEAL_VERSION_MIN, SEAL_VERSION_MAX};
 
@@ -42,8 +42,8 @@ struct place {
     bool has_session;
     struct seal_session session;
     uint64_t boot;
-    uint64_t counter;   /* of the last Sync */
-    struct str answer;  /* sealed Orders to it; empty: none was given */
+    uint64_t counter;  /* of the last Sync */
+    struct str answer; /* sealed Orders to it; empty: none was given */
 };
 
 /* When a line about a peer was written. */
@@ -137,8 +137,8 @@ static struct place *add_place(struct wire_server *server, const struct wire_age
     struct place *place = mem_zero(1, sizeof *place);
 
     place->key = *key;
-    server->places = mem_grow(server->places, &server->places_cap, server->places_n + 1,
-                              sizeof *server->places);
+    server->places =
+        mem_grow(server->places, &server->places_cap, server->places_n + 1, sizeof *server->places);
     server->places[server->places_n++] = place;
     return place;
 }
@@ -272,8 +272,7 @@ static int handle_sync(struct wire_server *server, struct place *place, const st
                            packed.len, &place->answer, err);
 }
 
-static bool answer_sync(struct wire_server *server, const void *bytes, size_t n,
-                        struct str *answer)
+static bool answer_sync(struct wire_server *server, const void *bytes, size_t n, struct str *answer)
 {
     struct opening *opening = NULL;
     struct error err = ERROR_INIT;
@@ -309,8 +308,7 @@ static bool answer_sync(struct wire_server *server, const void *bytes, size_t n,
     return true;
 }
 
-bool wire_server_answer(struct wire_server *server, const void *bytes, size_t n,
-                        struct str *answer)
+bool wire_server_answer(struct wire_server *server, const void *bytes, size_t n, struct str *answer)
 {
     enum seal_frame frame;
 
@@ -319,8 +317,10 @@ bool wire_server_answer(struct wire_server *server, const void *bytes, size_t n,
     if (seal_look(bytes, n, &frame) && frame == SEAL_SYNC)
         return answer_sync(server, bytes, n, answer);
     if (may_tell(server, "(foreign)"))
-        log_warn(ROOM, "dropped %zu bytes that are no frame of ours: does another program use this "
-                 "address?", n);
+        log_warn(ROOM,
+                 "dropped %zu bytes that are no frame of ours: does another program use this "
+                 "address?",
+                 n);
     return false;
 }
 

@@ -22,9 +22,9 @@ struct error;
 struct random;
 struct str;
 
-#define WIRE_SERVER_HOSTS_MAX 1024    /* hosts that showed a valid key */
-#define WIRE_SERVER_HALF_OPEN_MAX 4   /* answered Hellos per host; a new one drops the oldest */
-#define WIRE_SERVER_BATCH_MAX 64      /* messages in one wire_server_serve */
+#define WIRE_SERVER_HOSTS_MAX     1024 /* hosts that showed a valid key */
+#define WIRE_SERVER_HALF_OPEN_MAX 4    /* answered Hellos per host; a new one drops the oldest */
+#define WIRE_SERVER_BATCH_MAX     64   /* messages in one wire_server_serve */
 
 struct wire_server;
 
@@ -53,7 +53,8 @@ int wire_server_fd(const struct wire_server *server);
  * socket itself is broken. */
 int wire_server_serve(struct wire_server *server, struct error *err);
 
-/* One frame in, the answer appended; false: there is none. What wire_server_serve does per frame. */
+/* One frame in, the answer appended; false: there is none. What wire_server_serve does per frame.
+ */
 bool wire_server_answer(struct wire_server *server, const void *bytes, size_t n,
                         struct str *answer);
 

@@ -56,8 +56,7 @@ static void scene_begin(struct scene *scene)
     scene->random = (struct random){sample_fill, &scene->next};
     scene->pool.bytes[0] = 9;
     log_set_sink(drop_line, NULL);
-    scene->server =
-        wire_server_new(&scene->pool, clock_system(), &scene->random, answer, scene);
+    scene->server = wire_server_new(&scene->pool, clock_system(), &scene->random, answer, scene);
     FUZZ_MUST(wire_agent_key_make(&scene->pool, SAMPLE_HOST, &scene->key, NULL) == 0);
     seal_hello_make(&scene->key, 1, v1, &scene->random, &greeting);
     FUZZ_MUST(wire_server_answer(scene->server, greeting.frame, SEAL_HELLO_BYTES, &reply));
@@ -68,8 +67,7 @@ static void scene_begin(struct scene *scene)
     FUZZ_MUST(seal_frame_make(&scene->session, SEAL_SYNC, 5, str_text(&body), body.len,
                               &scene->sync, NULL) == 0);
     str_clear(&reply);
-    FUZZ_MUST(
-        wire_server_answer(scene->server, str_text(&scene->sync), scene->sync.len, &reply));
+    FUZZ_MUST(wire_server_answer(scene->server, str_text(&scene->sync), scene->sync.len, &reply));
 }
 
 static void scene_done(struct scene *scene)

@@ -12,12 +12,12 @@
 #include "common/base/random.h"
 #include "common/wire/message.h"
 
-#define SAMPLE_HOST "0b4a8c1e-5d0f-4a4e-9a57-3f1f5f2f7a10"
+#define SAMPLE_HOST   "0b4a8c1e-5d0f-4a4e-9a57-3f1f5f2f7a10"
 #define SAMPLE_HOST_2 "1c4a8c1e-5d0f-4a4e-9a57-3f1f5f2f7a11"
-#define SAMPLE_VM "7d9f2a34-52ab-4f6e-8d0b-000000000001"
-#define SAMPLE_VDI "7d9f2a34-52ab-4f6e-8d0b-000000000002"
-#define SAMPLE_STORE "7d9f2a34-52ab-4f6e-8d0b-000000000003"
-#define SAMPLE_SHA "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+#define SAMPLE_VM     "7d9f2a34-52ab-4f6e-8d0b-000000000001"
+#define SAMPLE_VDI    "7d9f2a34-52ab-4f6e-8d0b-000000000002"
+#define SAMPLE_STORE  "7d9f2a34-52ab-4f6e-8d0b-000000000003"
+#define SAMPLE_SHA    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 struct sample_time {
     struct clock clock;
@@ -51,12 +51,14 @@ static inline void sample_vm_job(struct job *job)
     job->attempt = 2;
     job->lease = 41;
     job->vm_uuid = mem_dup(SAMPLE_VM);
-    job->vm_name = mem_dup("W\xc3\xa4" "b 1: /x");
+    job->vm_name = mem_dup("W\xc3\xa4"
+                           "b 1: /x");
     struct job_disk *disk = job_add_disk(job);
     disk->device = mem_dup("xvda");
     disk->vdi_uuid = mem_dup(SAMPLE_VDI);
     disk->virtual_size_bytes = UINT64_C(8) << 30;
-    job->folder = mem_dup("W\xc3\xa4" "b 1%3A %2Fx");
+    job->folder = mem_dup("W\xc3\xa4"
+                          "b 1%3A %2Fx");
     job->stem = mem_dup("backup_20261122-202734");
     job->compress = JOB_COMPRESS_ZSTD;
     job->disk_format = JOB_DISK_VHD;

@@ -329,6 +329,111 @@ static void a_forged_refusal_changes_nothing(void **state)
     wire_link_close(&liar);
 }
 
+/* A coordinator made by hand, to say what ours never would. */
+struct hand {
+    struct wire_link *link;
+    struct seal_session session;
+    uint64_t counter; /* of the last Sync */
+};
+
+/* The next frame that the client sends. */
+static void hand_hear(struct bench *bench, struct hand *hand, struct str *frame)
+{
+    int64_t deadline = clock_monotonic_ms(clock_system()) + DEADLINE_MS;
+    struct error err = ERROR_INIT;
+    for (int found = 0; found == 0;) {
+        struct wire_orders none = {0};
+        assert_int_equal(round_of_both(bench, &none, &err), 0);
+        found = wire_link_receive(hand->link, frame, &err);
+        assert_true(clock_monotonic_ms(clock_system()) < deadline);
+    }
+}
+
+static void hand_welcome(struct bench *bench, struct hand *hand)
+{
+    static const struct seal_versions v1 = {1, 1};
+    CLEAN_WIRE_AGENT_KEY struct wire_agent_key key;
+    CLEAN_STR struct str frame = STR_INIT;
+    unsigned char welcome[SEAL_WELCOME_BYTES];
+    struct error err = ERROR_INIT;
+    assert_int_equal(wire_agent_key_make(&bench->pool, SAMPLE_HOST, &key, NULL), 0);
+    hand_hear(bench, hand, &frame);
+    assert_int_equal(seal_welcome_make(frame.data, frame.len, &key, v1, random_system(), welcome,
+                                       &hand->session, &err),
+                     0);
+    assert_int_equal(wire_link_send(hand->link, welcome, sizeof welcome, &err), 0);
+    assert_int_equal(until_ready(bench, &err), 0);
+}
+
+/* The client sends a Sync, which arrives here. */
+static void hand_sync(struct bench *bench, struct hand *hand)
+{
+    CLEAN_WIRE_SYNC struct wire_sync sync = {0};
+    CLEAN_STR struct str frame = STR_INIT;
+    uint64_t id;
+    size_t log_n;
+    sample_sync(&sync);
+    assert_int_equal(wire_client_send(bench->client, &sync, &log_n, NULL), 0);
+    hand_hear(bench, hand, &frame);
+    assert_int_equal(seal_frame_look(frame.data, frame.len, &id, &hand->counter, NULL), 0);
+}
+
+static void hand_orders(struct hand *hand, uint64_t counter, const char *body, size_t n)
+{
+    CLEAN_STR struct str frame = STR_INIT;
+    assert_int_equal(seal_frame_make(&hand->session, SEAL_ORDERS, counter, body, n, &frame, NULL),
+                     0);
+    assert_int_equal(wire_link_send(hand->link, frame.data, frame.len, NULL), 0);
+}
+
+static void orders_that_can_not_be_read_are_told(void **state)
+{
+    struct bench *bench = *state;
+    struct hand hand = {.link = NULL};
+    struct wire_orders none = {0};
+    struct error err = ERROR_INIT;
+    assert_int_equal(wire_link_listen(bench->address, &hand.link, &err), 0);
+    start_client(bench, &bench->pool);
+    hand_welcome(bench, &hand);
+    hand_sync(bench, &hand);
+    hand_orders(&hand, hand.counter, "\xff\xff", 2);
+    assert_int_equal(until_orders(bench, &none, &err), -1);
+    assert_int_equal(err.code, ERROR_PROTOCOL);
+    assert_non_null(strstr(err.text, bench->address));
+    assert_false(wire_client_is_connected(bench->client));
+    assert_int_equal(wire_client_wait_ms(bench->client), WIRE_CLIENT_REFUSED_MS);
+    wire_link_close(&hand.link);
+}
+
+static void old_orders_that_are_played_again_are_dropped(void **state)
+{
+    struct bench *bench = *state;
+    struct hand hand = {.link = NULL};
+    CLEAN_WIRE_ORDERS struct wire_orders orders = {0};
+    struct error err = ERROR_INIT;
+    const char body[] = "\x40\xe8\x07"; /* next_ms: 1000 */
+    assert_int_equal(wire_link_listen(bench->address, &hand.link, &err), 0);
+    start_client(bench, &bench->pool);
+    hand_welcome(bench, &hand);
+    hand_sync(bench, &hand);
+    hand_orders(&hand, 1, body, 3);
+    assert_int_equal(until_orders(bench, &orders, &err), 1);
+    assert_int_equal(orders.next_ms, 1000);
+    hand_sync(bench, &hand);
+    assert_int_equal(hand.counter, 2);
+    hand_orders(&hand, 1, body, 3);
+    for (int i = 0; i < 20; i++) {
+        struct wire_orders none = {0};
+        assert_int_equal(round_of_both(bench, &none, &err), 0);
+    }
+    assert_false(wire_client_can_send(bench->client));
+    bench->time.ms += WIRE_CLIENT_SILENCE_MS;
+    struct wire_orders none = {0};
+    assert_int_equal(wire_client_step(bench->client, &none, &err), -1);
+    assert_int_equal(err.code, ERROR_TIMEOUT);
+    wire_link_close(&hand.link);
+}
+
 static void reports_that_do_not_fit_follow_in_the_next_sync(void **state)
 {
     struct bench *bench = *state;
@@ -457,6 +562,8 @@ int main(void)
         CASE(a_wrong_key_is_told_with_what_to_do),
         CASE(moving_leads_to_the_other_coordinator),
         CASE(a_forged_refusal_changes_nothing),
+        CASE(orders_that_can_not_be_read_are_told),
+        CASE(old_orders_that_are_played_again_are_dropped),
         CASE(reports_that_do_not_fit_follow_in_the_next_sync),
         cmocka_unit_test(addresses_are_read_or_refused_with_a_reason),
         cmocka_unit_test(an_address_in_use_or_foreign_is_told_with_what_to_do),

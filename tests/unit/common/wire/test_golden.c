@@ -132,8 +132,7 @@ static void frames_of_version_1_open_and_are_made_the_same(void **state)
                                        welcome, &coordinator, NULL),
                      0);
     check_golden("frame-welcome", welcome, sizeof welcome);
-    assert_int_equal(
-        seal_welcome_open(welcome, sizeof welcome, &greeting, &key, &agent, NULL), 0);
+    assert_int_equal(seal_welcome_open(welcome, sizeof welcome, &greeting, &key, &agent, NULL), 0);
     assert_int_equal(seal_frame_make(&agent, SEAL_SYNC, 1, "the body", 8, &frame, NULL), 0);
     check_golden("frame-sync", frame.data, frame.len);
     str_clear(&frame);
@@ -141,8 +140,7 @@ static void frames_of_version_1_open_and_are_made_the_same(void **state)
                      0);
     check_golden("frame-orders", frame.data, frame.len);
     read_golden("frame-orders", &golden);
-    assert_int_equal(
-        seal_frame_open(&agent, SEAL_ORDERS, golden.data, golden.len, &body, NULL), 0);
+    assert_int_equal(seal_frame_open(&agent, SEAL_ORDERS, golden.data, golden.len, &body, NULL), 0);
     assert_string_equal(str_text(&body), "the answer");
     struct seal_refusal refusal = {SEAL_REASON_KEY, {1, 1}, 0x0102030405060708};
     seal_refusal_make(&refusal, refusal_bytes);

@@ -510,7 +510,8 @@ static void the_largest_report_fits_a_sync(void **state)
     assert_true(packed.reports_n >= 1);
     assert_int_equal(wire_sync_unpack(bytes.data, bytes.len, &back, &err), 0);
     assert_int_equal(back.reports[0].files_n, WIRE_FILES_MAX);
-    assert_text_has(back.reports[0].warnings.items[back.reports[0].warnings.n - 1], "more warnings");
+    assert_text_has(back.reports[0].warnings.items[back.reports[0].warnings.n - 1],
+                    "more warnings");
 }
 
 static void orders_keep_the_ceiling_when_many_jobs_are_assigned(void **state)
@@ -586,12 +587,21 @@ static void hand_made_bytes_are_refused_by_rule(void **state)
         {1, "", 0, "orders.next_ms"},
         {2, "", 0, "one of task, report and log"},
         {0, "\xff\xff\xff\xff", 4, "no message"},
-        {0, "\x08\x01\x12\x03" "a\0b", 7, "version: holds a NUL"},
+        {0,
+         "\x08\x01\x12\x03"
+         "a\0b",
+         7, "version: holds a NUL"},
         {0, "\x08\x01\x12\x02\xc3\x28", 6, "version: is no UTF-8"},
         {0, "\x08\x01\x12\x00", 4, "sync.version: is empty"},
-        {0, "\x08\x01\x12\x7f" "a", 5, "no message"},
+        {0,
+         "\x08\x01\x12\x7f"
+         "a",
+         5, "no message"},
         {1, "\x40\x01", 2, "orders.next_ms: is out of range"},
-        {1, "\x1a\x03" "abc\x40\xe8\x07", 8, "orders.store_root: is not an absolute path"},
+        {1,
+         "\x1a\x03"
+         "abc\x40\xe8\x07",
+         8, "orders.store_root: is not an absolute path"},
         {1, "\x40\xe8\x07\x2a\x00", 5, "job.id"},
         {2, "\x12\x00\x1a\x00", 4, "one of task, report and log"},
         {2, "\x1a\x06\x08\x01\x10\xff\xff\x03", 8, "level: is out of range"},
@@ -609,7 +619,10 @@ static void too_many_items_are_refused(void **state)
     (void)state;
     CLEAN_STR struct str bytes = STR_INIT;
     struct error err = ERROR_INIT;
-    str_add_n(&bytes, "\x08\x01\x12\x01" "1", 5);
+    str_add_n(&bytes,
+              "\x08\x01\x12\x01"
+              "1",
+              5);
     for (size_t i = 0; i <= WIRE_REPORTS_MAX; i++)
         str_add_n(&bytes, "\x52\x00", 2);
     assert_int_equal(unpack_any(0, bytes.data, bytes.len, &err), -1);

@@ -98,7 +98,8 @@ static void a_note_waits_until_its_last_byte_has_come(void **state)
 static void lies_about_lengths_and_contents_are_refused(void **state)
 {
     (void)state;
-    static const char *const lies[] = {"\xff\xff\xff\xff", "\xd9\xff\x00\x01", "\x01\x00\x00\x00\xff"};
+    static const char *const lies[] = {"\xff\xff\xff\xff", "\xd9\xff\x00\x01",
+                                       "\x01\x00\x00\x00\xff"};
     static const size_t sizes[] = {4, 4, 5};
     for (size_t i = 0; i < 3; i++) {
         CLEAN_FD int in = -1;

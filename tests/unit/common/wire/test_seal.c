@@ -68,7 +68,8 @@ static void a_frame_opens_on_the_other_side_only(void **state)
     uint64_t id;
     uint64_t counter;
     open_pair(&pair, random_system());
-    assert_int_equal(seal_frame_make(&pair.agent, SEAL_SYNC, 9, "hello there", 11, &frame, NULL), 0);
+    assert_int_equal(seal_frame_make(&pair.agent, SEAL_SYNC, 9, "hello there", 11, &frame, NULL),
+                     0);
     assert_int_equal(frame.len, 11 + SEAL_OVERHEAD);
     assert_null(memmem(frame.data, frame.len, "hello", 5));
     assert_int_equal(seal_frame_look(frame.data, frame.len, &id, &counter, NULL), 0);
@@ -183,9 +184,8 @@ static void versions_meet_at_the_highest_that_both_speak(void **state)
         struct seal_versions coordinator;
         int version; /* -1: none */
     } cases[] = {
-        {{1, 1}, {1, 1}, 1}, {{1, 3}, {1, 2}, 2},  {{1, 2}, {2, 5}, 2},
-        {{2, 3}, {1, 1}, -1}, {{1, 1}, {2, 3}, -1}, {{1, 255}, {1, 255}, 255},
-        {{3, 1}, {1, 3}, -1}, {{0, 0}, {1, 3}, -1},
+        {{1, 1}, {1, 1}, 1},  {{1, 3}, {1, 2}, 2},       {{1, 2}, {2, 5}, 2},  {{2, 3}, {1, 1}, -1},
+        {{1, 1}, {2, 3}, -1}, {{1, 255}, {1, 255}, 255}, {{3, 1}, {1, 3}, -1}, {{0, 0}, {1, 3}, -1},
     };
     struct wire_agent_key key;
     key_of("pool", SAMPLE_HOST, &key);
@@ -203,9 +203,8 @@ static void versions_meet_at_the_highest_that_both_speak(void **state)
             assert_int_equal(err.code, ERROR_UNSUPPORTED);
             continue;
         }
-        assert_int_equal(seal_welcome_open(welcome, SEAL_WELCOME_BYTES, &greeting, &key, &agent,
-                                           &err),
-                         0);
+        assert_int_equal(
+            seal_welcome_open(welcome, SEAL_WELCOME_BYTES, &greeting, &key, &agent, &err), 0);
         assert_int_equal(agent.version, cases[i].version);
         assert_int_equal(coordinator.version, cases[i].version);
     }
@@ -260,13 +259,11 @@ static void a_frame_over_the_ceiling_is_not_made(void **state)
     CLEAN_STR struct str frame = STR_INIT;
     struct error err = ERROR_INIT;
     open_pair(&pair, random_system());
-    assert_int_equal(seal_frame_make(&pair.agent, SEAL_SYNC, 1, body, 65536 - SEAL_OVERHEAD, &frame,
-                                     &err),
-                     0);
+    assert_int_equal(
+        seal_frame_make(&pair.agent, SEAL_SYNC, 1, body, 65536 - SEAL_OVERHEAD, &frame, &err), 0);
     assert_int_equal(frame.len, 65536);
-    assert_int_equal(seal_frame_make(&pair.agent, SEAL_SYNC, 2, body, 65537 - SEAL_OVERHEAD, &frame,
-                                     &err),
-                     -1);
+    assert_int_equal(
+        seal_frame_make(&pair.agent, SEAL_SYNC, 2, body, 65537 - SEAL_OVERHEAD, &frame, &err), -1);
     assert_int_equal(err.code, ERROR_LIMIT);
 }
 

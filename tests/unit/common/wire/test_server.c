@@ -93,8 +93,7 @@ static void agent_hello(struct bench *bench, struct agent *agent, const char *ho
 static void agent_welcome(struct bench *bench, struct agent *agent)
 {
     CLEAN_STR struct str reply = STR_INIT;
-    assert_true(
-        wire_server_answer(bench->server, agent->greeting.frame, SEAL_HELLO_BYTES, &reply));
+    assert_true(wire_server_answer(bench->server, agent->greeting.frame, SEAL_HELLO_BYTES, &reply));
     assert_int_equal(seal_welcome_open(reply.data, reply.len, &agent->greeting, &agent->key,
                                        &agent->session, NULL),
                      0);
