@@ -14,7 +14,8 @@ endif()
 
 # onyx_flags(TARGET): our warnings, features and instrumentation.
 function(onyx_flags target)
-  target_compile_options(${target} PRIVATE ${ONYX_WARNINGS} ${ONYX_INSTRUMENT}
+  # A bug is an assert, and it is kept in release.
+  target_compile_options(${target} PRIVATE ${ONYX_WARNINGS} ${ONYX_INSTRUMENT} -UNDEBUG
     -fstack-protector-strong -ffunction-sections)
   target_compile_definitions(${target} PRIVATE _GNU_SOURCE _FILE_OFFSET_BITS=64
     ONYX_VERSION="${PROJECT_VERSION}")
