@@ -101,8 +101,10 @@ static int run_command(enum settings_command command, const struct settings_plac
         return print_version(err);
     if (wants_help) {
         CLEAN_STR struct str text = STR_INIT;
-        const char *program = is_old_name(place->called_as) ? base_name(place->called_as)
-                                                            : "onyxpool";
+        CLEAN_CHAR char *program =
+            is_old_name(place->called_as)
+                ? mem_dup(base_name(place->called_as))
+                : str_format("onyxpool %s", settings_command_facts(command)->name);
         settings_format_help(command, program, &text);
         return command_print(&text, err);
     }

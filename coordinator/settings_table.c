@@ -36,10 +36,6 @@ const struct option settings_table[OPT_N] = {
                          .commands = EVERY,
                          .help = "Folder that holds etc, logs and exports; without it the folder "
                                  "of the name that the program was called by."},
-    [OPT_LOG_LEVEL] = {.name = "log-level", .letter = "l", ONYXPOOL, .key = "log_level",
-                       .kind = OPTION_CHOICE, .argument = "LEVEL",
-                       .choices = "critical|error|warning|info|debug", .fallback = "info",
-                       .commands = EVERY, .help = "How much is told."},
     [OPT_JSON] = {.name = "json", SWITCH, .commands = RUNS | READS | BIT(KEYGEN) | BIT(INIT_STORE),
                   .help = "Print one JSON object instead of text."},
     [OPT_EXAMPLE] = {.name = "example", SWITCH, .commands = BIT(PREVIEW),
@@ -136,6 +132,10 @@ const struct option settings_table[OPT_N] = {
     [OPT_SMTP_TO] = {SMTP, .key = "smtp_to", .kind = OPTION_LIST, .fallback = "",
                      .help = "Addresses that get the mail, separated by commas."},
 
+    [OPT_LOG_LEVEL] = {.name = "log-level", .letter = "l", ONYXPOOL, .key = "log_level",
+                       .kind = OPTION_CHOICE, .argument = "LEVEL",
+                       .choices = "critical|error|warning|info|debug", .fallback = "info",
+                       .commands = EVERY, .help = "How much is told."},
     [OPT_XAPI] = {.name = "xapi", ONYXPOOL, .key = "xapi", .kind = OPTION_TEXT,
                   .argument = "TARGET", .commands = TALKS,
                   .help = "Where the pool is spoken to: path of XAPI's socket, or https://HOST of "

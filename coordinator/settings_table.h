@@ -13,7 +13,6 @@ enum settings_option {
     OPT_VERSION,
     OPT_CONFIG,
     OPT_INSTALL_DIR,
-    OPT_LOG_LEVEL,
     OPT_JSON,
     OPT_EXAMPLE,
     /* [xenserver] */
@@ -47,6 +46,7 @@ enum settings_option {
     OPT_SMTP_FROM,
     OPT_SMTP_TO,
     /* [onyxpool] */
+    OPT_LOG_LEVEL,
     OPT_XAPI,
     OPT_XAPI_USER,
     OPT_XAPI_PASSWORD_FILE,
