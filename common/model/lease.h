@@ -20,24 +20,24 @@
 
 struct error;
 
-#define LEASE_KEY_PREFIX "onyxpool_lease_"
-#define LEASE_KEY_MAX 40
+#define LEASE_KEY_PREFIX  "onyxpool_lease_"
+#define LEASE_KEY_MAX     40
 #define LEASE_ADDRESS_MAX 256
-#define LEASE_VALUE_MAX 320
+#define LEASE_VALUE_MAX   320
 #define LEASE_RENEW_MIN_S 1
 #define LEASE_RENEW_MAX_S 3600
 #define LEASE_TERM_FACTOR 4 /* the term is so many renew periods */
-#define LEASE_N_MAX ((uint64_t)1 << 60)
+#define LEASE_N_MAX       ((uint64_t)1 << 60)
 
 struct lease_owner {
-    char uuid[UUID_TEXT_MAX]; /* of this coordinator process, made anew by each */
+    char uuid[UUID_TEXT_MAX];        /* of this coordinator process, made anew by each */
     char address[LEASE_ADDRESS_MAX]; /* what agents connect to: "tcp://10.0.0.5:7451"; no blanks */
     uint32_t renew_s;
 };
 
 struct lease {
     uint64_t n;
-    bool is_held; /* false: released; owner is empty then */
+    bool is_held;     /* false: released; owner is empty then */
     bool is_readable; /* false: a value we do not understand; it counts as held */
     struct lease_owner owner;
 };

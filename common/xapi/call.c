@@ -68,8 +68,8 @@ static int answer_parse(void *context, struct str *text, struct error *err)
     return 0;
 }
 
-int xapi_call_params(struct xapi *xapi, const char *method, json_t *params_take,
-                     int64_t timeout_ms, json_t **ret_result, struct error *err)
+int xapi_call_params(struct xapi *xapi, const char *method, json_t *params_take, int64_t timeout_ms,
+                     json_t **ret_result, struct error *err)
 {
     CLEAN_JSON json_t *params = params_take ? params_take : json_array();
     json_t *result = NULL;

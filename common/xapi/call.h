@@ -37,8 +37,9 @@ int xapi_call_text(struct xapi *xapi, char **ret_text, struct error *err, const 
 int xapi_call_records(struct xapi *xapi, const char *method, reply_record_fn *each, void *context,
                       struct error *err);
 
-/* As xapi_call with an array that is consumed (NULL: none) and a time-out (0: only the idle one). */
-int xapi_call_params(struct xapi *xapi, const char *method, json_t *params_take,
-                     int64_t timeout_ms, json_t **ret_result, struct error *err);
+/* As xapi_call with an array that is consumed (NULL: none) and a time-out (0: only the idle one).
+ */
+int xapi_call_params(struct xapi *xapi, const char *method, json_t *params_take, int64_t timeout_ms,
+                     json_t **ret_result, struct error *err);
 
 #endif

@@ -57,7 +57,8 @@ static int event_give(const json_t *answer, event_fn *each, void *context, size_
 
     if (!json_is_array(events))
         return error_set(err, ERROR_PROTOCOL, "event.from: no list of events");
-    json_array_foreach(events, i, event) {
+    json_array_foreach(events, i, event)
+    {
         const char *ref = reply_ref(event, "ref");
         const json_t *snapshot = json_object_get(event, "snapshot");
         bool is_gone = !strcmp(reply_text(event, "operation", ""), "del");

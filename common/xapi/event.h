@@ -18,7 +18,7 @@
 struct error;
 struct xapi;
 
-#define EVENT_TOKEN_MAX 128
+#define EVENT_TOKEN_MAX   128
 #define EVENT_WAIT_MAX_MS 30000 /* one event.from; also the time between two looks */
 
 struct event_stream {
@@ -30,7 +30,8 @@ void event_stream_init(struct event_stream *events, const char *what);
 void event_stream_done(struct event_stream *events);
 #define CLEAN_EVENT_STREAM CLEANUP(event_stream_done)
 
-/* snapshot is the record, NULL when the object is gone. All borrowed. 0 or -1 with the error set. */
+/* snapshot is the record, NULL when the object is gone. All borrowed. 0 or -1 with the error set.
+ */
 typedef int event_fn(void *context, const char *ref, const json_t *snapshot, struct error *err);
 
 /*

@@ -16,7 +16,8 @@ struct text_list;
 
 #define FAULT_PARAM_TEXT_MAX 240 /* bytes of one parameter that stand in the text */
 
-/* items[0] is the code, the parameters follow; an empty list is a fault without a name. Gives -1. */
+/* items[0] is the code, the parameters follow; an empty list is a fault without a name. Gives -1.
+ */
 int fault_set(struct error *err, const struct text_list *items);
 
 /* A fault in the words of an error page: "UUID_INVALID: [ VM; x ]" finds the code. Gives -1. */

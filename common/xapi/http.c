@@ -143,8 +143,7 @@ static void head_parse_line(struct http_head *head, const char *line, size_t n)
     *colon = '\0';
     char *value = str_trim(colon + 1);
 
-    if (!strcasecmp(copy, "content-length") &&
-        !num_parse_unsigned(value, INT64_MAX, &length, NULL))
+    if (!strcasecmp(copy, "content-length") && !num_parse_unsigned(value, INT64_MAX, &length, NULL))
         head->content_length = (int64_t)length;
     else if (!strcasecmp(copy, "location"))
         mem_set(&head->location, value);
@@ -171,8 +170,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *context)
     exchange->has_byte = true;
     exchange->headers_n += n;
     if (exchange->headers_n > HTTP_HEADERS_MAX) {
-        error_set(exchange->err, ERROR_PROTOCOL, "headers of more than %d bytes",
-                  HTTP_HEADERS_MAX);
+        error_set(exchange->err, ERROR_PROTOCOL, "headers of more than %d bytes", HTTP_HEADERS_MAX);
         return exchange_fail(exchange);
     }
     if (exchange->is_head_done)
@@ -184,8 +182,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *context)
         head_parse_line(&exchange->head, line, n);
     } else if (exchange->head.status >= 200) {
         exchange->is_head_done = true;
-        if (exchange->sink->head && exchange->sink->head(exchange->sink->context,
-                                                         &exchange->head, exchange->err))
+        if (exchange->sink->head &&
+            exchange->sink->head(exchange->sink->context, &exchange->head, exchange->err))
             return exchange_fail(exchange);
     }
     return n;
@@ -384,7 +382,8 @@ int http_perform(struct http *http, const struct http_request *request,
                  const struct http_sink *sink, struct error *err)
 {
     struct error own = ERROR_INIT;
-    CLEANUP(exchange_done) struct exchange exchange = {
+    CLEANUP(exchange_done)
+    struct exchange exchange = {
         .http = http, .request = request, .sink = sink, .err = err ? err : &own};
 
     if (str_starts(request->url, "https:") && !request->socket && !request->pins)

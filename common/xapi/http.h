@@ -20,11 +20,11 @@
 
 struct error;
 
-#define HTTP_POLL_MS 100
+#define HTTP_POLL_MS            100
 #define HTTP_CONNECT_TIMEOUT_MS 15000
-#define HTTP_REUSE_MS 5000       /* XAPI hangs up after 10 s without a header */
-#define HTTP_HEADERS_MAX 65536   /* bytes of one answer's headers */
-#define HTTP_ERROR_BODY_MAX 4096 /* of an answer's body are kept for the error */
+#define HTTP_REUSE_MS           5000  /* XAPI hangs up after 10 s without a header */
+#define HTTP_HEADERS_MAX        65536 /* bytes of one answer's headers */
+#define HTTP_ERROR_BODY_MAX     4096  /* of an answer's body are kept for the error */
 
 struct http;
 
@@ -32,11 +32,11 @@ struct http;
 typedef bool http_cancel_fn(void *context);
 
 struct http_request {
-    const char *socket; /* path of a unix socket; NULL: TCP */
-    const char *url;    /* whole; its host only fills the Host header when socket is set */
-    const char *pins;   /* https: see certificate.h */
+    const char *socket;    /* path of a unix socket; NULL: TCP */
+    const char *url;       /* whole; its host only fills the Host header when socket is set */
+    const char *pins;      /* https: see certificate.h */
     const char *pinned_by; /* where the pins are from, for messages */
-    const char *body;   /* POST as application/json when set, else GET */
+    const char *body;      /* POST as application/json when set, else GET */
     size_t body_n;
     bool is_repeatable;
     int64_t idle_timeout_ms; /* no byte for so long: ERROR_TIMEOUT; 0 none */

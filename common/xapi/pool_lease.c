@@ -41,9 +41,9 @@ static int pool_keys_on_record(void *context, const char *ref, const json_t *rec
 
     (void)err;
     mem_set(&keys->ref, ref);
-    json_object_foreach(json_object_get(record, "other_config"), key, value)
-        if (lease_parse_key(key, &n) && json_is_string(value))
-            text_map_set(&keys->keys, key, json_string_value(value));
+    json_object_foreach(json_object_get(record, "other_config"), key,
+                        value) if (lease_parse_key(key, &n) && json_is_string(value))
+        text_map_set(&keys->keys, key, json_string_value(value));
     return 0;
 }
 
@@ -65,8 +65,7 @@ int pool_lease_look(struct xapi *xapi, struct lease *ret_lease, struct error *er
     return lease_find(&keys.keys, ret_lease);
 }
 
-static void pool_keys_remove(struct xapi *xapi, const struct pool_keys *keys,
-                             const char *key)
+static void pool_keys_remove(struct xapi *xapi, const struct pool_keys *keys, const char *key)
 {
     struct error err = ERROR_INIT;
 
@@ -116,8 +115,8 @@ static int lease_put(struct xapi *xapi, uint64_t n, const struct lease_owner *ow
 
     if (lease_find(&after.keys, &seen) != 1)
         return error_set(err, ERROR_LEASE, "somebody removed the pool's lease");
-    bool is_ours = now && !strcmp(now, value) &&
-                   (owner || !fault_is(&failure, "MAP_DUPLICATE_KEY"));
+    bool is_ours =
+        now && !strcmp(now, value) && (owner || !fault_is(&failure, "MAP_DUPLICATE_KEY"));
 
     if (seen.n > n && is_ours)
         pool_keys_remove(xapi, &after, key);
@@ -160,8 +159,7 @@ static int lease_check_ours(struct xapi *xapi, struct lease *lease, struct error
 
 int pool_lease_renew(struct xapi *xapi, struct lease *lease, struct error *err)
 {
-    if (lease_check_ours(xapi, lease, err) ||
-        lease_put(xapi, lease->n + 1, &lease->owner, err))
+    if (lease_check_ours(xapi, lease, err) || lease_put(xapi, lease->n + 1, &lease->owner, err))
         return error_add(err, "renew the pool's lease");
     lease->n++;
     return 0;

@@ -44,7 +44,7 @@ struct record_reader {
     size_t vbds_n;
     size_t vifs_n;
     size_t pbds_n;
-    char *master;                   /* ref, when the pool came before its host */
+    char *master; /* ref, when the pool came before its host */
 };
 
 static void named_refs_done(struct named_refs *refs)
@@ -134,7 +134,8 @@ static void field_map(const json_t *record, const char *name, struct text_map *m
     const json_t *value;
 
     /* A cast for the macro, which wants to hand out members that can be changed. */
-    json_object_foreach(json_object_get(record, name), key, value) {
+    json_object_foreach(json_object_get(record, name), key, value)
+    {
         CLEAN_CHAR char *text = text_dup(json_string_value(value));
 
         if (map->n >= RECORD_ITEMS_MAX)
@@ -152,9 +153,8 @@ static void field_set(const json_t *record, const char *name, struct text_list *
 
     if (!json_is_array(set))
         return;
-    json_array_foreach(set, i, item)
-        if (json_is_string(item) && list->n < RECORD_ITEMS_MAX)
-            text_list_add_take(list, text_dup(json_string_value(item)));
+    json_array_foreach(set, i, item) if (json_is_string(item) && list->n < RECORD_ITEMS_MAX)
+        text_list_add_take(list, text_dup(json_string_value(item)));
 }
 
 /* One key of a map, NULL without. */
@@ -254,9 +254,9 @@ static bool sm_can_snapshot(const json_t *record)
     if (json_object_get(features, "VDI_SNAPSHOT"))
         return true;
     if (json_is_array(capabilities))
-        json_array_foreach(capabilities, i, item)
-            if (json_is_string(item) && !strcmp(json_string_value(item), "VDI_SNAPSHOT"))
-                return true;
+        json_array_foreach(capabilities, i,
+                           item) if (json_is_string(item) &&
+                                     !strcmp(json_string_value(item), "VDI_SNAPSHOT")) return true;
     return false;
 }
 

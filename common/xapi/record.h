@@ -35,8 +35,8 @@ struct xapi;
     X("VBD", vbd)                                                                                  \
     X("VIF", vif)
 
-#define RECORD_TEXT_MAX 65536    /* bytes of one text that are kept */
-#define RECORD_ITEMS_MAX 1024    /* members of one map or set that are kept */
+#define RECORD_TEXT_MAX    65536   /* bytes of one text that are kept */
+#define RECORD_ITEMS_MAX   1024    /* members of one map or set that are kept */
 #define RECORD_OBJECTS_MAX 1000000 /* of one class */
 
 struct record_reader;

@@ -72,10 +72,9 @@ static int gather_set(struct xapi *xapi, struct gathered *gathered, const json_t
 
     if (!json_is_array(set))
         return 0;
-    json_array_foreach(set, i, item)
-        if (json_is_string(item) && i < RECORD_ITEMS_MAX &&
-            each(xapi, gathered, json_string_value(item), err))
-            return -1;
+    json_array_foreach(set, i,
+                       item) if (json_is_string(item) && i < RECORD_ITEMS_MAX &&
+                                 each(xapi, gathered, json_string_value(item), err)) return -1;
     return 0;
 }
 
@@ -143,8 +142,8 @@ static int gather_vm(struct xapi *xapi, struct gathered *gathered, const char *r
         gather_set(xapi, gathered, vm, "VIFs", gather_vif, err) ||
         gather_vdi(xapi, gathered, reply_ref(vm, "suspend_VDI"), err) < 0)
         return -1;
-    return gather(xapi, "VM_guest_metrics", gathered->guest_metrics,
-                  reply_ref(vm, "guest_metrics"), &metrics, err) < 0
+    return gather(xapi, "VM_guest_metrics", gathered->guest_metrics, reply_ref(vm, "guest_metrics"),
+                  &metrics, err) < 0
                ? -1
                : 0;
 }
@@ -162,8 +161,8 @@ static int gather_all(struct xapi *xapi, struct gathered *gathered, const char *
                       struct error *err)
 {
     if (gather_vm(xapi, gathered, ref, err) ||
-        xapi_call_records(xapi, "host_metrics.get_all_records", keep_record,
-                          gathered->host_metrics, err) ||
+        xapi_call_records(xapi, "host_metrics.get_all_records", keep_record, gathered->host_metrics,
+                          err) ||
         xapi_call_records(xapi, "host.get_all_records", keep_record, gathered->host, err) ||
         xapi_call_records(xapi, "pool.get_all_records", keep_record, gathered->pool, err) ||
         xapi_call_records(xapi, "SM.get_all_records", keep_record, gathered->sm, err))
@@ -178,9 +177,8 @@ static int gathered_give(const struct gathered *gathered, struct record_reader *
     json_t *record;
 
 #define X(class_name, name)                                                                        \
-    json_object_foreach(gathered->name, ref, record)                                               \
-        if (record_add_##name(reader, ref, record, err))                                           \
-            return -1;
+    json_object_foreach(gathered->name, ref,                                                       \
+                        record) if (record_add_##name(reader, ref, record, err)) return -1;
     RECORD_ORDER(X)
 #undef X
     return record_reader_finish(reader, err);

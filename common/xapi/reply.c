@@ -19,10 +19,10 @@
 
 #include "common/base/poison.h"
 
-#define REPLY_NUMBER_MAX 64    /* bytes of a number we look at; a longer one becomes null */
-#define REPLY_INT_SAFE 18      /* digits that surely fit 64 bits */
-#define REPLY_EXCERPT 80
-#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+#define REPLY_NUMBER_MAX 64 /* bytes of a number we look at; a longer one becomes null */
+#define REPLY_INT_SAFE   18 /* digits that surely fit 64 bits */
+#define REPLY_EXCERPT    80
+#define REPLACEMENT      "\xef\xbf\xbd" /* U+FFFD */
 
 void reply_json_free(json_t **json)
 {
@@ -37,8 +37,8 @@ void reply_json_free(json_t **json)
 struct filter {
     const char *p;
     const char *end;
-    const char *kept;   /* from here on nothing was copied yet */
-    struct str *out;    /* NULL: only look */
+    const char *kept; /* from here on nothing was copied yet */
+    struct str *out;  /* NULL: only look */
     size_t depth;
     bool is_dirty;
 };
@@ -290,8 +290,7 @@ static void fault_collect(const json_t *fault, struct text_list *items)
         params = json_object_get(fault, "data");
     }
     if (json_is_array(params))
-        json_array_foreach(params, i, item)
-            fault_add_item(item, items);
+        json_array_foreach(params, i, item) fault_add_item(item, items);
     else if (params && !json_is_null(params))
         fault_add_item(params, items);
     if (!items->n)

@@ -20,7 +20,7 @@
 struct error;
 struct str;
 
-#define REPLY_MAX ((size_t)512 << 20)
+#define REPLY_MAX       ((size_t)512 << 20)
 #define REPLY_DEPTH_MAX 64
 
 /* For CLEANUP: drop the reference. */

@@ -21,7 +21,7 @@
 
 #include "common/base/poison.h"
 
-#define XAPI_API_VERSION "1.0"
+#define XAPI_API_VERSION    "1.0"
 #define XAPI_SLEEP_SLICE_MS 100
 
 static int xapi_new(const struct xapi_target *target, struct xapi **ret_xapi, struct error *err)

@@ -18,10 +18,10 @@ struct error;
 struct xapi;
 struct xapi_target;
 
-#define XAPI_CALL_IDLE_MS 180000   /* XAPI itself waits up to 120 s for a lock before it answers */
-#define XAPI_LOGIN_IDLE_MS 30000   /* a wrong password takes 2 to 5 s */
+#define XAPI_CALL_IDLE_MS      180000 /* XAPI itself waits up to 120 s for a lock before it answers */
+#define XAPI_LOGIN_IDLE_MS     30000 /* a wrong password takes 2 to 5 s */
 #define XAPI_LOGOUT_TIMEOUT_MS 3000
-#define XAPI_MASTER_HOPS_MAX 3
+#define XAPI_MASTER_HOPS_MAX   3
 
 /* Asked at least every 200 ms in every wait; true ends it with ERROR_CANCELLED. */
 typedef bool xapi_cancel_fn(void *context);

@@ -79,7 +79,7 @@ static int get_on_bytes(void *context, const void *bytes, size_t n, struct error
 
 /* Where a GET goes. */
 struct place {
-    char *base;      /* URL without path */
+    char *base; /* URL without path */
     const char *socket;
     char *pins;
     char *pinned_by;
@@ -128,8 +128,8 @@ static int place_pin_host(struct xapi *xapi, const char *address, struct place *
     CLEAN_STR struct str pins = STR_INIT;
     CLEAN_CHAR char *pem = NULL;
     struct error why = ERROR_INIT;
-    int result = xapi_call_records(xapi, "host.get_all_records", host_search_on_record, &search,
-                                   err);
+    int result =
+        xapi_call_records(xapi, "host.get_all_records", host_search_on_record, &search, err);
     CLEAN_CHAR char *host = search.ref;
 
     if (result)
@@ -150,9 +150,9 @@ static int place_pin_host(struct xapi *xapi, const char *address, struct place *
                              address, why.text);
     }
     place->pins = str_take(&pins);
-    place->pinned_by = str_format("the pool's record of host %s%s%s", address,
-                                  xapi->pins ? " and " : "",
-                                  xapi->pins ? xapi->target.certificate_file : "");
+    place->pinned_by =
+        str_format("the pool's record of host %s%s%s", address, xapi->pins ? " and " : "",
+                   xapi->pins ? xapi->target.certificate_file : "");
     return 0;
 }
 
@@ -239,7 +239,8 @@ int xapi_stream_get(struct xapi *xapi, const char *path_and_query, const char *t
                     struct stream_facts *ret_facts, struct error *err)
 {
     CLEAN_CHAR char *path = query_make(xapi, path_and_query, task);
-    CLEANUP(place_done) struct place place = {
+    CLEANUP(place_done)
+    struct place place = {
         .base = mem_dup(xapi->base),
         .socket = xapi->target.socket,
         .pins = mem_dup(xapi->pins),

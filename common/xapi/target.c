@@ -120,8 +120,8 @@ static int authority_parse(const char *text, size_t n, struct authority *ret, st
 
 static char *url_make(const char *scheme, const struct authority *authority, uint16_t port)
 {
-    CLEAN_CHAR char *host = authority->is_ipv6 ? str_format("[%s]", authority->address)
-                                               : mem_dup(authority->address);
+    CLEAN_CHAR char *host =
+        authority->is_ipv6 ? str_format("[%s]", authority->address) : mem_dup(authority->address);
 
     return port ? str_format("%s://%s:%u", scheme, host, (unsigned)port)
                 : str_format("%s://%s", scheme, host);

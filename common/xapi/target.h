@@ -16,8 +16,8 @@
 
 struct error;
 
-#define XAPI_TLS_PORT 443
-#define XAPI_PASSWORD_MAX 1024
+#define XAPI_TLS_PORT        443
+#define XAPI_PASSWORD_MAX    1024
 #define XAPI_SOCKET_PATH_MAX 107 /* sockaddr_un.sun_path without its NUL */
 
 enum xapi_target_kind { XAPI_TARGET_SOCKET, XAPI_TARGET_URL };

@@ -23,10 +23,10 @@
 
 #include "common/base/poison.h"
 
-#define TASK_POLL_FIRST_MS 100
-#define TASK_POLL_MAX_MS 2000
-#define TASK_CLEANUP_MS 10000 /* cancelling or destroying a task after we were told to stop */
-#define TASK_RESULTS_MAX 1024
+#define TASK_POLL_FIRST_MS   100
+#define TASK_POLL_MAX_MS     2000
+#define TASK_CLEANUP_MS      10000 /* cancelling or destroying a task after we were told to stop */
+#define TASK_RESULTS_MAX     1024
 #define TASK_FAULT_ITEMS_MAX 16
 
 void task_facts_done(struct task_facts *facts)
@@ -159,9 +159,8 @@ int task_read_record(const json_t *record, struct task_facts *facts, struct erro
     else
         return error_set(err, ERROR_PROTOCOL, "a task with the status \"%.40s\"", status);
     if (json_is_array(items))
-        json_array_foreach(items, i, item)
-            if (json_is_string(item) && i < TASK_FAULT_ITEMS_MAX)
-                text_list_add(&facts->error_info, json_string_value(item));
+        json_array_foreach(items, i, item) if (json_is_string(item) && i < TASK_FAULT_ITEMS_MAX)
+            text_list_add(&facts->error_info, json_string_value(item));
     if (facts->status == TASK_FAILURE && !facts->error_info.n)
         text_list_add(&facts->error_info, "");
     if (facts->status != TASK_SUCCESS)
@@ -187,8 +186,8 @@ int xapi_task_look(struct xapi *xapi, const char *task, struct task_facts *ret_f
     return -1;
 }
 
-int xapi_task_create(struct xapi *xapi, const char *label, const char *description,
-                     char **ret_task, struct error *err)
+int xapi_task_create(struct xapi *xapi, const char *label, const char *description, char **ret_task,
+                     struct error *err)
 {
     return xapi_call_text(xapi, ret_task, err, "task.create", "[s, s]", label, description);
 }
@@ -267,8 +266,8 @@ static int follower_poll(struct xapi *xapi, struct task_follower *follower, int6
 {
     if (xapi_sleep(xapi, timeout_ms < follower->poll_ms ? timeout_ms : follower->poll_ms, err))
         return -1;
-    follower->poll_ms = follower->poll_ms * 2 < TASK_POLL_MAX_MS ? follower->poll_ms * 2
-                                                                 : TASK_POLL_MAX_MS;
+    follower->poll_ms =
+        follower->poll_ms * 2 < TASK_POLL_MAX_MS ? follower->poll_ms * 2 : TASK_POLL_MAX_MS;
     return xapi_task_look(xapi, follower->task, facts, err);
 }
 
@@ -343,8 +342,8 @@ int xapi_task_follow(struct xapi *xapi, const char *task, int64_t timeout_ms,
 }
 
 /* The task's reference out of the arguments' format and the call. */
-static int async_begin(struct xapi *xapi, const char *method, json_t *params_take,
-                       char **ret_task, struct error *err)
+static int async_begin(struct xapi *xapi, const char *method, json_t *params_take, char **ret_task,
+                       struct error *err)
 {
     CLEAN_CHAR char *name = str_format("Async.%s", method);
     CLEAN_JSON json_t *task = NULL;
@@ -357,8 +356,8 @@ static int async_begin(struct xapi *xapi, const char *method, json_t *params_tak
     return 0;
 }
 
-static int async_run(struct xapi *xapi, const char *method, json_t *params_take,
-                     int64_t timeout_ms, char **ret_value, struct error *err)
+static int async_run(struct xapi *xapi, const char *method, json_t *params_take, int64_t timeout_ms,
+                     char **ret_value, struct error *err)
 {
     CLEAN_TASK_FACTS struct task_facts facts = {0};
     CLEAN_CHAR char *task = NULL;

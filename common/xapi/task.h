@@ -19,16 +19,16 @@
 struct error;
 struct xapi;
 
-#define TASK_RESULT_MAX 65536
+#define TASK_RESULT_MAX  65536
 #define TASK_GONE_ORIGIN "TASK_GONE" /* origin of the error when a task vanished unseen */
 
 enum task_status { TASK_PENDING, TASK_SUCCESS, TASK_FAILURE, TASK_CANCELLED, TASK_GONE };
 
 struct task_facts {
     enum task_status status;
-    double progress;               /* 0 to 1; XAPI moves it every 10 s at most */
-    struct text_list result;       /* the texts in the result; empty for a void one */
-    struct text_list error_info;   /* code and parameters; empty when cancelled */
+    double progress;             /* 0 to 1; XAPI moves it every 10 s at most */
+    struct text_list result;     /* the texts in the result; empty for a void one */
+    struct text_list error_info; /* code and parameters; empty when cancelled */
 };
 
 void task_facts_done(struct task_facts *facts);
@@ -43,8 +43,8 @@ int task_facts_check(const struct task_facts *facts, struct error *err);
 int task_parse_result(const char *text, struct text_list *ret_texts, struct error *err);
 
 /* The caller frees ret_task, and destroys the task. */
-int xapi_task_create(struct xapi *xapi, const char *label, const char *description,
-                     char **ret_task, struct error *err);
+int xapi_task_create(struct xapi *xapi, const char *label, const char *description, char **ret_task,
+                     struct error *err);
 /* Best effort, as often as it takes: a task that is gone is destroyed. Logs what went wrong. */
 void xapi_task_destroy(struct xapi *xapi, const char *task);
 /* Asks only: the worker behind the task may see it 16 s later, or never. */
@@ -81,7 +81,8 @@ struct task_watch;
 int task_watch_begin(const struct xapi *xapi, const char *task, struct task_watch **ret_watch,
                      struct error *err);
 
-/* What is known now; ret_facts is zero before. 1 ended (or gone), 0 pending, -1 the watch failed. */
+/* What is known now; ret_facts is zero before. 1 ended (or gone), 0 pending, -1 the watch failed.
+ */
 int task_watch_look(struct task_watch *watch, struct task_facts *ret_facts, struct error *err);
 
 /* Wait until the task ended. ERROR_TIMEOUT; ERROR_CANCELLED when cancel says so (NULL: never). */

@@ -18,8 +18,8 @@
 #include "common/base/poison.h"
 
 #define WATCH_TRIES_MAX 10 /* failures in a row */
-#define WATCH_PAUSE_MS 3000
-#define WATCH_SLICE_MS 100
+#define WATCH_PAUSE_MS  3000
+#define WATCH_SLICE_MS  100
 
 struct task_watch {
     struct xapi *xapi;

@@ -27,17 +27,16 @@
 #define ANSWER_MAX ((size_t)1 << 20)
 
 struct scene {
-    const char *broken; /* this call fails */
-    const char *empty;  /* this class has no objects */
+    const char *broken;    /* this call fails */
+    const char *empty;     /* this class has no objects */
     atomic_uint records_n; /* get_record calls */
 };
 
 /* "VM" of "VM.get_all_records", and its answer from the golden folder. */
 static bool class_read(const char *method, struct str *text)
 {
-    CLEAN_CHAR char *path =
-        str_format("%s/tests/golden/xapi/inventory/%.*s.json", TEST_SOURCE_ROOT,
-                   (int)strcspn(method, "."), method);
+    CLEAN_CHAR char *path = str_format("%s/tests/golden/xapi/inventory/%.*s.json", TEST_SOURCE_ROOT,
+                                       (int)strcspn(method, "."), method);
 
     return !fd_read_file(path, ANSWER_MAX, text, NULL);
 }
@@ -134,7 +133,8 @@ static void vms_are_read(const struct pool *pool)
     const struct vm *odd = vm_of(pool, "OpaqueRef:v4");
 
     assert_int_equal(pool->vms_n, 3); /* the one that is no record is left out */
-    assert_string_equal(web->name, "w\xc3\xa9" "b 1");
+    assert_string_equal(web->name, "w\xc3\xa9"
+                                   "b 1");
     assert_string_equal(web->os_version, "Debian \xef\xbf\xbdGNU/Linux \xef\xbf\xbd");
     assert_int_equal(web->power_state, VM_RUNNING);
     assert_true(vm_is_plain(web));
@@ -208,9 +208,7 @@ static void answer_record(struct scene *scene, struct fake_connection *connectio
     if (quote)
         snprintf(ref, sizeof ref, "%.*s", (int)strcspn(quote + 3, "\""), quote + 3);
     atomic_fetch_add(&scene->records_n, 1);
-    json_t *all = class_read(request->rpc, &text)
-                      ? json_loads(str_text(&text), 0, NULL)
-                      : NULL;
+    json_t *all = class_read(request->rpc, &text) ? json_loads(str_text(&text), 0, NULL) : NULL;
     json_t *record = json_object_get(json_object_get(all, "result"), ref);
     char *found = record && !(scene->broken && !strcmp(scene->broken, ref))
                       ? json_dumps(record, JSON_COMPACT)
@@ -297,7 +295,7 @@ static void a_vm_that_is_gone_is_gone(void **state)
 
 /* --- very many ----------------------------------------------------------------------------- */
 
-#define MANY_VMS 500
+#define MANY_VMS   500
 #define MANY_DISKS 4 /* of each */
 
 static void send_many(struct fake_connection *connection, const char *class_name)

@@ -20,10 +20,17 @@ static const struct lease_owner somebody = {UUID, "tcp://10.0.0.5:7451", 30};
 static void keys_have_one_spelling(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"onyxpool_lease_", "onyxpool_lease_0", "onyxpool_lease_01",
-                                      "onyxpool_lease_+1", "onyxpool_lease_1x", "onyxpool",
-                                      "onyxpool_lease_9999999999999999999", "xonyxpool_lease_1",
-                                      "onyxpool_lease_-1", "onyxpool_lease_ 1", ""};
+    static const char *const bad[] = {"onyxpool_lease_",
+                                      "onyxpool_lease_0",
+                                      "onyxpool_lease_01",
+                                      "onyxpool_lease_+1",
+                                      "onyxpool_lease_1x",
+                                      "onyxpool",
+                                      "onyxpool_lease_9999999999999999999",
+                                      "xonyxpool_lease_1",
+                                      "onyxpool_lease_-1",
+                                      "onyxpool_lease_ 1",
+                                      ""};
     char key[LEASE_KEY_MAX];
     uint64_t n;
 
@@ -38,9 +45,16 @@ static void keys_have_one_spelling(void **state)
 static void values_read_back_and_strange_ones_count_as_held(void **state)
 {
     (void)state;
-    static const char *const strange[] = {"", "x", UUID, UUID " tcp://h:1", UUID " tcp://h:1 0",
-                                          UUID " tcp://h:1 x", UUID "  30", "no-uuid tcp://h:1 30",
-                                          UUID " tcp://h:1 30 more", "Released"};
+    static const char *const strange[] = {"",
+                                          "x",
+                                          UUID,
+                                          UUID " tcp://h:1",
+                                          UUID " tcp://h:1 0",
+                                          UUID " tcp://h:1 x",
+                                          UUID "  30",
+                                          "no-uuid tcp://h:1 30",
+                                          UUID " tcp://h:1 30 more",
+                                          "Released"};
     struct lease lease = {.n = 1};
     char value[LEASE_VALUE_MAX];
 

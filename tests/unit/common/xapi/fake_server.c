@@ -28,7 +28,7 @@
 #include "common/base/poison.h"
 
 #define FAKE_CONNECTIONS_MAX 256
-#define FAKE_REQUEST_MAX (1 << 20)
+#define FAKE_REQUEST_MAX     (1 << 20)
 
 /* What the test's own set-up needs; not assert, which a build may leave out. */
 static void must(bool ok)

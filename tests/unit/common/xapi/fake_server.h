@@ -17,10 +17,10 @@ struct fake_server;
 
 struct fake_request {
     char verb[8];
-    char path[2048];   /* with its query */
-    char rpc[96];      /* method of a JSON-RPC request, "" for others */
-    const char *body;  /* "" without */
-    unsigned number;   /* of this request at the server, from 1 */
+    char path[2048];  /* with its query */
+    char rpc[96];     /* method of a JSON-RPC request, "" for others */
+    const char *body; /* "" without */
+    unsigned number;  /* of this request at the server, from 1 */
 };
 
 /* Answers; after it the connection is closed unless fake_keep was called. */

@@ -29,10 +29,11 @@
 #include "common/xapi/task.h"
 #include "tests/unit/common/xapi/fake_server.h"
 
-#define GOLDEN TEST_SOURCE_ROOT "/../shared/xapi/golden"
+#define GOLDEN        TEST_SOURCE_ROOT "/../shared/xapi/golden"
 #define RECORDING_MAX ((size_t)64 << 20)
 
-/* The recording whose name begins so ("505-"), or ends so when it begins with "*"; gzipped or not. */
+/* The recording whose name begins so ("505-"), or ends so when it begins with "*"; gzipped or not.
+ */
 static bool recording_read(const char *name, struct str *bytes)
 {
     DIR *folder = opendir(GOLDEN);
@@ -233,8 +234,8 @@ static void recorded_streams_end_like_this(void **state)
 
         scene_open(&scene);
         bytes_n = 0;
-        int failed = xapi_stream_get(scene.xapi, "/export?ref=x", "OpaqueRef:t", &sink, 5000,
-                                     &facts, &err);
+        int failed =
+            xapi_stream_get(scene.xapi, "/export?ref=x", "OpaqueRef:t", &sink, 5000, &facts, &err);
         scene_close(&scene);
         /* The 302 is played back for the look for its host too, which can't be read then. */
         if (!strcmp(cases[i].name, "811-")) {

@@ -94,8 +94,7 @@ static void all_shapes_of_errors_give_one(void **state)
     assert_string_equal(err.text, "VDI_IN_USE");
     assert_int_equal(parse("{\"error\":[]}", &result, &err), -1);
     assert_int_equal(err.code, ERROR_XAPI);
-    assert_int_equal(parse("{\"error\":{\"message\":\"A\",\"data\":\"text\"}}", &result, &err),
-                     -1);
+    assert_int_equal(parse("{\"error\":{\"message\":\"A\",\"data\":\"text\"}}", &result, &err), -1);
     assert_string_equal(err.text, "A(text)");
     assert_null(result);
 }
@@ -103,8 +102,8 @@ static void all_shapes_of_errors_give_one(void **state)
 static void what_is_no_answer_is_a_protocol_error(void **state)
 {
     (void)state;
-    static const char *const bodies[] = {"", "{", "[]", "\"x\"", "{\"id\":1}", "{\"result\":",
-                                         "<html>", "{\"result\":1,}"};
+    static const char *const bodies[] = {
+        "", "{", "[]", "\"x\"", "{\"id\":1}", "{\"result\":", "<html>", "{\"result\":1,}"};
     struct error err = ERROR_INIT;
     json_t *result = NULL;
 
@@ -145,11 +144,12 @@ static void records_come_one_by_one(void **state)
     struct seen seen = {STR_INIT, NULL};
     struct error err = ERROR_INIT;
 
-    assert_int_equal(each(" { \"jsonrpc\" : \"2.0\" , \"result\" : { \"r:1\" : {\"uuid\":\"a\\\"}\","
-                          "\"x\":[{\"]\":1}]} , \"r2\":{\"uuid\":NaN}, \"r\\u0033\":{} } ,"
-                          "\"id\":7}",
-                          &seen, &err),
-                     0);
+    assert_int_equal(
+        each(" { \"jsonrpc\" : \"2.0\" , \"result\" : { \"r:1\" : {\"uuid\":\"a\\\"}\","
+             "\"x\":[{\"]\":1}]} , \"r2\":{\"uuid\":NaN}, \"r\\u0033\":{} } ,"
+             "\"id\":7}",
+             &seen, &err),
+        0);
     assert_string_equal(str_text(&seen.text), "r:1=a\"};r2=?;r3=?;");
     str_clear(&seen.text);
     assert_int_equal(each("{\"result\":{}}", &seen, &err), 0);
@@ -165,10 +165,18 @@ static void damaged_records_and_errors_are_told(void **state)
 {
     (void)state;
     static const char *const bodies[] = {
-        "{\"result\":{\"a\":{}",       "{\"result\":{\"a\":{},}}", "{\"result\":{\"a\"}}",
-        "{\"result\":[]}",             "{\"result\":{\"a\":}}",    "{\"result\":{\"a\":{\"b\"}}}",
-        "{\"result\":\"x\"}",          "{}",                       "nothing",
-        "{\"result\":{\"a\":{} \"b\"", "{\"result\":{a:{}}}",      "{\"result\":{\"a\":{}]}}",
+        "{\"result\":{\"a\":{}",
+        "{\"result\":{\"a\":{},}}",
+        "{\"result\":{\"a\"}}",
+        "{\"result\":[]}",
+        "{\"result\":{\"a\":}}",
+        "{\"result\":{\"a\":{\"b\"}}}",
+        "{\"result\":\"x\"}",
+        "{}",
+        "nothing",
+        "{\"result\":{\"a\":{} \"b\"",
+        "{\"result\":{a:{}}}",
+        "{\"result\":{\"a\":{}]}}",
     };
     struct seen seen = {STR_INIT, NULL};
     struct error err = ERROR_INIT;
@@ -178,9 +186,8 @@ static void damaged_records_and_errors_are_told(void **state)
             fail_msg("%s was taken", bodies[i]);
         assert_int_equal(err.code, ERROR_PROTOCOL);
     }
-    assert_int_equal(each("{\"result\":{\"a\":{}},\"error\":[\"SESSION_INVALID\",\"x\"]}", &seen,
-                          &err),
-                     -1);
+    assert_int_equal(
+        each("{\"result\":{\"a\":{}},\"error\":[\"SESSION_INVALID\",\"x\"]}", &seen, &err), -1);
     assert_string_equal(err.origin, "SESSION_INVALID");
     str_done(&seen.text);
 }

@@ -24,7 +24,7 @@
 #include "common/xapi/target.h"
 #include "tests/unit/common/xapi/fake_server.h"
 
-#define SESSION "\"OpaqueRef:11111111-0000-0000-0000-000000000001\""
+#define SESSION   "\"OpaqueRef:11111111-0000-0000-0000-000000000001\""
 #define SESSION_2 "\"OpaqueRef:22222222-0000-0000-0000-000000000002\""
 
 /* What a test's server does and saw. */

@@ -27,7 +27,7 @@
     "HTTP/1.0 200 OK\r\nConnection: close\r\nCache-Control: no-cache, no-store\r\n"                \
     "task-id:OpaqueRef:t\r\nContent-Type: application/octet-stream\r\n\r\n"
 #define BLOCKS 100
-#define BLOCK 100000
+#define BLOCK  100000
 
 struct scene {
     const char *behaviour;
@@ -226,8 +226,7 @@ static void a_redirect_is_followed_to_a_host_of_the_pool_with_its_certificate(vo
     (void)state;
     struct scene there = {.behaviour = "data"};
     struct fake_server *other = fake_start(FAKE_TLS, scene_answer, &there);
-    struct scene scene = {
-        .behaviour = "redirect", .location = "https://127.0.0.1", .other = other};
+    struct scene scene = {.behaviour = "redirect", .location = "https://127.0.0.1", .other = other};
     struct fake_server *server = fake_start(FAKE_SOCKET, scene_answer, &scene);
     CLEAN_STREAM_FACTS struct stream_facts facts = {0};
     struct receiver receiver = {0};
@@ -287,9 +286,9 @@ static void a_redirect_without_a_known_certificate_or_host_is_refused(void **sta
     struct receiver receiver = {0};
     struct error err = ERROR_INIT;
 
-    assert_int_equal(get(server, fake_certificate_file(other), fake_port(other), &receiver, 5000,
-                         &facts, &err),
-                     0);
+    assert_int_equal(
+        get(server, fake_certificate_file(other), fake_port(other), &receiver, 5000, &facts, &err),
+        0);
     fake_stop(server);
     fake_stop(other);
     fake_stop(third);

@@ -48,10 +48,10 @@ static void what_is_no_address_is_refused_as_a_setting(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "host",          "ftp://host",         "https://",           "https://h:0",
-        "https://h:x",   "https://h:65536",    "https://u:p@host",   "https://h/jsonrpc",
-        "unix:relative", "https://h h",        "https://[::1",       "https://[::1]x",
-        "http:///x",     "https://h?x",        "https://a\"b",       "unix:",
+        "host",          "ftp://host",      "https://",         "https://h:0",
+        "https://h:x",   "https://h:65536", "https://u:p@host", "https://h/jsonrpc",
+        "unix:relative", "https://h h",     "https://[::1",     "https://[::1]x",
+        "http:///x",     "https://h?x",     "https://a\"b",     "unix:",
     };
     char path[300];
 
@@ -127,8 +127,7 @@ static void a_location_is_read_with_and_without_brackets_and_port(void **state)
         const char *location, *url, *address;
         unsigned port;
     } cases[] = {
-        {"https://10.0.0.2/export?ref=OpaqueRef:x&session_id=y", "https://10.0.0.2", "10.0.0.2",
-         0},
+        {"https://10.0.0.2/export?ref=OpaqueRef:x&session_id=y", "https://10.0.0.2", "10.0.0.2", 0},
         {"https://10.0.0.2/export?ref=OpaqueRef%3Ax", "https://10.0.0.2:7443", "10.0.0.2", 7443},
         {"https://10.0.0.2:99/export", "https://10.0.0.2:99", "10.0.0.2", 7443},
         {"https://fd00::2/export", "https://[fd00::2]", "fd00::2", 443},
@@ -136,17 +135,17 @@ static void a_location_is_read_with_and_without_brackets_and_port(void **state)
         {"https://[fd00::2]:5/export", "https://[fd00::2]:5", "fd00::2", 0},
         {"https://host.example?x", "https://host.example", "host.example", 0},
     };
-    static const char *const bad[] = {"http://10.0.0.2/x", "/export", "", "https:///x",
-                                      "https://a@b/", "https://a\x01/", "file:///etc/passwd"};
+    static const char *const bad[] = {"http://10.0.0.2/x", "/export",      "",
+                                      "https:///x",        "https://a@b/", "https://a\x01/",
+                                      "file:///etc/passwd"};
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct xapi_target target = {.tls_port = (uint16_t)cases[i].port};
         CLEAN_CHAR char *url = NULL;
         CLEAN_CHAR char *address = NULL;
 
-        assert_int_equal(xapi_target_parse_location(&target, cases[i].location, &url, &address,
-                                                    NULL),
-                         0);
+        assert_int_equal(
+            xapi_target_parse_location(&target, cases[i].location, &url, &address, NULL), 0);
         assert_string_equal(url, cases[i].url);
         assert_string_equal(address, cases[i].address);
     }

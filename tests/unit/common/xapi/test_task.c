@@ -77,9 +77,9 @@ struct scene {
 
 static void send_record(const struct scene *scene, struct fake_connection *connection, bool event)
 {
-    CLEAN_CHAR char *record = str_format(
-        "{\"uuid\":\"u\",\"progress\":0.5,%s}",
-        atomic_load(&scene->is_over) ? scene->after : scene->before);
+    CLEAN_CHAR char *record =
+        str_format("{\"uuid\":\"u\",\"progress\":0.5,%s}",
+                   atomic_load(&scene->is_over) ? scene->after : scene->before);
     CLEAN_CHAR char *answer = str_format(
         "{\"events\":[{\"id\":\"1\",\"timestamp\":\"0.0\",\"class\":\"task\",\"operation\":\"mod\","
         "\"ref\":\"" TASK "\",\"snapshot\":%s}],\"valid_ref_counts\":{},\"token\":\"1,1\"}",
@@ -150,7 +150,7 @@ static struct xapi *adopt(const struct fake_server *server)
 #define SUCCESS                                                                                    \
     "\"status\":\"success\",\"result\":\"<value>OpaqueRef:snap</value>\",\"error_info\":[]"
 #define FAILURE                                                                                    \
-    "\"status\":\"failure\",\"result\":\"\",\"error_info\":[\"SR_BACKEND_FAILURE_44\",\"\",\"no "   \
+    "\"status\":\"failure\",\"result\":\"\",\"error_info\":[\"SR_BACKEND_FAILURE_44\",\"\",\"no "  \
     "space\",\"\"]"
 #define CANCELLED "\"status\":\"cancelled\",\"result\":\"\",\"error_info\":[]"
 
@@ -200,10 +200,8 @@ static void failures_of_a_task_are_those_of_the_operation(void **state)
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct scene scene = {.before = PENDING,
-                              .after = cases[i].after,
-                              .end = 1,
-                              .vanishes = cases[i].vanishes};
+        struct scene scene = {
+            .before = PENDING, .after = cases[i].after, .end = 1, .vanishes = cases[i].vanishes};
         struct fake_server *server = fake_start(FAKE_SOCKET, scene_answer, &scene);
         struct xapi *xapi = adopt(server);
         struct error err = ERROR_INIT;
