@@ -47,7 +47,6 @@ static void send_dump(struct connection *connection, struct handler_context *con
 void handler_xmldbdump(struct connection *connection, struct request *request)
 {
     struct handler_context context;
-    CLEAN_FAILURE struct failure failure = FAILURE_INIT;
     if (handler_authenticate(connection, request, "http/get_pool_xml_db_sync", &context) != 0 ||
         handler_begin_task(connection, &context, "Dumping database as XML") != 0)
         return;

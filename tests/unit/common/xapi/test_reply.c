@@ -76,8 +76,8 @@ static void all_shapes_of_errors_give_one(void **state)
 {
     (void)state;
     static const char *const bodies[] = {
-        "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":1,\"message\":\"VDI_IN_USE\",\"data\":[\"r\","
-        "\"destroy\"]},\"id\":1}",
+        ("{\"jsonrpc\":\"2.0\",\"error\":{\"code\":1,\"message\":\"VDI_IN_USE\",\"data\":[\"r\","
+         "\"destroy\"]},\"id\":1}"),
         "{\"result\":null,\"error\":[\"VDI_IN_USE\",\"r\",\"destroy\"],\"id\":1}",
         "{\"jsonrpc\":\"2.0\",\"error\":[\"VDI_IN_USE\",\"r\",\"destroy\"],\"id\":0}",
     };
@@ -221,6 +221,56 @@ static void members_of_another_type_are_the_default(void **state)
     json_decref(json);
 }
 
+/* A small generator of our own: the same bytes everywhere. */
+static uint32_t noise(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+static int take_any(void *context, const char *ref, const json_t *record, struct error *err)
+{
+    (void)ref;
+    (void)err;
+    *(size_t *)context += json_object_size(record);
+    return 0;
+}
+
+static void damaged_answers_are_read_or_refused_never_more(void **state)
+{
+    (void)state;
+    static const char sample[] =
+        "{\"jsonrpc\":\"2.0\",\"result\":{\"OpaqueRef:1\":{\"uuid\":\"a\\u00e4\\ud83d\\ude00\","
+        "\"n\":-12.5e3,\"s\":[\"x\",NaN,true,null],\"m\":{\"k\":\"\xc3\xa4\"}},\"r2\":{}},\"id\":"
+        "1}";
+    static const char alphabet[] = "{}[]\",:\\u0dNI-1e.+ \x01\xff\xc3";
+    uint32_t seed = 7;
+    size_t members = 0;
+    int taken = 0;
+
+    for (int i = 0; i < 20000; i++) {
+        CLEAN_STR struct str records = STR_INIT;
+        CLEAN_STR struct str whole = STR_INIT;
+        struct error err = ERROR_INIT;
+        json_t *result = NULL;
+
+        str_add_n(&records, sample, sizeof sample - 1);
+        for (uint32_t n = noise(&seed) % 5; n; n--)
+            records.data[noise(&seed) % records.len] =
+                alphabet[noise(&seed) % (sizeof alphabet - 1)];
+        if (noise(&seed) % 4 == 0)
+            str_set_len(&records, noise(&seed) % records.len);
+        str_add_n(&whole, str_text(&records), records.len);
+        bool is_taken = !reply_each_record(&records, take_any, &members, &err);
+        bool is_error = is_taken || error_is_set(&err);
+        assert_true(is_error);
+        taken += is_taken;
+        if (!reply_parse(&whole, &result, NULL))
+            json_decref(result);
+    }
+    assert_true(taken > 1000 && taken < 19000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +281,7 @@ int main(void)
         cmocka_unit_test(records_come_one_by_one),
         cmocka_unit_test(damaged_records_and_errors_are_told),
         cmocka_unit_test(members_of_another_type_are_the_default),
+        cmocka_unit_test(damaged_answers_are_read_or_refused_never_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
