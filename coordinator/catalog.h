@@ -107,6 +107,9 @@ int catalog_add_run(struct catalog *catalog, const struct catalog_run *run, stru
  * those that stand there already, twins left out. */
 int catalog_update_run(struct catalog *catalog, const struct catalog_run *run, struct error *err);
 
+int catalog_add_run_warning(struct catalog *catalog, const char *run, const char *text,
+                            struct error *err);
+
 /* By id, by a beginning of an id that fits one run only, or NULL: the newest. 1, 0, -1;
  * ERROR_BAD_INPUT when several begin so. */
 int catalog_find_run(struct catalog *catalog, const char *id, struct catalog_run *ret_run,
@@ -140,8 +143,8 @@ struct catalog_job {
 void catalog_job_done(struct catalog_job *job);
 #define CLEAN_CATALOG_JOB CLEANUP(catalog_job_done)
 
-/* job->job.id and run must be set; a job that stands there already gets the new values, its state
- * and attempts stay. */
+/* job->job.id and run must be set. A job that stands there already gets the new values; its
+ * attempts stay, and done stays done. */
 int catalog_put_job(struct catalog *catalog, const struct catalog_job *job, struct error *err);
 int catalog_set_job_state(struct catalog *catalog, const char *id, enum job_state state,
                           const char *reason, struct error *err);

@@ -83,16 +83,19 @@ static int catalog_put_job_rows(struct catalog *catalog, const struct catalog_jo
             " idle_timeout_ms, may_be_redirected)"
             " VALUES(?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT(id) DO UPDATE SET position = excluded.position, lease = excluded.lease,"
+            " state = CASE state WHEN ?18 THEN state ELSE excluded.state END,"
+            " reason = excluded.reason,"
             " vm_name = excluded.vm_name, folder = excluded.folder,"
             " compress = excluded.compress, disk_format = excluded.disk_format,"
             " estimate_bytes = excluded.estimate_bytes, chosen_by = excluded.chosen_by,"
             " idle_timeout_ms = excluded.idle_timeout_ms,"
             " may_be_redirected = excluded.may_be_redirected",
-            "ssuiisussssiiusui", job->job.id, job->job.run, (uint64_t)job->position,
+            "ssuiisussssiiusuii", job->job.id, job->job.run, (uint64_t)job->position,
             (int64_t)job->job.kind, (int64_t)job->state, job->reason, job->job.lease,
             job->job.vm_uuid, job->job.vm_name, job->job.host_uuid, job->job.folder,
             (int64_t)job->job.compress, (int64_t)job->job.disk_format, job->job.estimate_bytes,
-            job->job.chosen_by, job->job.idle_timeout_ms, (int64_t)job->may_be_redirected) < 0)
+            job->job.chosen_by, job->job.idle_timeout_ms, (int64_t)job->may_be_redirected,
+            (int64_t)JOB_STATE_DONE) < 0)
         return -1;
     return catalog_put_details(catalog, job, err);
 }

@@ -83,6 +83,15 @@ int catalog_update_run(struct catalog *catalog, const struct catalog_run *run, s
     return catalog_leave(catalog, catalog_change_run(catalog, run, err), err);
 }
 
+int catalog_add_run_warning(struct catalog *catalog, const char *run, const char *text,
+                            struct error *err)
+{
+    return catalog_run_sql(catalog, err,
+                           "INSERT OR IGNORE INTO warning(run, job, attempt, text)"
+                           " VALUES(?, '', 0, ?)",
+                           "ss", run, text);
+}
+
 static int catalog_read_run(struct catalog *catalog, sqlite3_stmt *row, struct catalog_run *ret,
                             struct error *err)
 {

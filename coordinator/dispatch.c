@@ -84,10 +84,12 @@ void dispatch_set_lease(struct dispatch *dispatch, uint64_t lease, bool is_renew
     dispatch->is_renewed = is_renewed;
 }
 
-void dispatch_set_store(struct dispatch *dispatch, const char *uuid, const char *nonce)
+void dispatch_set_run(struct dispatch *dispatch, const char *run, const char *store_uuid,
+                      const char *store_nonce)
 {
-    mem_set(&dispatch->store_uuid, uuid);
-    mem_set(&dispatch->store_nonce, nonce);
+    mem_set(&dispatch->run, run);
+    mem_set(&dispatch->store_uuid, store_uuid);
+    mem_set(&dispatch->store_nonce, store_nonce);
 }
 
 void dispatch_name_host(struct dispatch *dispatch, const char *host_uuid, const char *name)
@@ -202,19 +204,19 @@ static void dispatch_continue(struct dispatch *dispatch, struct item *item,
 {
     struct catalog_job *job = &item->job;
     const struct listed *listed = dispatch_find_listed(dispatch, job->job.id, job->job.attempt);
+    const struct ended *ended = dispatch_find_ended(dispatch, job->job.id, job->job.attempt);
 
     if (listed && !job_state_is_end(listed->report.state)) {
         dispatch_take_over(dispatch, item, &dispatch->agents.items[listed->agent],
                            &listed->report, now);
         return;
     }
-    if (listed && listed->report.state == JOB_STATE_DONE) {
+    if (ended && ended->state == JOB_STATE_DONE) {
         job->state = JOB_STATE_RUNNING;
         dispatch_set_state(dispatch, item, JOB_STATE_DONE, NULL);
-        item->is_ended_recorded = true;
         return;
     }
-    if (job->is_open && !listed) {
+    if (job->is_open && !ended) {
         struct dispatch_change *change = dispatch_add_change(dispatch, DISPATCH_END, job->job.id);
 
         str_copy(change->report.id, sizeof change->report.id, job->job.id);

@@ -70,8 +70,9 @@ void dispatch_free(struct dispatch **dispatch);
 
 /* The n that stands in Orders and new jobs. While it is not renewed nothing is assigned. */
 void dispatch_set_lease(struct dispatch *dispatch, uint64_t lease, bool is_renewed);
-/* The nonce that agents must have read from now on. */
-void dispatch_set_store(struct dispatch *dispatch, const char *uuid, const char *nonce);
+/* The run that jobs are of from now on, and the nonce that its agents must have read. */
+void dispatch_set_run(struct dispatch *dispatch, const char *run, const char *store_uuid,
+                      const char *store_nonce);
 void dispatch_name_host(struct dispatch *dispatch, const char *host_uuid, const char *name);
 
 /*
@@ -154,7 +155,8 @@ bool dispatch_why_not(const struct dispatch *dispatch, const char *host_uuid,
                       char text[AGENTS_REASON_MAX]);
 
 size_t dispatch_jobs_n(const struct dispatch *dispatch);
-/* Borrowed texts until the next change of dispatch. */
+/* Borrowed texts until the next change of dispatch. find: 1 there is such a job, 0 not. */
+int dispatch_find_job(const struct dispatch *dispatch, const char *id, struct run_job *ret_job);
 void dispatch_view_job(const struct dispatch *dispatch, size_t index, struct run_job *ret_job);
 void dispatch_view_totals(const struct dispatch *dispatch, struct run_totals *ret_totals);
 

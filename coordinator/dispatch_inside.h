@@ -50,6 +50,7 @@ struct ended {
     uint32_t attempt;
     bool is_recorded;
     bool is_guess; /* no agent has told so: it was taken for dead */
+    enum job_state state;
 };
 
 /* What an agent listed last. */

@@ -171,6 +171,7 @@ void dispatch_note_end(struct dispatch *dispatch, const struct job_report *repor
         str_copy(ended->id, sizeof ended->id, report->id);
     }
     ended->is_guess = is_guess;
+    ended->state = report->state;
     ended->is_recorded = false;
     struct dispatch_change *change = dispatch_add_change(dispatch, DISPATCH_END, report->id);
     change->attempt = report->attempt;

@@ -90,6 +90,16 @@ void dispatch_view_job(const struct dispatch *dispatch, size_t index, struct run
         ret_job->bytes = item->now.report.bytes;
 }
 
+int dispatch_find_job(const struct dispatch *dispatch, const char *id, struct run_job *ret_job)
+{
+    const struct item *item = dispatch_find_item(dispatch, id);
+
+    if (!item)
+        return 0;
+    dispatch_view_job(dispatch, (size_t)(item - dispatch->items), ret_job);
+    return 1;
+}
+
 static void dispatch_count_cleanup(const struct run_job *job, struct run_totals *totals)
 {
     if (!job_state_is_end(job->state))

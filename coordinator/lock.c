@@ -22,7 +22,7 @@
 
 #include "common/base/poison.h"
 
-#define LOCK_TEXT_MAX 64
+#define LOCK_TEXT_MAX 128
 
 static void lock_make_folders(const char *path)
 {
@@ -40,17 +40,23 @@ static void lock_read_holder(int fd, struct lock_holder *ret_holder)
     char text[LOCK_TEXT_MAX] = "";
     long long pid = 0;
     long long since = 0;
+    struct lock_holder holder = {0};
     ssize_t n = pread(fd, text, sizeof text - 1, 0);
 
-    *ret_holder = (struct lock_holder){0};
-    if (n > 0 && sscanf(text, "%lld %lld", &pid, &since) == 2)
-        *ret_holder = (struct lock_holder){.pid = pid, .since_at = since};
+    if (n > 0 && sscanf(text, "%lld %lld %36s", &pid, &since, holder.owner) >= 2) {
+        holder.pid = pid;
+        holder.since_at = since;
+        if (!uuid_is_valid(holder.owner))
+            holder.owner[0] = '\0';
+    }
+    *ret_holder = holder;
 }
 
-static void lock_write_holder(int fd, int64_t now_at)
+static void lock_write_holder(int fd, const struct lock_holder *self)
 {
     char text[LOCK_TEXT_MAX];
-    int n = snprintf(text, sizeof text, "%lld %lld\n", (long long)getpid(), (long long)now_at);
+    int n = snprintf(text, sizeof text, "%lld %lld %s\n", (long long)self->pid,
+                     (long long)self->since_at, self->owner);
 
     /* Only people read it: a full disk must not stop a run here. */
     if (ftruncate(fd, 0) == 0)
@@ -71,7 +77,7 @@ static int lock_try(const char *path, int fd, int how, struct error *err)
     return 1;
 }
 
-int lock_take(const char *catalog_path, int64_t now_at, int *ret_fd,
+int lock_take(const char *catalog_path, const struct lock_holder *self, int *ret_fd,
               struct lock_holder *ret_holder, struct error *err)
 {
     CLEAN_CHAR char *path = str_format("%s.lock", catalog_path);
@@ -84,11 +90,10 @@ int lock_take(const char *catalog_path, int64_t now_at, int *ret_fd,
     int taken = lock_try(path, fd, LOCK_EX, err);
     if (taken < 0)
         return -1;
-    if (taken == 0) {
-        lock_read_holder(fd, ret_holder);
+    lock_read_holder(fd, ret_holder);
+    if (taken == 0)
         return 0;
-    }
-    lock_write_holder(fd, now_at);
+    lock_write_holder(fd, self);
     *ret_fd = fd;
     fd = -1;
     return 1;

@@ -12,16 +12,23 @@
 #include <stdint.h>
 
 #include "common/base/fd.h"
+#include "common/base/random.h"
 
 struct error;
 
 struct lock_holder {
     int64_t pid; /* 0 unknown */
     int64_t since_at;
+    char owner[UUID_TEXT_MAX]; /* what it calls itself in the pool's lease; "" unknown */
 };
 
-/* Take it; an owned descriptor. 1 taken, 0 held by *ret_holder, -1 failed. Makes missing folders. */
-int lock_take(const char *catalog_path, int64_t now_at, int *ret_fd,
+/*
+ * Take it, as self. 1 taken, 0 held by *ret_holder, -1 failed. When it is taken *ret_holder is who
+ * held it last: that process is dead or has given it back. Makes missing folders.
+ *
+ * Owns: *ret_fd is an owned descriptor; closing it gives the lock back.
+ */
+int lock_take(const char *catalog_path, const struct lock_holder *self, int *ret_fd,
               struct lock_holder *ret_holder, struct error *err);
 
 /* Look only: 1 held by *ret_holder, 0 free, -1 failed. */

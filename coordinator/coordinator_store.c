@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What a run does on the share itself: see that it is the right one, write its nonce, and leave
+ * digests and a copy of the catalog behind.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/fd.h"
+#include "common/base/str.h"
+#include "common/store/sums.h"
+#include "coordinator/coordinator_inside.h"
+
+#include "common/base/poison.h"
+
+#define CATALOG_COPY_FILE "catalog.db"
+#define CATALOG_COPY_MAX (1u << 30)
+
+int run_check_store(struct run *run, struct error *err)
+{
+    run_tell_stage(run, RUN_STAGE_STORE, run->settings.store_root);
+    if (store_open(run->settings.store_root, NULL, &run->store, err) < 0)
+        return -1;
+    return marker_check(run->store, run->pool_uuid, &run->marker, err);
+}
+
+int run_write_nonce(struct run *run, struct error *err)
+{
+    if (marker_write_nonce(run->store, run->record.id, run->random, &run->nonce, err) < 0)
+        return error_add(err, "store %s", run->settings.store_root);
+    return 0;
+}
+
+struct run_sums {
+    struct sums_entry *entries;
+    size_t n, cap;
+    struct text_list texts; /* of the entries, three each */
+};
+
+static const char *run_keep_text(struct run_sums *sums, const char *text)
+{
+    text_list_add(&sums->texts, text);
+    return sums->texts.items[sums->texts.n - 1];
+}
+
+static int run_add_sum(void *context, const struct backup *backup, struct error *err)
+{
+    struct run_sums *sums = context;
+
+    (void)err;
+    if (!backup->sha256)
+        return 0;
+    sums->entries = mem_grow(sums->entries, &sums->cap, sums->n + 1, sizeof *sums->entries);
+    sums->entries[sums->n++] =
+        (struct sums_entry){.folder = run_keep_text(sums, backup->folder),
+                            .file = run_keep_text(sums, backup->file),
+                            .sha256 = run_keep_text(sums, backup->sha256)};
+    return 0;
+}
+
+static void run_sums_done(struct run_sums *sums)
+{
+    text_list_done(&sums->texts);
+    free(sums->entries);
+}
+
+static int run_write_sums(struct run *run, struct error *err)
+{
+    CLEANUP(run_sums_done) struct run_sums sums = {0};
+    const struct catalog_backup_filter filter = {.run = run->record.id};
+
+    if (catalog_each_backup(run->catalog, &filter, run_add_sum, &sums, err) < 0)
+        return -1;
+    return sums.n > 0 ? sums_update(run->store, sums.entries, sums.n, err) : 0;
+}
+
+/* By way of a local file: SQLite's own locks are not to be trusted on a share. */
+static int run_copy_catalog(struct run *run, struct error *err)
+{
+    CLEAN_CHAR char *path = str_format("%s.copy", run->settings.catalog_path);
+    CLEAN_STR struct str bytes = STR_INIT;
+    CLEAN_FD int own = -1;
+
+    if (catalog_copy(run->catalog, path, err) < 0)
+        return -1;
+    int result = fd_read_file(path, CATALOG_COPY_MAX, &bytes, err);
+    (void)unlink(path);
+    if (result < 0 || store_open_own(run->store, true, &own, err) < 0)
+        return -1;
+    return store_replace_small(run->store, own, CATALOG_COPY_FILE, 0600, bytes.data, bytes.len,
+                               err);
+}
+
+int run_publish(struct run *run, struct error *err)
+{
+    if (run_write_sums(run, err) < 0)
+        return error_add(err, "write the digests");
+    if (run_copy_catalog(run, err) < 0)
+        return error_add(err, "copy the catalog into the store");
+    return 0;
+}
