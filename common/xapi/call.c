@@ -46,6 +46,8 @@ static int call_with_session(struct xapi *xapi, const char *method, json_t *para
     /* After the election of another master the old one sends us away. */
     is_again = is_again || (xapi->is_own && fault_is(&first, "HOST_IS_SLAVE"));
     if (!is_again) {
+        if (first.code == ERROR_POOL_UNREACHABLE && xapi->is_own)
+            xapi_forget_master(xapi); /* for the next call; this one may have been heard */
         *err = first;
         return error_add(err, "%s", method);
     }

@@ -8,7 +8,6 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -34,7 +33,6 @@ struct http {
     struct curl_slist *post_headers;
     http_cancel_fn *cancel;
     void *cancel_context;
-    _Atomic uint64_t bytes;
 };
 
 /* One request under way. */
@@ -92,11 +90,6 @@ void http_set_cancel(struct http *http, http_cancel_fn *cancel, void *context)
 {
     http->cancel = cancel;
     http->cancel_context = context;
-}
-
-uint64_t http_bytes(const struct http *http)
-{
-    return atomic_load_explicit(&http->bytes, memory_order_relaxed);
 }
 
 static int64_t now_ms(void)
@@ -195,7 +188,6 @@ static size_t on_bytes(char *bytes, size_t size, size_t n, void *context)
 
     n *= size;
     exchange->has_byte = true;
-    atomic_fetch_add_explicit(&exchange->http->bytes, n, memory_order_relaxed);
     if (exchange->sink->bytes(exchange->sink->context, bytes, n, exchange->err))
         return exchange_fail(exchange);
     exchange->active_ms = now_ms();

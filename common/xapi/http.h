@@ -74,7 +74,4 @@ void http_set_cancel(struct http *http, http_cancel_fn *cancel, void *context);
 int http_perform(struct http *http, const struct http_request *request,
                  const struct http_sink *sink, struct error *err);
 
-/* Bytes of answer bodies received so far by all exchanges; from any thread. */
-uint64_t http_bytes(const struct http *http);
-
 #endif

@@ -39,4 +39,8 @@ int xapi_post(struct xapi *xapi, const char *method, const json_t *params, int64
 /* Log in (again) with a session of our own; the old one is forgotten. */
 int xapi_login(struct xapi *xapi, struct error *err);
 
+/* The master that a login found does not answer: go back to the address that was given, whose host
+ * knows the new one. false when we are there already. */
+bool xapi_forget_master(struct xapi *xapi);
+
 #endif

@@ -218,6 +218,16 @@ static int login_once(struct xapi *xapi, struct text_list *ret_fault, struct err
     return 0;
 }
 
+bool xapi_forget_master(struct xapi *xapi)
+{
+    const char *url = xapi->target.url;
+
+    if (xapi->target.kind != XAPI_TARGET_URL || !strcmp(xapi->base, url))
+        return false;
+    mem_set(&xapi->base, url);
+    return true;
+}
+
 int xapi_login(struct xapi *xapi, struct error *err)
 {
     struct error own = ERROR_INIT;
@@ -232,6 +242,8 @@ int xapi_login(struct xapi *xapi, struct error *err)
         if (!result)
             return 0;
         *err = failure;
+        if (result < 0 && failure.code == ERROR_POOL_UNREACHABLE && xapi_forget_master(xapi))
+            continue;
         if (result < 0)
             return error_add(err, "log in at %s", xapi_name(xapi));
         CLEAN_CHAR char *url = xapi_target_url_of_host(&xapi->target, fault.items[1]);

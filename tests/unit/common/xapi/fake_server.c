@@ -293,31 +293,34 @@ static void server_make_certificate(struct fake_server *server)
     fclose(file);
 }
 
-static void server_listen(struct fake_server *server)
+static bool server_listen_socket(struct fake_server *server)
 {
-    if (server->kind == FAKE_SOCKET) {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-        snprintf(server->address, sizeof server->address, "%s/xapi", server->folder);
-        snprintf(address.sun_path, sizeof address.sun_path, "%s/xapi", server->folder);
-        server->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        must(!bind(server->listener, (struct sockaddr *)&address, sizeof address));
-    } else {
-        struct sockaddr_in address = {.sin_family = AF_INET};
-        socklen_t n = sizeof address;
-
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        must(!bind(server->listener, (struct sockaddr *)&address, sizeof address));
-        must(!getsockname(server->listener, (struct sockaddr *)&address, &n));
-        server->port = ntohs(address.sin_port);
-        snprintf(server->address, sizeof server->address, "%s://127.0.0.1:%u",
-                 server->kind == FAKE_TLS ? "https" : "http", server->port);
-    }
-    must(!listen(server->listener, 64));
+    snprintf(server->address, sizeof server->address, "%s/xapi", server->folder);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/xapi", server->folder);
+    server->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return !bind(server->listener, (struct sockaddr *)&address, sizeof address);
 }
 
-struct fake_server *fake_start(enum fake_kind kind, fake_handler *handler, void *context)
+static bool server_listen_tcp(struct fake_server *server, const char *host, unsigned port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    socklen_t n = sizeof address;
+
+    must(inet_pton(AF_INET, host, &address.sin_addr) == 1);
+    server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(server->listener, (struct sockaddr *)&address, sizeof address))
+        return false;
+    must(!getsockname(server->listener, (struct sockaddr *)&address, &n));
+    server->port = ntohs(address.sin_port);
+    snprintf(server->address, sizeof server->address, "%s://%s:%u",
+             server->kind == FAKE_TLS ? "https" : "http", host, server->port);
+    return true;
+}
+
+static struct fake_server *server_start(enum fake_kind kind, const char *host, unsigned port,
+                                        fake_handler *handler, void *context)
 {
     struct fake_server *server = mem_zero(1, sizeof *server);
 
@@ -329,10 +332,31 @@ struct fake_server *fake_start(enum fake_kind kind, fake_handler *handler, void 
     must(mkdtemp(server->folder));
     if (kind == FAKE_TLS)
         server_make_certificate(server);
-    server_listen(server);
+    if (kind == FAKE_SOCKET ? !server_listen_socket(server)
+                            : !server_listen_tcp(server, host, port)) {
+        close(server->listener);
+        rmdir(server->folder);
+        free(server);
+        return NULL;
+    }
+    must(!listen(server->listener, 64));
     pthread_mutex_init(&server->mutex, NULL);
     must(!pthread_create(&server->thread, NULL, server_run, server));
     return server;
+}
+
+struct fake_server *fake_start(enum fake_kind kind, fake_handler *handler, void *context)
+{
+    struct fake_server *server = server_start(kind, "127.0.0.1", 0, handler, context);
+
+    must(server);
+    return server;
+}
+
+struct fake_server *fake_start_at(const char *address, unsigned port, fake_handler *handler,
+                                  void *context)
+{
+    return server_start(FAKE_TCP, address, port, handler, context);
 }
 
 void fake_stop(struct fake_server *server)

@@ -30,6 +30,9 @@ typedef void fake_handler(void *context, struct fake_connection *connection,
 enum fake_kind { FAKE_SOCKET, FAKE_TCP, FAKE_TLS };
 
 struct fake_server *fake_start(enum fake_kind kind, fake_handler *handler, void *context);
+/* As fake_start for FAKE_TCP, at this loopback address and port (0: any). NULL when it is taken. */
+struct fake_server *fake_start_at(const char *address, unsigned port, fake_handler *handler,
+                                  void *context);
 void fake_stop(struct fake_server *server);
 
 /* "/tmp/...", "http://127.0.0.1:PORT", "https://127.0.0.1:PORT". */

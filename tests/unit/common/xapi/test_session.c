@@ -45,7 +45,7 @@ static void answer_login(struct scene *scene, struct fake_connection *connection
     if (!strcmp(scene->behaviour, "bad password"))
         fake_send_fault(connection, "SESSION_AUTHENTICATION_FAILED",
                         "\"root\", \"Authentication failure\"");
-    else if (!strcmp(scene->behaviour, "slave"))
+    else if (!strncmp(scene->behaviour, "slave", 5))
         fake_send_fault(connection, "HOST_IS_SLAVE", scene->other);
     else
         fake_send_result(connection, n ? SESSION_2 : SESSION);
@@ -60,6 +60,8 @@ static void answer_call(struct scene *scene, struct fake_connection *connection,
     snprintf(scene->call_body, sizeof scene->call_body, "%s", request->body);
     if (!strcmp(behaviour, "session ends once") && !n)
         fake_send_fault(connection, "SESSION_INVALID", SESSION);
+    else if (!strcmp(behaviour, "slave without session"))
+        fake_send_fault(connection, "HOST_IS_SLAVE", scene->other);
     else if (!strcmp(behaviour, "session never holds"))
         fake_send_fault(connection, "SESSION_INVALID", SESSION);
     else if (!strcmp(behaviour, "bare array"))
@@ -293,6 +295,54 @@ static void another_host_than_the_master_sends_us_to_the_master(void **state)
     fake_stop(server);
 }
 
+static void the_master_is_used_and_when_it_dies_the_given_host_is_asked_again(void **state)
+{
+    (void)state;
+    struct scene slave = {.behaviour = "slave", .other = "\"127.0.0.2\""};
+    struct scene old = {.behaviour = ""};
+    struct scene new = {.behaviour = ""};
+    struct fake_server *given = NULL;
+    struct fake_server *master = NULL;
+    struct fake_server *elected = NULL;
+    struct error err = ERROR_INIT;
+    struct xapi *xapi = NULL;
+
+    /* Three addresses and one port: try until they are all free. */
+    for (int i = 0; i < 100 && !elected; i++) {
+        given = fake_start(FAKE_TCP, scene_answer, &slave);
+        master = fake_start_at("127.0.0.2", fake_port(given), scene_answer, &old);
+        elected = fake_start_at("127.0.0.3", fake_port(given), scene_answer, &new);
+        if (elected && master)
+            break;
+        fake_stop(given);
+        if (master)
+            fake_stop(master);
+        if (elected)
+            fake_stop(elected);
+        elected = NULL;
+    }
+    assert_non_null(elected);
+    if (open_at(given, &xapi, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(old.logins_n, 1);
+    assert_non_null(strstr(xapi_name(xapi), "127.0.0.2"));
+    assert_int_equal(xapi_call(xapi, NULL, &err, "VM.get_all", NULL), 0);
+    fake_stop(master);
+    slave.other = "\"127.0.0.3\"";
+    slave.behaviour = "slave";
+    assert_int_equal(xapi_call(xapi, NULL, &err, "VM.destroy", "[s]", "x"), -1);
+    assert_int_equal(err.code, ERROR_POOL_UNREACHABLE);
+    /* The given host does not know the old session: a login, which leads to the new master. */
+    slave.behaviour = "slave without session";
+    assert_int_equal(xapi_call(xapi, NULL, &err, "VM.get_all", NULL), 0);
+    assert_int_equal(new.logins_n, 1);
+    assert_int_equal(new.calls_n, 1);
+    xapi_close(xapi);
+    assert_int_equal(new.logouts_n, 1);
+    fake_stop(given);
+    fake_stop(elected);
+}
+
 static void what_is_no_xapi_is_called_so(void **state)
 {
     (void)state;
@@ -382,6 +432,7 @@ int main(void)
         cmocka_unit_test(a_call_that_hangs_can_be_cancelled_and_has_a_time_limit),
         cmocka_unit_test(a_wrong_password_is_refused_with_what_to_check),
         cmocka_unit_test(another_host_than_the_master_sends_us_to_the_master),
+        cmocka_unit_test(the_master_is_used_and_when_it_dies_the_given_host_is_asked_again),
         cmocka_unit_test(what_is_no_xapi_is_called_so),
         cmocka_unit_test(nobody_there_is_unreachable),
         cmocka_unit_test(tls_needs_the_pinned_certificate_and_no_other),
