@@ -16,6 +16,7 @@
 #include "tests/poolsim/attach.h"
 #include "tests/poolsim/compressor.h"
 #include "tests/poolsim/handler.h"
+#include "tests/poolsim/handler_vdi.h"
 #include "tests/poolsim/handler_vm.h"
 #include "tests/poolsim/operations.h"
 #include "tests/poolsim/ova.h"
@@ -119,6 +120,8 @@ static int step(void *context, uint64_t offset, struct error *err)
     uint64_t end = offset + XVA_BLOCK_BYTES;
     bool is_at = end > job->source.at_byte;
     job->done_blocks++;
+    if (handler_is_forgotten(&job->context))
+        return error_set(err, ERROR_INTERRUPTED, "the toolstack was restarted");
     if (job->source.fault == SOURCE_SHORT && is_at)
         return error_set(err, ERROR_SHORT, "End_of_file");
     if (job->source.fault == SOURCE_EIO && is_at)
@@ -237,6 +240,10 @@ static void end_failed(struct export_job *job, const struct error *err)
                                            "Unix.Unix_error(Unix.EIO, \"read\", \"\")", NULL};
     if (err->code == ERROR_LOST) {
         end_lost(job, err->sys);
+        return;
+    }
+    if (err->code == ERROR_INTERRUPTED) {
+        http_close(job->connection, false);
         return;
     }
     if (err->code != ERROR_DIED)

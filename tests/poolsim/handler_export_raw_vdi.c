@@ -47,6 +47,8 @@ static int step(void *context, uint64_t offset, struct error *err)
 {
     struct raw_job *job = context;
     bool is_at = offset + CHUNK_BYTES > job->source.at_byte;
+    if (handler_is_forgotten(&job->context))
+        return error_set(err, ERROR_INTERRUPTED, "the toolstack was restarted");
     if (job->source.fault == SOURCE_SHORT && is_at)
         return error_set(err, ERROR_SHORT, "End_of_file");
     if (job->source.fault == SOURCE_EIO && is_at)
@@ -200,8 +202,9 @@ static int send_disk(struct raw_job *job, struct request *request, struct error 
 static void end_failed(struct raw_job *job, const struct error *err)
 {
     const char *const *wanted = err->code == ERROR_LOST ? stream_finish(job->stream) : NULL;
-    if (wanted) {
-        handler_fail(&job->context, wanted);
+    if (wanted || err->code == ERROR_INTERRUPTED) {
+        if (wanted)
+            handler_fail(&job->context, wanted);
         http_close(job->connection, false);
     } else if (err->code == ERROR_NOT_FOUND || err->code == ERROR_UNSUPPORTED) {
         const char *const params[] = {"INTERNAL_ERROR", err->text, NULL};

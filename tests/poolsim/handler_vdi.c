@@ -104,6 +104,14 @@ void handler_be_silent(struct connection *connection, struct pool *pool)
         continue;
 }
 
+bool handler_is_forgotten(const struct handler_context *context)
+{
+    pool_lock(context->pool);
+    bool is_gone = task_is_gone(context->pool, context->task_ref);
+    pool_unlock(context->pool);
+    return is_gone;
+}
+
 void handler_fail_in_body(struct connection *connection, struct handler_context *context,
                           struct failure *failure)
 {

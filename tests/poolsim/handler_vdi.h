@@ -37,6 +37,10 @@ void handler_refuse_format(struct connection *connection, struct handler_context
 /* What a child that hangs looks like: nothing, until the client leaves or the pool ends. */
 void handler_be_silent(struct connection *connection, struct pool *pool);
 
+/* Whether the handler's task is gone, as after a restart of the toolstack: then the stream just
+ * ends (recording 1920). */
+bool handler_is_forgotten(const struct handler_context *context);
+
 /* Task failed so, and the page behind what was sent. */
 void handler_fail_in_body(struct connection *connection, struct handler_context *context,
                           struct failure *failure);
