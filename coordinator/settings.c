@@ -20,6 +20,7 @@
 #include "common/base/poison.h"
 
 #define LINKS_MAX 16
+#define VALUE_COLUMN 23 /* "  %-18s = " */
 #define SETTINGS_FILE "onyxbackup.cfg"
 
 static const struct settings_command_facts command_table[COMMAND_N] = {
@@ -347,11 +348,11 @@ void settings_format_values(const struct settings *settings, const char *section
                                       ? place_path(settings, shown, NULL)
                                       : mem_dup(shown);
         const char *source = settings->options.values[i].source;
-        CLEAN_CHAR char *line =
-            str_format("  %-18s = %s%s%s%s", option->key, placed,
-                       source && !str_equal(source, "default") ? "  (" : "",
-                       source && !str_equal(source, "default") ? source : "",
-                       source && !str_equal(source, "default") ? ")" : "");
-        option_wrap(line + 2, 2, 23, out);
+        CLEAN_STR struct str line = STR_INIT;
+        str_add(&line, placed);
+        if (source && !str_equal(source, "default"))
+            str_add_format(&line, "%s(%s)", *placed ? " " : "", source);
+        str_add_format(out, "  %-18s = ", option->key);
+        option_wrap(str_text(&line), VALUE_COLUMN, VALUE_COLUMN, out);
     }
 }

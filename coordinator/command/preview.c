@@ -224,11 +224,11 @@ static void add_text_list(const struct preview *p, const char *title,
     for (size_t i = 0; i < list->n; i++) {
         const struct selected *one = &list->items[i];
         CLEAN_STR struct str line = STR_INIT;
-        str_add_format(&line, "%s  <- %s", p->pool.vms[one->vm].name, one->by);
+        str_add_format(&line, "%s <- %s", p->pool.vms[one->vm].name, one->by);
         for (size_t k = 0; k < one->disks.n; k++)
-            str_add_format(&line, "%s%s", k ? ", " : "  disks ", one->disks.items[k]);
+            str_add_format(&line, "%s%s", k ? ", " : "; disks ", one->disks.items[k]);
         if (one->max_backups)
-            str_add_format(&line, "  keep %lld", (long long)one->max_backups);
+            str_add_format(&line, "; keep %lld", (long long)one->max_backups);
         str_add(out, "  ");
         option_wrap(str_text(&line), 2, 6, out);
     }
@@ -238,17 +238,17 @@ static void add_text_job(const struct preview *p, const struct plan_job *job, st
 {
     char size[NUM_TEXT_MAX];
     CLEAN_STR struct str line = STR_INIT;
-    str_add_format(&line, "%s  %s", subject_of(&job->job), job_kind_name(job->job.kind));
+    str_add_format(&line, "%s: %s", subject_of(&job->job), job_kind_name(job->job.kind));
     if (job->job.kind == JOB_BACKUP_DISK)
         str_add_format(&line, " %s", job->job.disks[0].device);
     if (job->job.estimate_bytes)
-        str_add_format(&line, "  about %s", num_format_bytes(job->job.estimate_bytes, size));
-    str_add(&line, "  on ");
+        str_add_format(&line, ", about %s", num_format_bytes(job->job.estimate_bytes, size));
+    str_add(&line, ", on ");
     for (size_t i = 0; i < job->hosts.n; i++)
         str_add_format(&line, "%s%s", i ? " or " : "",
                        p->pool.hosts[pool_find_host(&p->pool, job->hosts.items[i])].name);
     if (!str_equal(job->job.folder, subject_of(&job->job)))
-        str_add_format(&line, "  into %s/", job->job.folder);
+        str_add_format(&line, ", into %s/", job->job.folder);
     str_add(out, "  ");
     option_wrap(str_text(&line), 2, 6, out);
     if (job->reason) {

@@ -36,6 +36,7 @@ struct planner {
     struct folder_owner *folders; /* given in this plan or known from before */
     size_t folders_n, folders_cap;
     const struct vdi **disks; /* the pool's, by uuid: chains are followed in big pools */
+    const struct host **hosts; /* by name, for people */
 };
 
 /* ---- the plan as a value ---- */
@@ -194,8 +195,8 @@ static bool find_hosts(struct planner *p, struct plan_job *job, char reason[REAS
 {
     const char *away = NULL;
     for (size_t i = 0; i < p->pool->hosts_n; i++) {
-        const struct host *host = &p->pool->hosts[i];
-        if (!sees_all(p, job, i))
+        const struct host *host = p->hosts[i];
+        if (!sees_all(p, job, (size_t)(host - p->pool->hosts)))
             continue;
         if (host->enabled && host->live)
             text_list_add(&job->hosts, host->uuid);
@@ -231,6 +232,22 @@ static void sort_disks(struct planner *p)
         p->disks[i] = &p->pool->vdis[i];
     if (p->pool->vdis_n > 1)
         qsort(p->disks, p->pool->vdis_n, sizeof *p->disks, compare_disks);
+}
+
+static int compare_hosts(const void *left, const void *right)
+{
+    const struct host *const *a = left, *const *b = right;
+    int order = strcmp((*a)->name, (*b)->name);
+    return order ? order : strcmp((*a)->uuid, (*b)->uuid);
+}
+
+static void sort_hosts(struct planner *p)
+{
+    p->hosts = mem_zero(p->pool->hosts_n + 1, sizeof *p->hosts);
+    for (size_t i = 0; i < p->pool->hosts_n; i++)
+        p->hosts[i] = &p->pool->hosts[i];
+    if (p->pool->hosts_n > 1)
+        qsort(p->hosts, p->pool->hosts_n, sizeof *p->hosts, compare_hosts);
 }
 
 /* How many disks stand below this one, as far as the pool tells. */
@@ -485,10 +502,11 @@ void plan_make(const struct pool *pool, const struct selection *selection,
             own_folder(&p, settings->known[i].folder, settings->known[i].vm_uuid);
     }
     sort_disks(&p);
+    sort_hosts(&p);
     if (settings->pool_backup)
         plan_pool_database(&p);
     for (size_t i = 0; settings->host_backup && i < pool->hosts_n; i++)
-        plan_host(&p, &pool->hosts[i]);
+        plan_host(&p, p.hosts[i]);
     for (size_t i = 0; i < selection->vdi_exports.n; i++)
         plan_vdi_exports(&p, &selection->vdi_exports.items[i]);
     for (size_t i = 0; i < selection->vm_exports.n; i++)
@@ -503,5 +521,6 @@ void plan_make(const struct pool *pool, const struct selection *selection,
         mem_free_char(&p.folders[i].folder);
     mem_free_void(&p.folders);
     mem_free_void(&p.disks);
+    mem_free_void(&p.hosts);
     *ret_plan = plan;
 }
