@@ -25,6 +25,9 @@ static atomic_int log_level = LOG_LEVEL_INFO;
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
 static log_sink_fn *log_sink;
 static void *log_sink_context;
+static atomic_int log_tee_level = -1; /* below every level: there is no tee */
+static log_sink_fn *log_tee;
+static void *log_tee_context;
 
 void log_set_level(enum log_level level)
 {
@@ -42,6 +45,25 @@ void log_set_sink(log_sink_fn *sink, void *context)
     log_sink = sink;
     log_sink_context = context;
     pthread_mutex_unlock(&log_lock);
+}
+
+void log_set_tee(log_sink_fn *tee, void *context, enum log_level level)
+{
+    pthread_mutex_lock(&log_lock);
+    log_tee = tee;
+    log_tee_context = context;
+    atomic_store(&log_tee_level, tee ? (int)level : -1);
+    pthread_mutex_unlock(&log_lock);
+}
+
+static bool is_teed(enum log_level level)
+{
+    return (int)level <= atomic_load(&log_tee_level);
+}
+
+bool log_is_taken(enum log_level level)
+{
+    return log_is_on(level) || is_teed(level);
 }
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
@@ -97,31 +119,62 @@ static void write_stderr(enum log_level level, const char *room, const char *tex
     (void)n; /* there is nobody to tell */
 }
 
-void log_write(enum log_level level, const char *room, const char *format, ...)
+static void format_shown(const char *format, va_list args, struct str *out)
 {
-    CLEAN_STR struct str shown = STR_INIT;
     char text[LOG_TEXT_MAX];
-    int saved = errno;
-    va_list args;
-
-    if (!log_is_on(level))
-        return;
-    va_start(args, format);
     int n = vsnprintf(text, sizeof text, format, args);
-    va_end(args);
     if (n < 0)
         str_copy(text, sizeof text, format);
     if (n >= (int)sizeof text)
         text[str_utf8_cut(text, sizeof text - 1, sizeof text - 4)] = '\0';
-    add_shown(&shown, text);
+    add_shown(out, text);
     if (n >= (int)sizeof text)
-        str_add(&shown, "...");
+        str_add(out, "...");
+}
 
+/* Under the lock. */
+static void give_tee(enum log_level level, const char *room, const char *text)
+{
+    if (log_tee && is_teed(level))
+        log_tee(log_tee_context, level, room, text);
+}
+
+void log_write(enum log_level level, const char *room, const char *format, ...)
+{
+    CLEAN_STR struct str shown = STR_INIT;
+    int saved = errno;
+    va_list args;
+
+    if (!log_is_taken(level))
+        return;
+    va_start(args, format);
+    format_shown(format, args, &shown);
+    va_end(args);
     pthread_mutex_lock(&log_lock);
-    if (log_sink)
-        log_sink(log_sink_context, level, room, str_text(&shown));
-    else
-        write_stderr(level, room, str_text(&shown));
+    give_tee(level, room, str_text(&shown));
+    if (log_is_on(level)) {
+        if (log_sink)
+            log_sink(log_sink_context, level, room, str_text(&shown));
+        else
+            write_stderr(level, room, str_text(&shown));
+    }
+    pthread_mutex_unlock(&log_lock);
+    errno = saved;
+}
+
+void log_write_tee(enum log_level level, const char *room, const char *format, ...)
+{
+    CLEAN_STR struct str shown = STR_INIT;
+    int saved = errno;
+    va_list args;
+
+    if (!is_teed(level))
+        return;
+    va_start(args, format);
+    format_shown(format, args, &shown);
+    va_end(args);
+    pthread_mutex_lock(&log_lock);
+    give_tee(level, room, str_text(&shown));
     pthread_mutex_unlock(&log_lock);
     errno = saved;
 }

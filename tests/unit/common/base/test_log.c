@@ -40,6 +40,32 @@ static void lines_below_the_level_are_not_written(void **state)
     assert_string_equal(str_text(&got), "error|a|1\nwarn|a|2\ndebug|b|5\n");
 }
 
+static void a_tee_has_a_level_of_its_own(void **state)
+{
+    CLEAN_STR struct str sink = STR_INIT, tee = STR_INIT;
+
+    (void)state;
+    assert_false(log_is_taken(LOG_LEVEL_DEBUG));
+    log_set_sink(keep, &sink);
+    log_set_level(LOG_LEVEL_WARN);
+    log_set_tee(keep, &tee, LOG_LEVEL_DEBUG);
+    assert_true(log_is_taken(LOG_LEVEL_DEBUG));
+    assert_false(log_is_on(LOG_LEVEL_DEBUG));
+    log_warn("a", "%d", 1);
+    log_debug("a", "%d", 2);
+    log_write_tee(LOG_LEVEL_ERROR, "b", "%s", "x\n");
+    log_set_tee(keep, &tee, LOG_LEVEL_ERROR);
+    log_warn("a", "%d", 3);
+    log_write_tee(LOG_LEVEL_INFO, "b", "%d", 4);
+    log_set_tee(NULL, NULL, LOG_LEVEL_DEBUG);
+    log_error("a", "%d", 5);
+    log_write_tee(LOG_LEVEL_ERROR, "b", "%d", 6);
+    log_set_sink(NULL, NULL);
+    log_set_level(LOG_LEVEL_INFO);
+    assert_string_equal(str_text(&sink), "warn|a|1\nwarn|a|3\nerror|a|5\n");
+    assert_string_equal(str_text(&tee), "warn|a|1\ndebug|a|2\nerror|b|x\\x0a\n");
+}
+
 static void control_bytes_are_shown_and_errno_is_kept(void **state)
 {
     CLEAN_STR struct str got = STR_INIT;
@@ -111,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_below_the_level_are_not_written),
+        cmocka_unit_test(a_tee_has_a_level_of_its_own),
         cmocka_unit_test(control_bytes_are_shown_and_errno_is_kept),
         cmocka_unit_test(a_very_long_line_is_cut_and_says_so),
         cmocka_unit_test(stderr_gets_time_level_room_and_text),
