@@ -228,6 +228,7 @@ int control_plan(struct control *control, const struct catalog_job *jobs, size_t
             dispatch_add_remains(control->dispatch, &remains[i], now);
         control_record_changes(&control->record, control->dispatch, now);
         dispatch_start(control->dispatch, now);
+        control->record.is_planned = true;
     }
     pthread_mutex_unlock(&control->mutex);
     control_wake(control);

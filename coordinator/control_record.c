@@ -145,7 +145,8 @@ static bool record_is_agent_due(struct control_record *record, const struct disp
     const char *written = text_map_get(&record->agents_ms, agent->host_uuid);
     int64_t written_ms = 0;
 
-    if (!told || strcmp(told, why) != 0) {
+    bool is_new = !told || strcmp(told, why) != 0;
+    if (is_new && (!is_refused || record->is_planned)) {
         text_map_set(&record->agents, agent->host_uuid, why);
         events_add_agent(&record->events, agent->host_uuid, agent->host_name,
                          is_refused ? why : NULL);

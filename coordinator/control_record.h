@@ -19,6 +19,7 @@ struct control_record {
     char run[RUN_ID_MAX];    /* "" before a run */
     struct events events;
     bool is_cancel_asked;
+    bool is_planned;       /* before that agents may still be getting ready: no word of it */
     bool has_trouble;      /* the last commit failed */
     int64_t trouble_ms;    /* when it was told last */
     int64_t stamp;         /* data_version at the last look at requests */

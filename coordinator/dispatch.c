@@ -58,6 +58,7 @@ void dispatch_free(struct dispatch **dispatch)
         catalog_job_done(&d->items[i].job);
         dispatch_attempt_done(&d->items[i].now);
         free(d->items[i].avoid_uuid);
+        free(d->items[i].last_host_uuid);
     }
     for (size_t i = 0; i < d->listed_n; i++)
         job_report_done(&d->listed[i].report);
@@ -235,7 +236,6 @@ void dispatch_add_job(struct dispatch *dispatch, const struct catalog_job *job,
     struct item *item = dispatch_add_item(dispatch);
 
     dispatch_copy_job(&item->job, job);
-    item->ready_ms = now.ms;
     if (job_state_is_end(job->state))
         item->is_ended_recorded = true;
     else if (job->job.attempt > 0)
@@ -354,8 +354,12 @@ void dispatch_recorded(struct dispatch *dispatch)
 static bool dispatch_wants_soon(const struct dispatch *dispatch, const struct agent *agent,
                                 struct dispatch_now now)
 {
+    for (size_t i = 0; i < dispatch->listed_n; i++)
+        if (&dispatch->agents.items[dispatch->listed[i].agent] == agent &&
+            job_state_is_end(dispatch->listed[i].report.state))
+            return true;
     if (!dispatch->is_started || dispatch->is_cancelled)
-        return dispatch->is_cancelled;
+        return true;
     for (size_t i = 0; i < dispatch->items_n; i++) {
         const struct item *item = &dispatch->items[i];
 

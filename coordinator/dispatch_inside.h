@@ -37,11 +37,10 @@ struct item {
     uint32_t failures;
     int64_t not_before_ms;
     char *avoid_uuid;    /* host where the last attempt failed */
+    char *last_host_uuid; /* of the newest attempt */
     bool is_own_wish;    /* waits because the plan says so, until it is released */
     bool is_ended_recorded;
-    bool has_begun;      /* here, by this coordinator, or taken over */
     uint64_t bytes;      /* read by its ended attempts: the newest */
-    int64_t ready_ms;    /* since when it could begin */
 };
 
 /* An attempt that has ended, whatever job it is of. */

@@ -125,7 +125,7 @@ void dispatch_begin(struct dispatch *dispatch, struct item *item, const struct a
     item->job.state = JOB_STATE_ASSIGNED;
     item->job.is_open = true;
     mem_set(&item->job.reason, NULL);
-    item->has_begun = true;
+    mem_set(&item->last_host_uuid, agent->host_uuid);
     item->now = (struct attempt){.host_uuid = mem_dup(agent->host_uuid),
                                  .boot = agent->sync.boot,
                                  .begun_ms = now.ms,
@@ -142,7 +142,7 @@ void dispatch_begin(struct dispatch *dispatch, struct item *item, const struct a
 void dispatch_take_over(struct dispatch *dispatch, struct item *item, const struct agent *agent,
                         const struct job_report *report, struct dispatch_now now)
 {
-    item->has_begun = true;
+    mem_set(&item->last_host_uuid, agent->host_uuid);
     item->now = (struct attempt){.host_uuid = mem_dup(agent->host_uuid),
                                  .boot = agent->sync.boot,
                                  .is_recorded = true,

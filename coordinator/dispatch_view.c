@@ -69,6 +69,7 @@ void dispatch_view_job(const struct dispatch *dispatch, size_t index, struct run
 {
     const struct item *item = &dispatch->items[index];
     const struct job *job = &item->job.job;
+    const char *host_uuid = item->now.host_uuid ? item->now.host_uuid : item->last_host_uuid;
 
     *ret_job = (struct run_job){.kind = job->kind,
                                 .state = item->job.state,
@@ -76,10 +77,9 @@ void dispatch_view_job(const struct dispatch *dispatch, size_t index, struct run
                                 .attempt = job->attempt,
                                 .vm_name = job->vm_name,
                                 .folder = job->folder,
-                                .host_uuid = item->now.host_uuid,
-                                .host_name = item->now.host_uuid
-                                                 ? dispatch_host_name(dispatch, item->now.host_uuid)
-                                                 : NULL,
+                                .host_uuid = host_uuid,
+                                .host_name =
+                                    host_uuid ? dispatch_host_name(dispatch, host_uuid) : NULL,
                                 .bytes = item->bytes,
                                 .estimate_bytes = job->estimate_bytes,
                                 .rate_bytes_s = item->now.rate_bytes_s,

@@ -22,7 +22,7 @@ struct run_job {
     uint32_t attempt;
     const char *vm_name;     /* NULL for kinds without a VM */
     const char *folder;      /* NULL for kinds without files */
-    const char *host_uuid;   /* NULL: on none yet */
+    const char *host_uuid;   /* of the newest attempt; NULL: none yet */
     const char *host_name;
     uint64_t bytes;          /* read so far */
     uint64_t estimate_bytes; /* 0 unknown */
