@@ -200,12 +200,9 @@ static int login_once(struct xapi *xapi, struct text_list *ret_fault, struct err
         return -1;
     int found = reply_parse_fault(&text, &result, ret_fault, err);
 
-    if (found < 0) {
-        if (err && err->code == ERROR_PROTOCOL)
-            err->code = ERROR_POOL_UNREACHABLE;
+    if (found < 0)
         return error_add(err, "%s does not answer as a XAPI (is the address right?)",
                          xapi_name(xapi));
-    }
     if (found) {
         fault_set(err, ret_fault);
         return fault_is(err, "HOST_IS_SLAVE") && ret_fault->n > 1 ? 1 : -1;
@@ -228,31 +225,37 @@ bool xapi_forget_master(struct xapi *xapi)
     return true;
 }
 
+/* Nobody who talks as XAPI does: to whoever wants to log in that is all the same. */
+static bool login_found_nobody(const struct error *err)
+{
+    return err->code == ERROR_POOL_UNREACHABLE || err->code == ERROR_SHORT ||
+           err->code == ERROR_TIMEOUT || err->code == ERROR_PROTOCOL;
+}
+
 int xapi_login(struct xapi *xapi, struct error *err)
 {
-    struct error own = ERROR_INIT;
+    struct error failure = ERROR_INIT;
 
-    if (!err)
-        err = &own;
     for (int hop = 0; hop <= XAPI_MASTER_HOPS_MAX; hop++) {
         CLEAN_TEXT_LIST struct text_list fault = TEXT_LIST_INIT;
-        struct error failure = ERROR_INIT;
         int result = login_once(xapi, &fault, &failure);
 
         if (!result)
             return 0;
-        *err = failure;
-        if (result < 0 && failure.code == ERROR_POOL_UNREACHABLE && xapi_forget_master(xapi))
+        if (result < 0 && !hop && login_found_nobody(&failure) && xapi_forget_master(xapi))
             continue;
-        if (result < 0)
-            return error_add(err, "log in at %s", xapi_name(xapi));
-        CLEAN_CHAR char *url = xapi_target_url_of_host(&xapi->target, fault.items[1]);
+        CLEAN_CHAR char *url =
+            result > 0 ? xapi_target_url_of_host(&xapi->target, fault.items[1]) : NULL;
 
-        if (!url) /* a socket never says so; whatever answered is no dom0's */
-            return error_add(err, "log in at %s", xapi_name(xapi));
+        if (!url) /* a socket never sends us away; whatever answered is no dom0's */
+            break;
         mem_set(&xapi->base, url);
     }
-    return error_add(err, "log in: sent from host to host %d times", XAPI_MASTER_HOPS_MAX + 1);
+    if (login_found_nobody(&failure))
+        failure.code = ERROR_POOL_UNREACHABLE;
+    if (err)
+        *err = failure;
+    return error_add(err, "log in at %s", xapi_name(xapi));
 }
 
 int xapi_open_cancellable(const struct xapi_target *target, const char *originator,

@@ -90,7 +90,9 @@ static void scene_answer(void *context, struct fake_connection *connection,
 {
     struct scene *scene = context;
 
-    if (!strcmp(scene->behaviour, "web server")) {
+    if (!strcmp(scene->behaviour, "hang up")) {
+        return;
+    } else if (!strcmp(scene->behaviour, "web server")) {
         fake_send_text(connection, "HTTP/1.1 404 Not Found\r\ncontent-length: 9\r\n\r\nnot found");
     } else if (!strcmp(request->rpc, "session.login_with_password")) {
         answer_login(scene, connection, request);
@@ -324,6 +326,7 @@ static void the_master_is_used_and_when_it_dies_the_given_host_is_asked_again(vo
     assert_non_null(elected);
     if (open_at(given, &xapi, &err))
         fail_msg("%s", err.text);
+    assert_false(error_is_set(&err)); /* the way there is nobody's error */
     assert_int_equal(old.logins_n, 1);
     assert_non_null(strstr(xapi_name(xapi), "127.0.0.2"));
     assert_int_equal(xapi_call(xapi, NULL, &err, "VM.get_all", NULL), 0);
@@ -354,6 +357,9 @@ static void what_is_no_xapi_is_called_so(void **state)
     assert_int_equal(open_at(server, &xapi, &err), -1);
     assert_int_equal(err.code, ERROR_POOL_UNREACHABLE);
     assert_non_null(strstr(err.text, "does not answer as a XAPI"));
+    scene.behaviour = "hang up";
+    assert_int_equal(open_at(server, &xapi, &err), -1);
+    assert_int_equal(err.code, ERROR_POOL_UNREACHABLE);
     fake_stop(server);
 }
 
