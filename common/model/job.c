@@ -18,8 +18,14 @@ void job_done(struct job *job)
         free(job->remains[i].folder);
         free(job->remains[i].stem);
     }
+    for (size_t i = 0; i < job->victims_n; i++)
+        free(job->victims[i].file);
+    for (size_t i = 0; i < job->keepers_n; i++)
+        free(job->keepers[i].file);
     free(job->disks);
     free(job->remains);
+    free(job->victims);
+    free(job->keepers);
     free(job->vm_uuid);
     free(job->vm_name);
     free(job->host_uuid);
@@ -43,6 +49,30 @@ struct job_remains *job_add_remains(struct job *job)
     job->remains = mem_grow(job->remains, &cap, job->remains_n + 1, sizeof *job->remains);
     memset(&job->remains[job->remains_n], 0, sizeof *job->remains);
     return &job->remains[job->remains_n++];
+}
+
+static struct job_copied *add_copied(struct job_copied **items, size_t *n)
+{
+    size_t cap = *n;
+    *items = mem_grow(*items, &cap, *n + 1, sizeof **items);
+    memset(&(*items)[*n], 0, sizeof **items);
+    return &(*items)[(*n)++];
+}
+
+struct job_copied *job_add_victim(struct job *job)
+{
+    return add_copied(&job->victims, &job->victims_n);
+}
+
+struct job_copied *job_add_keeper(struct job *job)
+{
+    return add_copied(&job->keepers, &job->keepers_n);
+}
+
+static void copy_copied(struct job_copied *to, const struct job_copied *from)
+{
+    *to = *from;
+    to->file = mem_dup(from->file);
 }
 
 void job_copy(struct job *to, const struct job *from)
@@ -71,6 +101,12 @@ void job_copy(struct job *to, const struct job *from)
         remains->folder = mem_dup(from->remains[i].folder);
         remains->stem = mem_dup(from->remains[i].stem);
     }
+    to->victims = to->keepers = NULL;
+    to->victims_n = to->keepers_n = 0;
+    for (size_t i = 0; i < from->victims_n; i++)
+        copy_copied(job_add_victim(to), &from->victims[i]);
+    for (size_t i = 0; i < from->keepers_n; i++)
+        copy_copied(job_add_keeper(to), &from->keepers[i]);
 }
 
 void job_report_done(struct job_report *report)
@@ -81,6 +117,7 @@ void job_report_done(struct job_report *report)
         free(report->files[i].proof);
     }
     free(report->files);
+    text_list_done(&report->gone);
     text_list_done(&report->warnings);
     memset(report, 0, sizeof *report);
 }
@@ -105,6 +142,8 @@ void job_report_copy(struct job_report *to, const struct job_report *from)
         file->sha256 = mem_dup(from->files[i].sha256);
         file->proof = mem_dup(from->files[i].proof);
     }
+    to->gone = (struct text_list)TEXT_LIST_INIT;
+    text_list_copy(&to->gone, &from->gone);
     to->warnings = (struct text_list)TEXT_LIST_INIT;
     text_list_copy(&to->warnings, &from->warnings);
 }
@@ -184,6 +223,12 @@ int job_kind_from_name(const char *name, enum job_kind *ret_kind)
     JOB_KIND_TABLE(X)
 #undef X
     return 0;
+}
+
+bool job_kind_is_backup(enum job_kind kind)
+{
+    return kind == JOB_BACKUP_VM || kind == JOB_BACKUP_DISK || kind == JOB_BACKUP_POOL ||
+           kind == JOB_BACKUP_HOST;
 }
 
 int job_state_from_number(int number, enum job_state *ret_state)

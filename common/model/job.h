@@ -24,6 +24,7 @@
 #define JOB_ATTEMPTS_MAX 99
 #define JOB_DISKS_MAX 255
 #define JOB_REMAINS_MAX 256
+#define JOB_EXPIRE_MAX 128 /* victims, and keepers, of one job */
 
 /* Kind, name on the wire and in the catalog, number (never reused). */
 #define JOB_KIND_TABLE(X)                                                                          \
@@ -104,6 +105,13 @@ struct job_remains {
     char *stem;
 };
 
+/* A published file as an expire job names it; its folder is the job's. */
+struct job_copied {
+    char *file; /* "backup_20261122-202734.xva" */
+    uint64_t size_bytes;
+    char job[JOB_ID_MAX]; /* that wrote it; "": found, its .meta is none of ours */
+};
+
 struct job {
     char id[JOB_ID_MAX];
     char run[RUN_ID_MAX];
@@ -128,6 +136,11 @@ struct job {
 
     struct job_remains *remains; /* cleanup */
     size_t remains_n;
+
+    struct job_copied *victims; /* expire: these go, in this order, */
+    size_t victims_n;
+    struct job_copied *keepers; /* if these newer, proven ones are there */
+    size_t keepers_n;
 };
 
 /* One file of a backup as it was published. */
@@ -153,6 +166,7 @@ struct job_report {
     bool is_hung;         /* the worker sits in a call that does not return */
     struct job_file *files; /* done: what was published */
     size_t files_n;
+    struct text_list gone; /* expire: data files that are there no more, as an end of any kind */
     struct text_list warnings;
     struct error error; /* failed: why */
 };
@@ -161,6 +175,8 @@ void job_done(struct job *job);
 void job_copy(struct job *to, const struct job *from); /* to is zero or done before */
 struct job_disk *job_add_disk(struct job *job);
 struct job_remains *job_add_remains(struct job *job);
+struct job_copied *job_add_victim(struct job *job);
+struct job_copied *job_add_keeper(struct job *job);
 
 void job_report_done(struct job_report *report);
 void job_report_copy(struct job_report *to, const struct job_report *from);
@@ -179,6 +195,9 @@ int job_kind_from_name(const char *name, enum job_kind *ret_kind);
 int job_state_from_number(int number, enum job_state *ret_state);
 int job_state_from_name(const char *name, enum job_state *ret_state);
 int job_phase_from_number(int number, enum job_phase *ret_phase);
+
+/* Whether jobs of this kind make a backup; they alone take snapshots and write data files. */
+bool job_kind_is_backup(enum job_kind kind);
 
 /* Whether the state is an end (for this run). */
 bool job_state_is_end(enum job_state state);

@@ -126,7 +126,44 @@ static int check_remains(const struct job_remains *remains, struct error *err)
     return 0;
 }
 
-enum { NEEDS_VM = 1, NEEDS_FILES = 2, NEEDS_DISKS = 4, NEEDS_HOST = 8, NEEDS_REMAINS = 16 };
+static int check_copied(const struct job_copied *copied, struct error *err)
+{
+    if (check_needed("copied.file", copied->file, err) < 0 ||
+        check_component("copied.file", copied->file, WIRE_FILE_MAX, err) < 0 ||
+        check_id_or_none("copied.job", copied->job, err) < 0)
+        return -1;
+    return check_number("copied.size_bytes", copied->size_bytes, 0, BYTES_MAX, err);
+}
+
+/* Without a proven copy that is named nothing may go, and what is named to stay must stay. */
+static int check_expire(const struct job *job, struct error *err)
+{
+    if (check_number("job.victims", job->victims_n, 1, JOB_EXPIRE_MAX, err) < 0 ||
+        check_number("job.keepers", job->keepers_n, 1, JOB_EXPIRE_MAX, err) < 0)
+        return -1;
+    for (size_t i = 0; i < job->keepers_n; i++) {
+        const struct job_copied *keeper = &job->keepers[i];
+
+        if (check_copied(keeper, err) < 0 || check_id("job.keepers", keeper->job, err) < 0)
+            return -1;
+        for (size_t k = 0; k < job->victims_n; k++)
+            if (str_equal(job->victims[k].file, keeper->file))
+                return bad(err, "job.victims", "names a file that justifies the others");
+    }
+    for (size_t i = 0; i < job->victims_n; i++)
+        if (check_copied(&job->victims[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+enum {
+    NEEDS_VM = 1,
+    NEEDS_FILES = 2,
+    NEEDS_DISKS = 4,
+    NEEDS_HOST = 8,
+    NEEDS_REMAINS = 16,
+    NEEDS_VICTIMS = 32
+};
 
 static const struct {
     enum job_kind kind;
@@ -136,6 +173,7 @@ static const struct {
     {JOB_BACKUP_DISK, NEEDS_VM | NEEDS_FILES | NEEDS_DISKS},
     {JOB_BACKUP_POOL, NEEDS_FILES},
     {JOB_BACKUP_HOST, NEEDS_FILES | NEEDS_HOST},
+    {JOB_EXPIRE, NEEDS_VICTIMS},
     {JOB_CLEANUP, NEEDS_REMAINS},
 };
 
@@ -156,6 +194,10 @@ static int check_job_needs(const struct job *job, unsigned needs, struct error *
         return -1;
     if ((needs & NEEDS_HOST) != 0 && check_needed("job.host_uuid", job->host_uuid, err) < 0)
         return -1;
+    if ((needs & NEEDS_VICTIMS) != 0)
+        return check_needed("job.folder", job->folder, err) < 0 ? -1 : check_expire(job, err);
+    if (job->victims_n != 0 || job->keepers_n != 0)
+        return bad(err, "job.victims", "are of expire jobs only");
     if ((needs & NEEDS_REMAINS) != 0)
         return check_number("job.remains", job->remains_n, 1, JOB_REMAINS_MAX, err);
     return 0;
@@ -240,12 +282,19 @@ int message_check_report(const struct job_report *report, struct error *err)
         check_at("report.stream_ms", report->stream_ms, err) < 0 ||
         check_number("report.consistency", (uint64_t)report->consistency, 0, JOB_POWERED_OFF, err) <
             0 ||
-        check_number("report.files", report->files_n, 0, WIRE_FILES_MAX, err) < 0)
+        check_number("report.files", report->files_n, 0, WIRE_FILES_MAX, err) < 0 ||
+        check_number("report.gone", report->gone.n, 0, JOB_EXPIRE_MAX, err) < 0)
         return -1;
     if (!job_phase_from_number((int)report->phase, &phase))
         return bad(err, "report.phase", "is not a known phase");
     for (size_t i = 0; i < report->files_n; i++) {
         if (check_file(&report->files[i], err) < 0)
+            return -1;
+    }
+    if (report->gone.n != 0 && report->files_n != 0)
+        return bad(err, "report.gone", "and report.files are of different kinds of jobs");
+    for (size_t i = 0; i < report->gone.n; i++) {
+        if (check_component("report.gone", report->gone.items[i], WIRE_FILE_MAX, err) < 0)
             return -1;
     }
     return check_report_state(report, err);

@@ -147,6 +147,25 @@ static Onyxwire__Remains *put_remains(struct arena *arena, const struct job_rema
     return message;
 }
 
+static Onyxwire__Copied *put_copied(struct arena *arena, const struct job_copied *copied)
+{
+    NEW(arena, Copied, copied, message);
+    PUT_TEXT(arena, message, file, copied->file);
+    PUT(message, size_bytes, copied->size_bytes);
+    PUT_ID(message, job, copied->job);
+    return message;
+}
+
+static void put_expire(struct arena *arena, const struct job *job, Onyxwire__Job *message)
+{
+    message->victims = LIST(arena, Copied, job->victims_n);
+    for (size_t i = 0; i < job->victims_n; i++)
+        message->victims[message->n_victims++] = put_copied(arena, &job->victims[i]);
+    message->keepers = LIST(arena, Copied, job->keepers_n);
+    for (size_t i = 0; i < job->keepers_n; i++)
+        message->keepers[message->n_keepers++] = put_copied(arena, &job->keepers[i]);
+}
+
 static Onyxwire__Job *put_job(struct arena *arena, const struct job *job)
 {
     NEW(arena, Job, job, message);
@@ -171,6 +190,7 @@ static Onyxwire__Job *put_job(struct arena *arena, const struct job *job)
     message->remains = LIST(arena, Remains, job->remains_n);
     for (size_t i = 0; i < job->remains_n; i++)
         message->remains[message->n_remains++] = put_remains(arena, &job->remains[i]);
+    put_expire(arena, job, message);
     return message;
 }
 
@@ -244,6 +264,9 @@ static Onyxwire__Report *put_report(struct arena *arena, const struct job_report
     message->files = LIST(arena, File, report->files_n);
     for (size_t i = 0; i < report->files_n; i++)
         message->files[message->n_files++] = put_file(arena, &report->files[i]);
+    message->gone = arena_zero(arena, (report->gone.n + 1) * sizeof *message->gone);
+    for (size_t i = 0; i < report->gone.n; i++)
+        message->gone[message->n_gone++] = copy_text(arena, report->gone.items[i]);
     message->error = put_error(arena, &report->error);
     put_warnings(arena, &report->warnings, message);
     return message;

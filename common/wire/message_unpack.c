@@ -161,6 +161,14 @@ static void read_error(struct reader *reader, const Onyxwire__Error *message,
     FIELD(reader, message, text, ret_error->text);
 }
 
+static void read_copied(struct reader *reader, const Onyxwire__Copied *message,
+                        struct job_copied *ret_copied)
+{
+    ret_copied->file = TEXT(reader, message, file);
+    ret_copied->size_bytes = NUMBER(message, size_bytes);
+    ID(message, job, ret_copied->job);
+}
+
 static void read_job(struct reader *reader, const Onyxwire__Job *message, struct job *ret_job)
 {
     ID(message, id, ret_job->id);
@@ -196,6 +204,12 @@ static void read_job(struct reader *reader, const Onyxwire__Job *message, struct
         remains->folder = TEXT(reader, from, folder);
         remains->stem = TEXT(reader, from, stem);
     }
+    read_count(reader, "victims", message->n_victims, JOB_EXPIRE_MAX);
+    read_count(reader, "keepers", message->n_keepers, JOB_EXPIRE_MAX);
+    for (size_t i = 0; i < message->n_victims && !reader->is_bad; i++)
+        read_copied(reader, message->victims[i], job_add_victim(ret_job));
+    for (size_t i = 0; i < message->n_keepers && !reader->is_bad; i++)
+        read_copied(reader, message->keepers[i], job_add_keeper(ret_job));
 }
 
 static void read_file(struct reader *reader, const Onyxwire__File *message,
@@ -234,6 +248,12 @@ static void read_report(struct reader *reader, const Onyxwire__Report *message,
     read_count(reader, "warnings", message->n_warnings, WIRE_WARNINGS_MAX);
     for (size_t i = 0; i < message->n_files && !reader->is_bad; i++)
         read_file(reader, message->files[i], job_report_add_file(ret_report));
+    read_count(reader, "gone", message->n_gone, JOB_EXPIRE_MAX);
+    for (size_t i = 0; i < message->n_gone && !reader->is_bad; i++) {
+        char *text = read_text(reader, "gone", 1, &message->gone[i]);
+        if (text != NULL)
+            text_list_add_take(&ret_report->gone, text);
+    }
     for (size_t i = 0; i < message->n_warnings && !reader->is_bad; i++) {
         char *text = read_text(reader, "warnings", 1, &message->warnings[i]);
         if (text != NULL)

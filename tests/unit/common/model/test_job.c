@@ -19,6 +19,8 @@ static void copy_is_deep_when_the_original_goes(void **state)
     job_add_disk(&job)->device = mem_dup("xvda");
     job_add_disk(&job)->device = mem_dup("xvdb");
     job_add_remains(&job)->stem = mem_dup("backup_20261122-010203");
+    job_add_victim(&job)->file = mem_dup("a.xva");
+    job_add_keeper(&job)->file = mem_dup("b.xva");
     CLEAN_JOB struct job copy;
     job_copy(&copy, &job);
     job_done(&job);
@@ -26,6 +28,8 @@ static void copy_is_deep_when_the_original_goes(void **state)
     assert_string_equal(copy.vm_name, "web1");
     assert_string_equal(copy.disks[1].device, "xvdb");
     assert_string_equal(copy.remains[0].stem, "backup_20261122-010203");
+    assert_string_equal(copy.victims[0].file, "a.xva");
+    assert_string_equal(copy.keepers[0].file, "b.xva");
     assert_int_equal(copy.lease, 7);
 }
 
@@ -35,11 +39,13 @@ static void report_copy_is_deep_when_the_original_goes(void **state)
     struct job_report report = {.state = JOB_STATE_DONE, .bytes = 9};
     job_report_add_file(&report)->name = mem_dup("a.xva");
     text_list_add(&report.warnings, "w");
+    text_list_add(&report.gone, "g.xva");
     CLEAN_JOB_REPORT struct job_report copy;
     job_report_copy(&copy, &report);
     job_report_done(&report);
     assert_string_equal(copy.files[0].name, "a.xva");
     assert_string_equal(copy.warnings.items[0], "w");
+    assert_string_equal(copy.gone.items[0], "g.xva");
 }
 
 static void names_and_numbers_go_both_ways(void **state)

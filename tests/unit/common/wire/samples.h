@@ -82,6 +82,40 @@ static inline void sample_cleanup_job(struct job *job, size_t remains_n)
     }
 }
 
+static inline void sample_expire_job(struct job *job)
+{
+    str_copy(job->id, sizeof job->id, "00c0ffee00000007");
+    str_copy(job->run, sizeof job->run, "feedfacefeedface");
+    job->kind = JOB_EXPIRE;
+    job->attempt = 1;
+    job->folder = mem_dup("web1");
+    struct job_copied *victim = job_add_victim(job);
+    victim->file = mem_dup("backup_20261119-202700.xva");
+    victim->size_bytes = UINT64_C(5) << 32;
+    victim = job_add_victim(job);
+    victim->file = mem_dup("backup_20261120-202700.xva");
+    victim->size_bytes = 77;
+    str_copy(victim->job, sizeof victim->job, "00c0ffee00000008");
+    struct job_copied *keeper = job_add_keeper(job);
+    keeper->file = mem_dup("backup_20261122-202734.xva");
+    keeper->size_bytes = 78;
+    str_copy(keeper->job, sizeof keeper->job, "00c0ffee00000001");
+}
+
+static inline void sample_report_expired(struct job_report *report)
+{
+    str_copy(report->id, sizeof report->id, "00c0ffee00000007");
+    report->attempt = 1;
+    report->state = JOB_STATE_FAILED;
+    report->phase = JOB_PHASE_CLEAN;
+    report->started_at = INT64_C(1795379254000);
+    report->finished_at = INT64_C(1795379256000);
+    report->consistency = JOB_CRASH_CONSISTENT;
+    report->is_clean = true;
+    text_list_add(&report->gone, "backup_20261119-202700.xva");
+    error_set(&report->error, ERROR_IO, "remove backup_20261120-202700.xva");
+}
+
 static inline void sample_report_done(struct job_report *report)
 {
     str_copy(report->id, sizeof report->id, "00c0ffee00000001");

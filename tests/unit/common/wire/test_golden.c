@@ -88,6 +88,32 @@ static void orders_of_version_1_are_read_and_written_the_same(void **state)
     assert_int_equal(back.forget[1].attempt, 99);
 }
 
+static void expire_of_version_1_is_read_and_written_the_same(void **state)
+{
+    (void)state;
+    CLEAN_WIRE_ORDERS struct wire_orders orders = {.next_ms = 1000};
+    CLEAN_WIRE_ORDERS struct wire_orders back = {0};
+    CLEAN_WIRE_NOTE struct wire_note note = {.kind = WIRE_NOTE_REPORT};
+    CLEAN_WIRE_NOTE struct wire_note note_back = {0};
+    CLEAN_STR struct str bytes = STR_INIT;
+    CLEAN_STR struct str golden = STR_INIT;
+    sample_expire_job(wire_orders_add_job(&orders));
+    assert_int_equal(wire_orders_pack(&orders, &bytes, NULL), 0);
+    check_golden("orders-expire", bytes.data, bytes.len);
+    read_golden("orders-expire", &golden);
+    assert_int_equal(wire_orders_unpack(golden.data, golden.len, &back, NULL), 0);
+    assert_string_equal(back.assign[0].victims[1].job, "00c0ffee00000008");
+    assert_string_equal(back.assign[0].keepers[0].file, "backup_20261122-202734.xva");
+    sample_report_expired(&note.report);
+    str_clear(&bytes);
+    assert_int_equal(wire_note_pack(&note, &bytes, NULL), 0);
+    check_golden("note-expired", bytes.data, bytes.len);
+    str_clear(&golden);
+    read_golden("note-expired", &golden);
+    assert_int_equal(wire_note_unpack(golden.data, golden.len, &note_back, NULL), 0);
+    assert_string_equal(note_back.report.gone.items[0], "backup_20261119-202700.xva");
+}
+
 static void notes_of_version_1_are_read_and_written_the_same(void **state)
 {
     (void)state;
@@ -152,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sync_of_version_1_is_read_and_written_the_same),
         cmocka_unit_test(orders_of_version_1_are_read_and_written_the_same),
+        cmocka_unit_test(expire_of_version_1_is_read_and_written_the_same),
         cmocka_unit_test(notes_of_version_1_are_read_and_written_the_same),
         cmocka_unit_test(frames_of_version_1_open_and_are_made_the_same),
     };

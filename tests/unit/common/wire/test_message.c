@@ -49,6 +49,17 @@ static void assert_job_equal(const struct job *a, const struct job *b)
     }
 }
 
+static void assert_copied_equal(const struct job_copied *a, size_t a_n, const struct job_copied *b,
+                                size_t b_n)
+{
+    assert_int_equal(a_n, b_n);
+    for (size_t i = 0; i < a_n; i++) {
+        assert_string_equal(a[i].file, b[i].file);
+        assert_int_equal(a[i].size_bytes, b[i].size_bytes);
+        assert_string_equal(a[i].job, b[i].job);
+    }
+}
+
 static void assert_error_equal(const struct error *a, const struct error *b)
 {
     assert_int_equal(a->code, b->code);
@@ -78,6 +89,9 @@ static void assert_report_equal(const struct job_report *a, const struct job_rep
         assert_string_equal(a->files[i].sha256, b->files[i].sha256);
         assert_string_equal(a->files[i].proof, b->files[i].proof);
     }
+    assert_int_equal(a->gone.n, b->gone.n);
+    for (size_t i = 0; i < a->gone.n; i++)
+        assert_string_equal(a->gone.items[i], b->gone.items[i]);
     assert_int_equal(a->warnings.n, b->warnings.n);
     for (size_t i = 0; i < a->warnings.n; i++)
         assert_string_equal(a->warnings.items[i], b->warnings.items[i]);
@@ -229,6 +243,29 @@ static void notes_come_back_as_they_went(void **state)
     }
 }
 
+static void expire_job_and_its_report_come_back_as_they_went(void **state)
+{
+    (void)state;
+    CLEAN_WIRE_ORDERS struct wire_orders orders = {.next_ms = 1000};
+    CLEAN_WIRE_ORDERS struct wire_orders back = {0};
+    CLEAN_WIRE_NOTE struct wire_note note = {.kind = WIRE_NOTE_REPORT};
+    CLEAN_WIRE_NOTE struct wire_note note_back = {0};
+    CLEAN_STR struct str bytes = STR_INIT;
+    struct error err = ERROR_INIT;
+    sample_expire_job(wire_orders_add_job(&orders));
+    assert_int_equal(wire_orders_pack(&orders, &bytes, &err), 0);
+    assert_int_equal(wire_orders_unpack(bytes.data, bytes.len, &back, &err), 0);
+    const struct job *a = &orders.assign[0], *b = &back.assign[0];
+    assert_job_equal(a, b);
+    assert_copied_equal(a->victims, a->victims_n, b->victims, b->victims_n);
+    assert_copied_equal(a->keepers, a->keepers_n, b->keepers, b->keepers_n);
+    sample_report_expired(&note.report);
+    str_clear(&bytes);
+    assert_int_equal(wire_note_pack(&note, &bytes, &err), 0);
+    assert_int_equal(wire_note_unpack(bytes.data, bytes.len, &note_back, &err), 0);
+    assert_report_equal(&note.report, &note_back.report);
+}
+
 /* ---- rules ---- */
 
 /* The change that a rule must see, and the field its error names. */
@@ -310,6 +347,42 @@ static const struct job_rule job_rules[] = {
     {"job.remains", job_cleanup_of_nothing},
 };
 
+SPOIL(expire_no_folder, mem_set(&job->folder, NULL))
+SPOIL(expire_no_keeper, free(job->keepers[0].file); job->keepers_n = 0)
+SPOIL(expire_found_keeper, job->keepers[0].job[0] = '\0')
+SPOIL(expire_no_victim, free(job->victims[1].file); free(job->victims[0].file); job->victims_n = 0)
+SPOIL(expire_up_victim, mem_set(&job->victims[1].file, "../web2/backup.xva"))
+SPOIL(expire_hidden_victim, mem_set(&job->victims[1].file, ".meta"))
+SPOIL(expire_no_name, mem_set(&job->victims[1].file, NULL))
+SPOIL(expire_odd_job, job->victims[1].job[0] = 'X')
+SPOIL(expire_huge, job->victims[1].size_bytes = UINT64_MAX)
+SPOIL(expire_keeper, mem_set(&job->victims[1].file, job->keepers[0].file))
+SPOIL(expire_of_other_kind, job->kind = JOB_CLEANUP)
+
+static const struct job_rule expire_rules[] = {
+    {"job.folder", expire_no_folder},       {"job.keepers", expire_no_keeper},
+    {"job.keepers", expire_found_keeper},   {"job.victims", expire_no_victim},
+    {"copied.file", expire_up_victim},      {"copied.file", expire_hidden_victim},
+    {"copied.file", expire_no_name},        {"copied.job", expire_odd_job},
+    {"copied.size_bytes", expire_huge},     {"job.victims", expire_keeper},
+    {"job.victims", expire_of_other_kind},
+};
+
+static void a_bad_expire_job_is_refused_by_the_name_of_its_field(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof expire_rules / sizeof expire_rules[0]; i++) {
+        CLEAN_JOB struct job job = {.id = ""};
+        struct error err = ERROR_INIT;
+        sample_expire_job(&job);
+        assert_int_equal(wire_job_check(&job, &err), 0);
+        expire_rules[i].spoil(&job);
+        assert_int_equal(wire_job_check(&job, &err), -1);
+        assert_int_equal(err.code, ERROR_PROTOCOL);
+        assert_text_has(err.text, expire_rules[i].field);
+    }
+}
+
 static void a_bad_job_is_refused_by_the_name_of_its_field(void **state)
 {
     (void)state;
@@ -352,6 +425,7 @@ SPOIL_REPORT(report_up_file_name, mem_set(&report->files[0].name, "../a"))
 SPOIL_REPORT(report_no_sum, mem_set(&report->files[0].sha256, NULL))
 SPOIL_REPORT(report_short_sum, mem_set(&report->files[0].sha256, "ab"))
 SPOIL_REPORT(report_no_proof, mem_set(&report->files[0].proof, NULL))
+SPOIL_REPORT(report_both_ways, text_list_add(&report->gone, "backup_1.xva"))
 
 static const struct report_rule report_rules[] = {
     {"report.id", report_no_id},
@@ -370,6 +444,7 @@ static const struct report_rule report_rules[] = {
     {"file.sha256", report_no_sum},
     {"file.sha256", report_short_sum},
     {"file.proof", report_no_proof},
+    {"report.gone", report_both_ways},
 };
 
 static void a_bad_report_is_refused_by_the_name_of_its_field(void **state)
@@ -689,6 +764,8 @@ int main(void)
         cmocka_unit_test(empty_sync_passes_when_nothing_runs),
         cmocka_unit_test(orders_come_back_as_they_went),
         cmocka_unit_test(notes_come_back_as_they_went),
+        cmocka_unit_test(expire_job_and_its_report_come_back_as_they_went),
+        cmocka_unit_test(a_bad_expire_job_is_refused_by_the_name_of_its_field),
         cmocka_unit_test(a_bad_job_is_refused_by_the_name_of_its_field),
         cmocka_unit_test(a_bad_report_is_refused_by_the_name_of_its_field),
         cmocka_unit_test(odd_sync_orders_and_task_are_refused),
