@@ -11,7 +11,9 @@
 #define EVERY ((1u << COMMAND_N) - 1u)
 #define RUNS (BIT(RUN) | BIT(PREVIEW))
 #define READS (BIT(STATUS) | BIT(LIST) | BIT(SHOW) | BIT(REPORT) | BIT(AGENTS))
-#define TALKS (RUNS | BIT(INIT_STORE))
+/* Where pool, store, catalog and key are: taken by every command, also by those that need only
+ * some of it, so that one line of options fits them all. */
+#define PLACES EVERY
 
 #define SECOND_MS 1000
 #define MINUTE_MS (60 * SECOND_MS)
@@ -47,7 +49,7 @@ const struct option settings_table[OPT_N] = {
                                 "is read as /."},
     [OPT_BACKUP_DIR] = {.name = "backup-dir", .letter = "d", XENSERVER, .key = "backup_dir",
                         .kind = OPTION_PATH, .argument = "PATH",
-                        .fallback = SETTINGS_INSTALL_DIR "/exports", .commands = TALKS,
+                        .fallback = SETTINGS_INSTALL_DIR "/exports", .commands = PLACES,
                         .help = "Folder that the backups go to, on a share that every host "
                                 "has mounted."},
     [OPT_SPACE_THRESHOLD] = {XENSERVER, .key = "space_threshold", .kind = OPTION_INT, .min = 1,
@@ -137,37 +139,37 @@ const struct option settings_table[OPT_N] = {
                        .choices = "critical|error|warning|info|debug", .fallback = "info",
                        .commands = EVERY, .help = "How much is told."},
     [OPT_XAPI] = {.name = "xapi", ONYXPOOL, .key = "xapi", .kind = OPTION_TEXT,
-                  .argument = "TARGET", .commands = TALKS,
+                  .argument = "TARGET", .commands = PLACES,
                   .help = "Where the pool is spoken to: path of XAPI's socket, or https://HOST of "
                           "the pool's master. Without it this host's own socket."},
     [OPT_XAPI_USER] = {.name = "xapi-user", ONYXPOOL, .key = "xapi_user", .kind = OPTION_TEXT,
-                       .argument = "NAME", .commands = TALKS,
+                       .argument = "NAME", .commands = PLACES,
                        .help = "User at the pool; only with an URL."},
     [OPT_XAPI_PASSWORD_FILE] = {.name = "xapi-password-file", ONYXPOOL,
                                 .key = "xapi_password_file", .kind = OPTION_PATH,
-                                .argument = "FILE", .commands = TALKS,
+                                .argument = "FILE", .commands = PLACES,
                                 .help = "File whose first line is that user's password."},
     [OPT_XAPI_CERT] = {.name = "xapi-cert", ONYXPOOL, .key = "xapi_cert", .kind = OPTION_PATH,
-                       .argument = "FILE", .commands = TALKS,
+                       .argument = "FILE", .commands = PLACES,
                        .help = "Certificate (PEM) that the pool must show; only with https."},
     [OPT_XAPI_TLS_PORT] = {.name = "xapi-tls-port", ONYXPOOL, .key = "xapi_tls_port",
                            .kind = OPTION_INT, .argument = "PORT", .min = 1, .max = 65535,
-                           .fallback = "443", .commands = TALKS,
+                           .fallback = "443", .commands = PLACES,
                            .help = "Port of https on the pool's hosts; XAPI's redirects name "
                                    "none."},
     [OPT_XAPI_INSECURE] = {.name = "xapi-allow-http", ONYXPOOL, .key = "xapi_allow_http", SWITCH,
-                           .commands = TALKS,
+                           .commands = PLACES,
                            .help = "Allow http:// to another machine: the password crosses the "
                                    "network in clear."},
     [OPT_CATALOG] = {.name = "catalog", ONYXPOOL, .key = "catalog", .kind = OPTION_PATH,
-                     .argument = "FILE", .commands = RUNS | READS,
+                     .argument = "FILE", .commands = PLACES,
                      .help = "The catalog, on a local disk. Without it /var/lib/onyxpool/"
                              "catalog.db for root, else ~/.local/state/onyxpool/catalog.db."},
     [OPT_KEY] = {.name = "key", ONYXPOOL, .key = "key", .kind = OPTION_PATH, .argument = "FILE",
-                 .fallback = "/etc/onyxpool/pool.key", .commands = BIT(RUN) | BIT(KEYGEN),
+                 .fallback = "/etc/onyxpool/pool.key", .commands = PLACES,
                  .help = "The pool key (made by onyxpool keygen)."},
     [OPT_LISTEN] = {.name = "listen", ONYXPOOL, .key = "listen", .kind = OPTION_TEXT,
-                    .argument = "ADDRESS", .commands = BIT(RUN),
+                    .argument = "ADDRESS", .commands = PLACES,
                     .help = "ADDRESS:PORT where agents find the coordinator. Without it this "
                             "host's management address, port 7451."},
     [OPT_ZONE] = {.name = "zone", ONYXPOOL, .key = "zone", .kind = OPTION_TEXT,
