@@ -83,6 +83,8 @@ int event_next(struct xapi *xapi, struct event_stream *events, int64_t timeout_m
         err = &own;
     if (timeout_ms > EVENT_WAIT_MAX_MS)
         timeout_ms = EVENT_WAIT_MAX_MS;
+    if (timeout_ms < 0)
+        timeout_ms = 0;
     if (event_ask(xapi, events, timeout_ms, &answer, err)) {
         if (!events->token[0] || !token_is_lost(err))
             return -1;

@@ -32,6 +32,12 @@ void reply_json_free(json_t **json)
     errno = kept;
 }
 
+/* NUL is of no set. */
+static bool byte_is_of(char byte, const char *set)
+{
+    return byte && strchr(set, byte);
+}
+
 /* --- repair -------------------------------------------------------------------------------- */
 
 struct filter {
@@ -160,7 +166,7 @@ static void filter_word(struct filter *filter)
     const char *from = filter->p;
     const char *to = from;
 
-    while (to < filter->end && !memchr(" \t\r\n,:]}\"[{", *to, 11))
+    while (to < filter->end && !byte_is_of(*to, " \t\r\n,:]}\"[{"))
         to++;
     size_t n = (size_t)(to - from);
 
@@ -339,7 +345,7 @@ struct cursor {
 
 static char cursor_next(struct cursor *cursor)
 {
-    while (cursor->p < cursor->end && memchr(" \t\r\n", *cursor->p, 4))
+    while (cursor->p < cursor->end && byte_is_of(*cursor->p, " \t\r\n"))
         cursor->p++;
     return cursor->p < cursor->end ? *cursor->p : '\0';
 }
