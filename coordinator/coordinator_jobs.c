@@ -194,7 +194,7 @@ static void add_skipped(struct run *run, const struct plan_skipped *skipped, con
 {
     struct catalog_job *job = jobs_add(jobs);
 
-    job->job.kind = JOB_BACKUP_VM;
+    job->job.kind = skipped->kind;
     job->job.vm_uuid = mem_dup(skipped->vm_uuid);
     job->job.vm_name = mem_dup(skipped->name);
     job->job.compress = JOB_COMPRESS_NONE;

@@ -28,7 +28,7 @@ static const char *name_of(const struct job *job)
     case JOB_BACKUP_POOL:
         return "pool database";
     case JOB_BACKUP_HOST:
-        return job->folder != NULL ? job->folder : "host";
+        return job->folder != NULL ? job->folder : job->vm_name != NULL ? job->vm_name : "host";
     case JOB_CLEANUP:
         return job->vm_name != NULL ? job->vm_name : "leftovers";
     case JOB_BACKUP_VM:

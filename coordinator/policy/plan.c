@@ -95,7 +95,7 @@ char *plan_stem_prefix(const struct job *job)
 }
 
 static void __attribute__((format(printf, 5, 6)))
-skip(struct planner *p, const char *vm_uuid, const char *name, bool is_failure,
+skip(struct planner *p, enum job_kind kind, const char *vm_uuid, const char *name,
      const char *format, ...)
 {
     char reason[REASON_MAX];
@@ -107,7 +107,7 @@ skip(struct planner *p, const char *vm_uuid, const char *name, bool is_failure,
     plan->skipped = mem_grow(plan->skipped, &plan->skipped_cap, plan->skipped_n + 1,
                              sizeof *plan->skipped);
     plan->skipped[plan->skipped_n++] =
-        (struct plan_skipped){mem_dup(vm_uuid), mem_dup(name), mem_dup(reason), is_failure};
+        (struct plan_skipped){kind, mem_dup(vm_uuid), mem_dup(name), mem_dup(reason), true};
 }
 
 /* ---- folders ---- */
@@ -161,13 +161,13 @@ static char *choose_folder(struct planner *p, const struct vm *vm, struct text_l
     char *folder = name_on_share_encode(vm->name, vm->uuid);
     if (is_taken(p, folder, vm->uuid)) {
         char *twin = name_on_share_encode_twin(vm->name, vm->uuid);
-        text_list_add_format(warnings, "the folder %s belongs to another VM; this one goes to %s",
-                             folder, twin);
+        text_list_add_format(warnings, "%s: the folder %s belongs to another VM; this one goes to %s",
+                             vm->name, folder, twin);
         mem_free_char(&folder);
         folder = twin;
     } else if (!name_on_share_is_plain(vm->name)) {
-        text_list_add_format(warnings, "its name can't be a folder's name; the folder is %s",
-                             folder);
+        text_list_add_format(warnings, "%s: the name can't be a folder's name; the folder is %s",
+                             vm->name, folder);
     }
     own_folder(p, folder, vm->uuid);
     return folder;
@@ -327,15 +327,15 @@ static bool may_plan(struct planner *p, enum job_kind kind, const char *vm_uuid,
 {
     if (p->settings->kinds & (1u << kind))
         return true;
-    skip(p, vm_uuid, name, true, "no agent of this release carries out %s", job_kind_name(kind));
+    skip(p, kind, vm_uuid, name, "no agent of this release carries out %s", job_kind_name(kind));
     return false;
 }
 
-static bool check_vm(struct planner *p, const struct vm *vm)
+static bool check_vm(struct planner *p, enum job_kind kind, const struct vm *vm)
 {
     const char *blocked = text_map_get(&vm->blocked_operations, "snapshot");
     if (blocked)
-        skip(p, vm->uuid, vm->name, true, "the operation snapshot is blocked on this VM (%s)",
+        skip(p, kind, vm->uuid, vm->name, "the operation snapshot is blocked on this VM (%s)",
              *blocked ? blocked : "without a reason");
     return !blocked;
 }
@@ -343,7 +343,7 @@ static bool check_vm(struct planner *p, const struct vm *vm)
 static void plan_vm(struct planner *p, const struct selected *selected)
 {
     const struct vm *vm = &p->pool->vms[selected->vm];
-    if (!may_plan(p, JOB_BACKUP_VM, vm->uuid, vm->name) || !check_vm(p, vm))
+    if (!may_plan(p, JOB_BACKUP_VM, vm->uuid, vm->name) || !check_vm(p, JOB_BACKUP_VM, vm))
         return;
     struct plan_job *job = plan_add_job(p->plan);
     job->job.kind = JOB_BACKUP_VM;
@@ -363,15 +363,17 @@ static void plan_vm(struct planner *p, const struct selected *selected)
     if (*reason || !find_hosts(p, job, reason)) {
         plan_job_done(job);
         p->plan->jobs_n--;
-        skip(p, vm->uuid, vm->name, true, "%s", reason);
+        skip(p, JOB_BACKUP_VM, vm->uuid, vm->name, "%s", reason);
         return;
     }
     add_vm_facts(p, job, vm, selected);
     job->job.estimate_bytes = estimate_vm(p, vm);
     if (job->job.disks_n == 0)
-        text_list_add(&job->warnings, "it has no disk: its metadata alone is exported");
+        text_list_add_format(&job->warnings, "%s: has no disk; its metadata alone is exported",
+                             vm->name);
     if (vm->has_vusbs)
-        text_list_add(&job->warnings, "its USB devices are not part of the backup");
+        text_list_add_format(&job->warnings, "%s: its USB devices are not part of the backup",
+                             vm->name);
 }
 
 static const struct vbd *find_device(const struct planner *p, const struct vm *vm,
@@ -392,7 +394,7 @@ static void plan_disk(struct planner *p, const struct selected *selected, const 
     const struct vbd *vbd = find_device(p, vm, device);
     const char *obstacle = vbd ? disk_obstacle(p->pool, vbd) : "is not there";
     if (obstacle) {
-        skip(p, vm->uuid, vm->name, true, "disk %s %s", device, obstacle);
+        skip(p, JOB_BACKUP_DISK, vm->uuid, vm->name, "disk %s %s", device, obstacle);
         return;
     }
     struct plan_job *job = plan_add_job(p->plan);
@@ -403,7 +405,7 @@ static void plan_disk(struct planner *p, const struct selected *selected, const 
     if (!find_hosts(p, job, reason)) {
         plan_job_done(job);
         p->plan->jobs_n--;
-        skip(p, vm->uuid, vm->name, true, "disk %s: %s", device, reason);
+        skip(p, JOB_BACKUP_DISK, vm->uuid, vm->name, "disk %s: %s", device, reason);
         return;
     }
     add_vm_facts(p, job, vm, selected);
@@ -417,7 +419,7 @@ static void plan_disk(struct planner *p, const struct selected *selected, const 
 static void plan_vdi_exports(struct planner *p, const struct selected *selected)
 {
     const struct vm *vm = &p->pool->vms[selected->vm];
-    if (!may_plan(p, JOB_BACKUP_DISK, vm->uuid, vm->name) || !check_vm(p, vm))
+    if (!may_plan(p, JOB_BACKUP_DISK, vm->uuid, vm->name) || !check_vm(p, JOB_BACKUP_DISK, vm))
         return;
     for (size_t i = 0; i < selected->disks.n; i++)
         plan_disk(p, selected, selected->disks.items[i]);
@@ -428,7 +430,7 @@ static void plan_host(struct planner *p, const struct host *host)
     if (!may_plan(p, JOB_BACKUP_HOST, NULL, host->name))
         return;
     if (!host->live) {
-        skip(p, NULL, host->name, true, "the host is down");
+        skip(p, JOB_BACKUP_HOST, NULL, host->name, "the host is down");
         return;
     }
     struct plan_job *job = plan_add_job(p->plan);
@@ -446,7 +448,7 @@ static void plan_pool_database(struct planner *p)
     if (!may_plan(p, JOB_BACKUP_POOL, NULL, "pool database"))
         return;
     if (p->pool->master == POOL_NONE) {
-        skip(p, NULL, "pool database", true, "the pool names no master");
+        skip(p, JOB_BACKUP_POOL, NULL, "pool database", "the pool names no master");
         return;
     }
     struct plan_job *job = plan_add_job(p->plan);

@@ -56,6 +56,7 @@ struct plan_job {
 
 /* Something chosen that there is no job for. is_failure: the run can't be a whole success. */
 struct plan_skipped {
+    enum job_kind kind;
     char *vm_uuid; /* NULL for what is no VM */
     char *name;
     char *reason;
