@@ -28,6 +28,7 @@ static void item_done(struct attempts_item *item)
     child_done(&item->child);
     job_done(&item->job);
     job_report_done(&item->report);
+    job_report_done(&item->before_result);
 }
 
 void attempts_done(struct attempts *attempts)
@@ -199,9 +200,13 @@ static void take_report(struct attempts_item *item, const struct job_report *rep
     if (item->has_result || strcmp(report->id, item->job.id) != 0 ||
         report->attempt != item->job.attempt)
         return;
+    item->has_result = job_state_is_end(report->state);
+    if (item->has_result) {
+        item->before_result = item->report;
+        memset(&item->report, 0, sizeof item->report);
+    }
     job_report_done(&item->report);
     job_report_copy(&item->report, report);
-    item->has_result = job_state_is_end(report->state);
 }
 
 static void hear(struct attempts *attempts, struct attempts_item *item)
@@ -260,14 +265,10 @@ void attempts_fill(const struct attempts *attempts, struct wire_sync *sync)
     for (size_t i = 0; i < attempts->n; i++) {
         const struct attempts_item *item = &attempts->items[i];
         struct job_report *report = wire_sync_add_report(sync);
-        job_report_copy(report, &item->report);
-        /* A result counts when its process is gone: until then it holds its slot. A hanging one is
-         * told as what it is. */
-        if (item->is_running && item->has_result && !item->report.is_hung) {
-            report->state = JOB_STATE_RUNNING;
-            report->phase = JOB_PHASE_CLEAN;
-            report->finished_at = 0;
-            error_clear(&report->error);
-        }
+        /* A result counts when its process is gone: until then it holds its slot. */
+        const struct job_report *told =
+            item->is_running && item->has_result ? &item->before_result : &item->report;
+        job_report_copy(report, told);
+        report->is_hung = item->report.is_hung;
     }
 }

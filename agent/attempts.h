@@ -25,7 +25,8 @@ struct error;
 
 struct attempts_item {
     struct job job;
-    struct job_report report; /* the last one */
+    struct job_report report;        /* the last one */
+    struct job_report before_result; /* the last one while it was running, once has_result */
     struct child child;
     bool is_running; /* the child has not ended */
     bool has_result; /* its last report has come */

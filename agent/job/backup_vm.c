@@ -266,12 +266,17 @@ static int publish(struct attempt *attempt, struct error *err)
         settle_own(attempt, err) != 0)
         return error_add(err, "publish %s", publish_file(attempt->publish));
     attempt->is_published = true;
+    return 0;
+}
+
+/* Only the last report names what was published. */
+static void report_file(const struct attempt *attempt)
+{
     struct job_file *file = job_report_add_file(attempt->report);
     file->name = mem_dup(publish_file(attempt->publish));
     file->size_bytes = publish_bytes(attempt->publish);
     file->sha256 = mem_dup(attempt->streamed.sha256);
     file->proof = mem_dup(XVA_PROOF);
-    return 0;
 }
 
 /* --- the way out ----------------------------------------------------------------------------- */
@@ -354,5 +359,7 @@ int backup_vm_run(const struct job_context *context, struct job_report *report, 
     tell(&attempt, JOB_PHASE_CLEAN);
     bool is_pool_clean = clean_pool(&attempt);
     report->is_clean = clean_store(&attempt) && is_pool_clean;
+    if (result == 0)
+        report_file(&attempt);
     return result;
 }

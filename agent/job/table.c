@@ -8,11 +8,13 @@
 
 #include "agent/job/backup_vm.h"
 #include "agent/job/cleanup.h"
+#include "agent/job/expire.h"
 
 #include "common/base/poison.h"
 
 static const struct job_table_row table[] = {
     {JOB_BACKUP_VM, backup_vm_run},
+    {JOB_EXPIRE, expire_run},
     {JOB_CLEANUP, cleanup_run},
 };
 
