@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * common/store/find: backups by job, folders by VM.
+ */
+#include "tests/unit/common/store/share.h"
+
+#include "common/base/text_list.h"
+#include "common/format/meta.h"
+#include "common/store/find.h"
+
+#define UUID "11111111-2222-4333-8444-555555555555"
+#define JOB "0123456789abcdef"
+
+static void put_meta(const struct share *share, const char *path, const char *job)
+{
+    CLEAN_META struct meta meta = {.is_ours = true, .has_vm = true};
+    CLEAN_STR struct str text = STR_INIT;
+    meta.compress = JOB_COMPRESS_NONE;
+    meta.vm_uuid = mem_dup(UUID);
+    meta.vm_name = mem_dup("web1");
+    meta.backup.file = mem_dup("backup_1.xva");
+    meta.backup.kind = JOB_BACKUP_VM;
+    meta.backup.vm_uuid = mem_dup(UUID);
+    meta.backup.sha256 =
+        mem_dup("caaa1ec72aad941131c793afeb7ec92a569dfd2759a58ce5d61fbf82f2d436d2");
+    meta.backup.proof = mem_dup("blocks");
+    meta.backup.consistency = JOB_CRASH_CONSISTENT;
+    meta.backup.attempt = 1;
+    (void)str_copy(meta.backup.job, sizeof meta.backup.job, job);
+    (void)str_copy(meta.backup.run, sizeof meta.backup.run, job);
+    meta_format(&meta, &text);
+    share_put(share, path, str_text(&text));
+}
+
+static void find_when_job_has_published_then_found(void **state)
+{
+    (void)state;
+    struct share share;
+    struct error err = ERROR_INIT;
+    CLEAN_META struct meta meta = {0};
+    CLEAN_CHAR char *file = NULL;
+    share_init(&share);
+    share_make_folder(&share, "web1");
+    put_meta(&share, "web1/backup_1.meta", JOB);
+    put_meta(&share, "web1/backup_2.meta", "fedcba9876543210");
+    put_meta(&share, "web1/backup_3.meta.partial", "aaaaaaaaaaaaaaaa");
+    share_put(&share, "web1/backup_4.meta", "******* VM *******\norig_uuid=x\n");
+    share_put(&share, "web1/backup_5.meta", "\x01 no meta at all");
+    CLEAN_STORE struct store *store = share_store(&share);
+    assert_int_equal(find_by_job(store, "web1", JOB, &meta, &file, &err), 1);
+    assert_string_equal(file, "backup_1.meta");
+    assert_string_equal(meta.backup.job, JOB);
+    struct meta other = {0};
+    assert_int_equal(find_by_job(store, "web1", "aaaaaaaaaaaaaaaa", &other, NULL, &err), 0);
+    assert_int_equal(find_by_job(store, "web2", JOB, &other, NULL, &err), 0);
+    assert_int_equal(find_by_job(store, "../web1", JOB, &other, NULL, &err), -1);
+    share_done(&share);
+}
+
+static int note_folder(void *context, const char *folder, const char *vm_uuid, struct error *err)
+{
+    (void)err;
+    text_list_add_format(context, "%s=%s", folder, vm_uuid != NULL ? vm_uuid : "");
+    return 0;
+}
+
+static void folders_when_listed_then_ours_and_the_older_tools(void **state)
+{
+    (void)state;
+    struct share share;
+    struct error err = ERROR_INIT;
+    CLEAN_TEXT_LIST struct text_list seen = TEXT_LIST_INIT;
+    share_init(&share);
+    share_make_folder(&share, ".onyxpool");
+    share_make_folder(&share, "empty");
+    share_make_folder(&share, "old");
+    share_make_folder(&share, "web1");
+    share_put(&share, "a file", "x");
+    CLEAN_CHAR char *link = str_format("%s/link", share.root);
+    assert_int_equal(symlink("web1", link), 0);
+    put_meta(&share, "web1/backup_1.meta", JOB);
+    share_put(&share, "old/backup_1.meta", "******* VM *******\nname_label=o\norig_uuid=" UUID "\n");
+    CLEAN_STORE struct store *store = share_store(&share);
+    assert_int_equal(find_folders(store, note_folder, &seen, &err), 0);
+    assert_int_equal(seen.n, 3);
+    assert_string_equal(seen.items[0], "empty=");
+    assert_string_equal(seen.items[1], "old=" UUID);
+    assert_string_equal(seen.items[2], "web1=" UUID);
+    share_done(&share);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(find_when_job_has_published_then_found),
+        cmocka_unit_test(folders_when_listed_then_ours_and_the_older_tools),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * common/store/publish and settle: whatever call fails, and wherever the writer dies, a folder ends
+ * with a whole pair of files or with none.
+ */
+#include "tests/unit/common/store/share.h"
+
+#include "common/format/meta.h"
+#include "common/store/publish.h"
+#include "common/store/settle.h"
+
+#define JOB "0123456789abcdef"
+#define STEM "backup_20261122-202734"
+#define FILE_NAME STEM ".xva"
+#define DATA "the bytes of a disk"
+#define PARTIAL_NAME FILE_NAME "." JOB "-2.partial"
+
+static const struct publish_place place = {
+    .folder = "web1", .stem = STEM, .suffix = ".xva", .job = JOB, .attempt = 2};
+
+static void make_meta(struct str *text, const char *job, uint32_t attempt, uint64_t size)
+{
+    CLEAN_META struct meta meta = {.is_ours = true, .compress = JOB_COMPRESS_NONE};
+    meta.backup.file = mem_dup(FILE_NAME);
+    meta.backup.kind = JOB_BACKUP_VM;
+    meta.backup.vm_uuid = mem_dup("11111111-2222-4333-8444-555555555555");
+    meta.backup.size_bytes = size;
+    meta.backup.sha256 =
+        mem_dup("caaa1ec72aad941131c793afeb7ec92a569dfd2759a58ce5d61fbf82f2d436d2");
+    meta.backup.proof = mem_dup("blocks");
+    meta.backup.consistency = JOB_CRASH_CONSISTENT;
+    (void)str_copy(meta.backup.job, sizeof meta.backup.job, job);
+    (void)str_copy(meta.backup.run, sizeof meta.backup.run, job);
+    meta.backup.attempt = attempt;
+    meta.backup.started_at = meta.backup.finished_at = meta.backup.snapshot_at = 1700000000000;
+    meta.tool = mem_dup("onyxpool test");
+    meta_format(&meta, text);
+}
+
+/* One whole attempt; gives its result. abandons: does what a living writer does after a failure. */
+static int run_attempt(struct share *share, bool abandons, struct error *err)
+{
+    CLEAN_STORE struct store *store = share_store(share);
+    CLEAN_PUBLISH struct publish *publish = NULL;
+    CLEAN_STR struct str meta = STR_INIT;
+    make_meta(&meta, JOB, 2, strlen(DATA));
+    int result = publish_begin(store, &place, &publish, err);
+    if (result == 0)
+        result = publish_write(publish, DATA, strlen(DATA), err);
+    if (result == 0)
+        result = publish_end_data(publish, err);
+    if (result == 0)
+        result = publish_commit(publish, str_text(&meta), meta.len, err);
+    if (result != 0 && abandons && publish != NULL)
+        (void)publish_abandon(publish, NULL);
+    return result;
+}
+
+static enum settle_outcome settle(struct share *share)
+{
+    CLEAN_STORE struct store *store = share_store(share);
+    enum settle_outcome outcome = SETTLE_FOREIGN_DATA;
+    struct error err = ERROR_INIT;
+    if (settle_attempt(store, "web1", STEM, JOB, 2, &outcome, &err) != 0)
+        fail_msg("%s", err.text);
+    return outcome;
+}
+
+/* A whole pair or nothing, no partial in either case. Gives which. */
+static bool assert_whole_or_nothing(struct share *share)
+{
+    bool data = share_has(share, "web1/" FILE_NAME), meta = share_has(share, "web1/" STEM ".meta");
+    assert_int_equal(data, meta);
+    assert_false(share_has(share, "web1/" PARTIAL_NAME));
+    assert_false(share_has(share, "web1/" STEM ".meta.partial"));
+    return data;
+}
+
+static int count_steps(void)
+{
+    struct share share;
+    struct error err = ERROR_INIT;
+    share_init(&share);
+    assert_int_equal(run_attempt(&share, false, &err), 0);
+    assert_true(assert_whole_or_nothing(&share));
+    int steps = share.step;
+    share_done(&share);
+    return steps;
+}
+
+static void publish_when_killed_at_any_step_then_settle_ends_it(void **state)
+{
+    (void)state;
+    int steps = count_steps(), forward = 0, back = 0;
+    assert_true(steps >= 11);
+    for (int step = 1; step <= steps; step++) {
+        struct share share;
+        struct error err = ERROR_INIT;
+        share_init(&share);
+        share.fail_at = step;
+        share.dies = true;
+        assert_int_equal(run_attempt(&share, false, &err), -1);
+        share.fail_at = 0;
+        enum settle_outcome outcome = settle(&share);
+        bool is_there = assert_whole_or_nothing(&share);
+        assert_int_equal(is_there,
+                         outcome == SETTLE_ROLLED_FORWARD || outcome == SETTLE_WAS_DONE);
+        forward += outcome == SETTLE_ROLLED_FORWARD;
+        back += outcome == SETTLE_ROLLED_BACK;
+        assert_int_equal(settle(&share), is_there ? SETTLE_WAS_DONE : SETTLE_NOTHING);
+        share_done(&share);
+    }
+    assert_true(forward >= 2); /* before the rename of the data, before that of .meta */
+    assert_true(back >= 3);
+}
+
+static void settle_when_killed_itself_then_the_next_one_ends_it(void **state)
+{
+    (void)state;
+    int steps = count_steps();
+    for (int step = 1; step <= steps; step++)
+        for (int second = 1; second <= 6; second++) {
+            struct share share;
+            struct error err = ERROR_INIT;
+            enum settle_outcome outcome;
+            share_init(&share);
+            share.fail_at = step;
+            share.dies = true;
+            assert_int_equal(run_attempt(&share, false, &err), -1);
+            share.step = 0;
+            share.fail_at = second;
+            struct store *store = share_store(&share);
+            (void)settle_attempt(store, "web1", STEM, JOB, 2, &outcome, &err);
+            store_close(store);
+            share.fail_at = 0;
+            (void)settle(&share);
+            (void)assert_whole_or_nothing(&share);
+            share_done(&share);
+        }
+}
+
+static void publish_when_one_call_fails_then_nothing_is_half_done(void **state)
+{
+    (void)state;
+    static const int whys[] = {ENOSPC, EIO, EDQUOT};
+    int steps = count_steps();
+    for (size_t i = 0; i < sizeof whys / sizeof *whys; i++)
+        for (int step = 1; step <= steps; step++) {
+            struct share share;
+            struct error err = ERROR_INIT;
+            share_init(&share);
+            share.fail_at = step;
+            share.why = whys[i];
+            assert_int_equal(run_attempt(&share, true, &err), -1);
+            assert_int_equal(err.code, whys[i] == EIO ? ERROR_IO : ERROR_NO_SPACE);
+            (void)settle(&share);
+            (void)assert_whole_or_nothing(&share);
+            share_done(&share);
+        }
+}
+
+static void publish_when_names_are_taken_then_refused(void **state)
+{
+    (void)state;
+    static const char *const taken[] = {"web1/" FILE_NAME, "web1/" STEM ".meta",
+                                        "web1/" STEM ".meta.partial", "web1/" PARTIAL_NAME};
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        struct share share;
+        struct error err = ERROR_INIT;
+        share_init(&share);
+        share_make_folder(&share, "web1");
+        share_put(&share, taken[i], "mine");
+        assert_int_equal(run_attempt(&share, true, &err), -1);
+        assert_int_equal(err.code, ERROR_EXISTS);
+        assert_true(share_has(&share, taken[i]));
+        share_done(&share);
+    }
+}
+
+static void publish_when_not_durable_then_not_committed(void **state)
+{
+    (void)state;
+    struct share share;
+    struct error err = ERROR_INIT;
+    share_init(&share);
+    CLEAN_STORE struct store *store = share_store(&share);
+    CLEAN_PUBLISH struct publish *publish = NULL;
+    assert_int_equal(publish_begin(store, &place, &publish, &err), 0);
+    assert_int_equal(publish_commit(publish, "x", 1, &err), -1);
+    assert_int_equal(publish_abandon(publish, &err), 0);
+    (void)assert_whole_or_nothing(&share);
+    share_done(&share);
+}
+
+static void settle_when_data_has_no_meta_then_left_for_a_person(void **state)
+{
+    (void)state;
+    struct share share;
+    share_init(&share);
+    share_make_folder(&share, "web1");
+    share_put(&share, "web1/" FILE_NAME, DATA);
+    assert_int_equal(settle(&share), SETTLE_FOREIGN_DATA);
+    assert_true(share_has(&share, "web1/" FILE_NAME));
+    share_done(&share);
+}
+
+static void settle_when_meta_is_another_attempts_then_untouched(void **state)
+{
+    (void)state;
+    struct share share;
+    CLEAN_STR struct str meta = STR_INIT;
+    share_init(&share);
+    share_make_folder(&share, "web1");
+    make_meta(&meta, JOB, 3, strlen(DATA));
+    share_put(&share, "web1/" STEM ".meta.partial", str_text(&meta));
+    share_put(&share, "web1/" FILE_NAME "." JOB "-3.partial", DATA);
+    share_put(&share, "web1/" PARTIAL_NAME, DATA);
+    assert_int_equal(settle(&share), SETTLE_ROLLED_BACK);
+    assert_true(share_has(&share, "web1/" STEM ".meta.partial"));
+    assert_true(share_has(&share, "web1/" FILE_NAME "." JOB "-3.partial"));
+    assert_false(share_has(&share, "web1/" PARTIAL_NAME));
+    share_done(&share);
+}
+
+static void settle_when_data_is_short_then_back(void **state)
+{
+    (void)state;
+    struct share share;
+    CLEAN_STR struct str meta = STR_INIT;
+    share_init(&share);
+    share_make_folder(&share, "web1");
+    make_meta(&meta, JOB, 2, strlen(DATA) + 1);
+    share_put(&share, "web1/" STEM ".meta.partial", str_text(&meta));
+    share_put(&share, "web1/" PARTIAL_NAME, DATA);
+    assert_int_equal(settle(&share), SETTLE_ROLLED_BACK);
+    assert_false(assert_whole_or_nothing(&share));
+    share_done(&share);
+}
+
+static void settle_when_folder_is_absent_then_nothing(void **state)
+{
+    (void)state;
+    struct share share;
+    share_init(&share);
+    assert_int_equal(settle(&share), SETTLE_NOTHING);
+    share_done(&share);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(publish_when_killed_at_any_step_then_settle_ends_it),
+        cmocka_unit_test(settle_when_killed_itself_then_the_next_one_ends_it),
+        cmocka_unit_test(publish_when_one_call_fails_then_nothing_is_half_done),
+        cmocka_unit_test(publish_when_names_are_taken_then_refused),
+        cmocka_unit_test(publish_when_not_durable_then_not_committed),
+        cmocka_unit_test(settle_when_data_has_no_meta_then_left_for_a_person),
+        cmocka_unit_test(settle_when_meta_is_another_attempts_then_untouched),
+        cmocka_unit_test(settle_when_data_is_short_then_back),
+        cmocka_unit_test(settle_when_folder_is_absent_then_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * common/store/root, ops and sums: what is refused, what is never followed.
+ */
+#include "tests/unit/common/store/share.h"
+
+#include "common/base/fd.h"
+#include "common/store/sums.h"
+
+static void store_when_root_is_bad_then_says_what_to_do(void **state)
+{
+    (void)state;
+    struct store *store = NULL;
+    struct error err = ERROR_INIT;
+    assert_int_equal(store_open("exports", NULL, &store, &err), -1);
+    assert_int_equal(err.code, ERROR_SETTINGS);
+    assert_int_equal(store_open("/nonexistent/exports", NULL, &store, &err), -1);
+    assert_int_equal(err.code, ERROR_STORE_MISSING);
+    assert_non_null(strstr(err.text, "mounted"));
+}
+
+static void folder_when_name_is_hostile_then_refused(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"",    ".",   "..",  "../x", "a/b", "/etc",
+                                        ".ssh", "a\nb", "\x7f", "a/.."};
+    struct share share;
+    share_init(&share);
+    CLEAN_STORE struct store *store = share_store(&share);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct error err = ERROR_INIT;
+        int fd = -1;
+        assert_int_equal(store_open_folder(store, names[i], true, &fd, &err), -1);
+        assert_int_equal(err.code, ERROR_BAD_INPUT);
+    }
+    char longest[300];
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    assert_int_equal(store_check_name(longest, NULL), -1);
+    longest[255] = '\0';
+    assert_int_equal(store_check_name(longest, NULL), 0);
+    assert_int_equal(store_check_name("web 1 \xc3\xa9", NULL), 0);
+    share_done(&share);
+}
+
+static void folder_when_it_is_a_link_then_not_followed(void **state)
+{
+    (void)state;
+    struct share share;
+    struct error err = ERROR_INIT;
+    int fd = -1;
+    share_init(&share);
+    CLEAN_CHAR char *link = str_format("%s/web1", share.root);
+    assert_int_equal(symlink("/etc", link), 0);
+    CLEAN_STORE struct store *store = share_store(&share);
+    assert_int_equal(store_open_folder(store, "web1", true, &fd, &err), -1);
+    assert_int_equal(err.code, ERROR_STORE_FOREIGN);
+    share_put(&share, "file", "x");
+    assert_int_equal(store_open_folder(store, "file", true, &fd, &err), -1);
+    assert_int_equal(err.code, ERROR_STORE_FOREIGN);
+    share_done(&share);
+}
+
+static void file_when_it_is_a_link_or_fifo_then_not_read(void **state)
+{
+    (void)state;
+    struct share share;
+    struct error err = ERROR_INIT;
+    share_init(&share);
+    share_make_folder(&share, "web1");
+    CLEAN_CHAR char *link = str_format("%s/web1/a.meta", share.root);
+    CLEAN_CHAR char *fifo = str_format("%s/web1/b.meta", share.root);
+    assert_int_equal(symlink("/etc/hostname", link), 0);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    CLEAN_STORE struct store *store = share_store(&share);
+    CLEAN_FD int fd = -1;
+    CLEAN_STR struct str text = STR_INIT;
+    assert_int_equal(store_open_folder(store, "web1", false, &fd, &err), 0);
+    assert_int_equal(store_read_small(store, fd, "a.meta", &text, &err), -1);
+    assert_int_equal(err.code, ERROR_STORE_FOREIGN);
+    assert_int_equal(store_read_small(store, fd, "b.meta", &text, &err), -1);
+    assert_int_equal(err.code, ERROR_STORE_FOREIGN);
+    assert_int_equal(store_read_small(store, fd, "c.meta", &text, &err), 0);
+    assert_int_equal(text.len, 0);
+    share_done(&share);
+}
+
+/* At every step that can fail the old content or the new is there, and nothing beside it. */
+static void replace_when_a_step_fails_then_old_or_new_stands(void **state)
+{
+    (void)state;
+    for (int step = 1; step <= 5; step++) {
+        struct share share;
+        struct error err = ERROR_INIT;
+        share_init(&share);
+        share_make_folder(&share, "web1");
+        share_put(&share, "web1/note", "old");
+        CLEAN_STORE struct store *store = share_store(&share);
+        CLEAN_FD int fd = -1;
+        CLEAN_STR struct str text = STR_INIT;
+        assert_int_equal(store_open_folder(store, "web1", false, &fd, &err), 0);
+        share.step = 0;
+        share.fail_at = step;
+        share.why = ENOSPC;
+        int result = store_replace_small(store, fd, "note", 0644, "new", 3, &err);
+        assert_int_equal(result, -1);
+        assert_int_equal(err.code, ERROR_NO_SPACE);
+        assert_int_equal(store_read_small(store, fd, "note", &text, &err), 1);
+        assert_string_equal(str_text(&text), step == 5 ? "new" : "old");
+        assert_false(share_has(&share, "web1/note.new"));
+        share_done(&share);
+    }
+}
+
+static void sums_when_updated_then_others_stay(void **state)
+{
+    (void)state;
+    struct share share;
+    struct error err = ERROR_INIT;
+    char a[65], b[65];
+    memset(a, 'a', 64);
+    memset(b, 'b', 64);
+    a[64] = b[64] = '\0';
+    share_init(&share);
+    CLEAN_STORE struct store *store = share_store(&share);
+    struct sums_entry first[] = {{"web1", "1.xva", a}, {"web 2", "1.xva", a}};
+    struct sums_entry second[] = {{"web1", "1.xva", NULL}, {"db", "2.xva", b}};
+    assert_int_equal(sums_update(store, first, 2, &err), 0);
+    assert_int_equal(sums_update(store, second, 2, &err), 0);
+    CLEAN_CHAR char *path = str_format("%s/.onyxpool/SHA256SUMS", share.root);
+    CLEAN_CHAR char *want = str_format("%s  web 2/1.xva\n%s  db/2.xva\n", a, b);
+    CLEAN_STR struct str text = STR_INIT;
+    assert_int_equal(fd_read_file(path, 4096, &text, &err), 0);
+    assert_string_equal(str_text(&text), want);
+    struct sums_entry hostile = {"..", "x", a};
+    assert_int_equal(sums_update(store, &hostile, 1, &err), -1);
+    share_done(&share);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(store_when_root_is_bad_then_says_what_to_do),
+        cmocka_unit_test(folder_when_name_is_hostile_then_refused),
+        cmocka_unit_test(folder_when_it_is_a_link_then_not_followed),
+        cmocka_unit_test(file_when_it_is_a_link_or_fifo_then_not_read),
+        cmocka_unit_test(replace_when_a_step_fails_then_old_or_new_stands),
+        cmocka_unit_test(sums_when_updated_then_others_stay),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
