@@ -97,6 +97,10 @@ class Lab:
     def __init__(self, pool):
         self.pool = pool
         self.session = pool.login()
+        # Names of the start: imports make more VMs of the same name.
+        self.vms = {record["name_label"]: ref
+                    for ref, record in self.call("VM.get_all_records").items()
+                    if not record["is_a_snapshot"]}
 
     def call(self, method, *params):
         return self.pool.rpc(self.pool.master, method, self.session, *params)
@@ -106,7 +110,7 @@ class Lab:
         return ref
 
     def vm(self, name="web1"):
-        return self.by_name("VM", name)
+        return self.vms[name]
 
     def task(self):
         return self.call("task.create", "test", "")

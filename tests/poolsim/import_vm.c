@@ -265,6 +265,23 @@ static bool take_existing(struct import *import, enum class_id class, const char
     return found != NULL;
 }
 
+/* A restored device keeps its uuid: the fresh one that make gave is put aside for one that has it.
+ * Nothing refers to the fresh one yet but its metrics. */
+static struct object *with_uuid(struct import *import, struct object *fresh, const json_t *record)
+{
+    struct pool *pool = import->pool;
+    if (!import->is_restore || !uuid_is_valid(import_text(record, "uuid")))
+        return fresh;
+    enum class_id class = object_class(fresh);
+    enum field_id metrics = class == CLASS_VBD ? F_VBD_metrics : F_VIF_metrics;
+    struct object *kept =
+        store_create_with_uuid(pool, class, import_text(record, "uuid"));
+    object_copy_values(pool, fresh, kept);
+    object_set_text(pool, kept, metrics, object_text(fresh, metrics));
+    store_destroy(pool, fresh);
+    return kept;
+}
+
 int import_make_vbd(struct import *import, const char *id, const json_t *record,
                     struct failure *failure)
 {
@@ -285,6 +302,7 @@ int import_make_vbd(struct import *import, const char *id, const json_t *record,
     struct object *vbd = vbd_make(pool, vm_ref, vdi_ref ? vdi_ref : REF_NULL,
                                   import_text(record, "userdevice"), import_text(record, "type"),
                                   import_text(record, "mode"));
+    vbd = with_uuid(import, vbd, record);
     import_set_fields(import, vbd, record, skipped);
     text_list_add(&import->vbds, object_ref(vbd));
     text_map_set(&import->table, id, object_ref(vbd));
@@ -310,6 +328,7 @@ int import_make_vif(struct import *import, const char *id, const json_t *record,
     struct object *vif =
         vif_make(pool, vm_ref, network_ref, import_text(record, "device"),
                  import->is_restore ? import_text(record, "MAC") : NULL);
+    vif = with_uuid(import, vif, record);
     import_set_fields(import, vif, record, skipped);
     text_list_add(&import->vifs, object_ref(vif));
     text_map_set(&import->table, id, object_ref(vif));

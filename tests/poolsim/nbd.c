@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +42,7 @@ struct nbd_host {
     int listen_fd; /* nbdkit's */
     int port;
     pid_t child;
+    int life_fd; /* nbdkit ends when it is closed */
     enum nbd_mode mode;
     int connections;   /* with an open export */
     int live[LIVE_MAX]; /* descriptors of running threads, -1 free */
@@ -208,22 +208,31 @@ static const char *nbdkit_path(void)
     return NULL;
 }
 
-/* sh sets LISTEN_PID to its own process, which nbdkit then is; descriptor 3 is the socket. */
+/*
+ * The inner sh sets LISTEN_PID to its own process, which nbdkit then is; descriptor 3 is the
+ * socket. The outer one waits for the end of its input, which our end of the pipe holds open, and
+ * then ends nbdkit: so it also goes when we are killed. (--exit-with-parent would end it with the
+ * thread that started it.)
+ */
 static int start_nbdkit(struct nbd_host *owner, const char *path, struct error *err)
 {
     static char sh[] = "sh", flag[] = "-c";
     posix_spawn_file_actions_t actions;
+    CLEAN_FD int life = -1;
+    if (fd_pipe(&life, &owner->life_fd, err) != 0)
+        return -1;
     CLEAN_CHAR char *tls =
         owner->mode == NBD_MODE_TLS
-            ? str_format("--tls=require --tls-certificates='%s'", owner->nbd->dir)
+            ? str_format("--tls=require --tls-certificates=\"%s\"", owner->nbd->dir)
             : mem_dup("--tls=off");
     CLEAN_CHAR char *command = str_format(
-        "LISTEN_PID=$$ LISTEN_FDS=1 exec '%s' --exit-with-parent -f -r %s nbd socket='%s' "
-        "dynamic-export=true",
-        path, tls, owner->socket_path);
+        "export program=\"%s\" socket=\"%s\"\n"
+        "sh -c 'LISTEN_PID=$$ LISTEN_FDS=1 exec \"$program\" -f -r %s nbd socket=\"$socket\" "
+        "dynamic-export=true' &\nread wait\nkill -9 $!\nwait",
+        path, owner->socket_path, tls);
     char *argv[] = {sh, flag, command, NULL};
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, life, 0);
     posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, owner->listen_fd, 3);
@@ -232,6 +241,7 @@ static int start_nbdkit(struct nbd_host *owner, const char *path, struct error *
     if (failed == 0)
         return 0;
     owner->child = 0;
+    fd_close(&owner->life_fd);
     return error_set_sys(err, ERROR_IO, failed, "start nbdkit");
 }
 
@@ -239,7 +249,7 @@ static void stop_nbdkit(struct nbd_host *owner)
 {
     if (owner->child <= 0)
         return;
-    kill(owner->child, SIGKILL);
+    fd_close(&owner->life_fd);
     while (waitpid(owner->child, NULL, 0) < 0 && errno == EINTR)
         continue;
     owner->child = 0;
@@ -253,7 +263,7 @@ static struct nbd_host *find_host(struct nbd *nbd, struct host *host)
     owner = mem_zero(1, sizeof *owner);
     owner->nbd = nbd;
     owner->host = host;
-    owner->backend_fd = owner->listen_fd = -1;
+    owner->backend_fd = owner->listen_fd = owner->life_fd = -1;
     owner->socket_path = str_format("%s/nbd/%zu.sock", nbd->pool->dir, host->index);
     for (int i = 0; i < LIVE_MAX; i++)
         owner->live[i] = -1;
