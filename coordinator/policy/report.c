@@ -11,6 +11,7 @@
 #include "common/base/option.h"
 #include "coordinator/policy/cell.h"
 #include "coordinator/policy/json_text.h"
+#include "coordinator/policy/report_sum.h"
 
 #include "common/base/poison.h"
 
@@ -62,103 +63,6 @@ struct report_file *report_job_add_file(struct report_job *job)
     return file;
 }
 
-/* ---- sums ---- */
-
-struct sums {
-    size_t backups_n, done_n, failed_n, skipped_n, cancelled_n, open_n;
-    uint64_t read_bytes, stored_bytes;
-};
-
-static bool is_backup(const struct report_job *job)
-{
-    return job->kind != JOB_CLEANUP;
-}
-
-static uint64_t stored_bytes(const struct report_job *job)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < job->files_n; i++)
-        sum += job->files[i].size_bytes;
-    return sum;
-}
-
-static struct sums sum_up(const struct report *report)
-{
-    struct sums sums = {0};
-    for (size_t i = 0; i < report->jobs_n; i++) {
-        const struct report_job *job = &report->jobs[i];
-        if (!is_backup(job))
-            continue;
-        sums.backups_n++;
-        sums.done_n += job->state == JOB_STATE_DONE;
-        sums.failed_n += job->state == JOB_STATE_FAILED || job->state == JOB_STATE_LOST;
-        sums.skipped_n += job->state == JOB_STATE_SKIPPED;
-        sums.cancelled_n += job->state == JOB_STATE_CANCELLED;
-        sums.open_n += !job_state_is_end(job->state);
-        if (job->state == JOB_STATE_DONE) {
-            sums.read_bytes += job->bytes;
-            sums.stored_bytes += stored_bytes(job);
-        }
-    }
-    return sums;
-}
-
-/* One line for each host: jobs done, bytes, time during which it streamed. */
-struct host_sum {
-    const char *name;
-    size_t done_n, failed_n;
-    uint64_t bytes;
-    int64_t stream_ms; /* of its jobs, added */
-    int64_t busy_from, busy_to;
-};
-
-struct host_sums {
-    struct host_sum *items;
-    size_t n, cap;
-};
-
-static void host_sums_done(struct host_sums *sums)
-{
-    mem_free_void(&sums->items);
-}
-
-static struct host_sum *host_sum_for(struct host_sums *sums, const char *name)
-{
-    for (size_t i = 0; i < sums->n; i++) {
-        if (str_equal(sums->items[i].name, name))
-            return &sums->items[i];
-    }
-    sums->items = mem_grow(sums->items, &sums->cap, sums->n + 1, sizeof *sums->items);
-    sums->items[sums->n] = (struct host_sum){.name = name};
-    return &sums->items[sums->n++];
-}
-
-static void sum_hosts(const struct report *report, struct host_sums *ret_sums)
-{
-    for (size_t i = 0; i < report->jobs_n; i++) {
-        const struct report_job *job = &report->jobs[i];
-        if (!is_backup(job) || !job->host_name || !job_state_is_end(job->state))
-            continue;
-        struct host_sum *sum = host_sum_for(ret_sums, job->host_name);
-        if (job->state != JOB_STATE_DONE) {
-            sum->failed_n++;
-            continue;
-        }
-        sum->done_n++;
-        sum->bytes += job->bytes;
-        sum->stream_ms += job->stream_ms;
-        if (sum->busy_from == 0 || job->started_at < sum->busy_from)
-            sum->busy_from = job->started_at;
-        if (job->finished_at > sum->busy_to)
-            sum->busy_to = job->finished_at;
-    }
-}
-
-static int64_t run_ms(const struct report *report)
-{
-    return report->finished_at > report->started_at ? report->finished_at - report->started_at : 0;
-}
-
 /* ---- text ---- */
 
 static void add_item(struct str *out, const char *text)
@@ -167,7 +71,7 @@ static void add_item(struct str *out, const char *text)
     option_wrap(text, 4, 4, out);
 }
 
-static void add_head(const struct report *report, const struct sums *sums, struct str *out)
+static void add_head(const struct report *report, const struct report_sums *sums, struct str *out)
 {
     char from[CLOCK_ISO_MAX], to[CLOCK_ISO_MAX], took[NUM_TEXT_MAX];
     char read[NUM_TEXT_MAX], stored[NUM_TEXT_MAX], rate[NUM_TEXT_MAX];
@@ -180,7 +84,7 @@ static void add_head(const struct report *report, const struct sums *sums, struc
                        clock_format_local(report->continued_at, from));
     if (report->finished_at)
         str_add_format(out, "  ended  %s, after %s\n", clock_format_local(report->finished_at, to),
-                       num_format_duration(run_ms(report), took));
+                       num_format_duration(report_run_ms(report), took));
     if (report->store_root)
         str_add_format(out, "  store  %s\n", report->store_root);
     str_add_format(out, "  jobs   %zu of %zu done", sums->done_n, sums->backups_n);
@@ -194,9 +98,9 @@ static void add_head(const struct report *report, const struct sums *sums, struc
         str_add_format(out, ", %zu not ended", sums->open_n);
     str_add_format(out, "\n  bytes  %s read, %s stored", num_format_bytes(sums->read_bytes, read),
                    num_format_bytes(sums->stored_bytes, stored));
-    if (report->finished_at && run_ms(report) > 0 && sums->read_bytes)
+    if (report->finished_at && report_run_ms(report) > 0 && sums->read_bytes)
         str_add_format(out, ", %s over the whole run",
-                       num_format_rate(sums->read_bytes, run_ms(report), rate));
+                       num_format_rate(sums->read_bytes, report_run_ms(report), rate));
     str_add_char(out, '\n');
 }
 
@@ -249,7 +153,7 @@ static void add_backups(const struct report *report, struct str *out)
     for (size_t i = 0; i < report->jobs_n; i++) {
         const struct report_job *job = &report->jobs[i];
         char size[NUM_TEXT_MAX], rate[NUM_TEXT_MAX], took[NUM_TEXT_MAX];
-        if (!is_backup(job) || job->state != JOB_STATE_DONE)
+        if (!report_is_backup(job) || job->state != JOB_STATE_DONE)
             continue;
         if (!has_any)
             str_add(out, "\nBacked up                   on host              size"
@@ -259,7 +163,7 @@ static void add_backups(const struct report *report, struct str *out)
         str_add(out, "  ");
         cell_add(out, job->name, NAME_COLUMNS, false);
         cell_add(out, job->host_name ? job->host_name : "-", HOST_COLUMNS, false);
-        cell_add(out, num_format_bytes(stored_bytes(job), size), 11, true);
+        cell_add(out, num_format_bytes(report_stored_bytes(job), size), 11, true);
         cell_add(out, num_format_rate(job->bytes, stream_ms, rate), 13, true);
         cell_add(out, num_format_duration(stream_ms, took), 10, true);
         cell_end_line(out);
@@ -272,14 +176,14 @@ static void add_backups(const struct report *report, struct str *out)
 
 static void add_hosts(const struct report *report, struct str *out)
 {
-    CLEANUP(host_sums_done) struct host_sums sums = {0};
-    sum_hosts(report, &sums);
+    CLEANUP(report_hosts_done) struct report_hosts sums = {0};
+    report_sum_hosts(report, &sums);
     if (sums.n == 0)
         return;
     str_add(out, "\nBy host                        jobs   failed         read"
                  "   rate while busy\n");
     for (size_t i = 0; i < sums.n; i++) {
-        const struct host_sum *sum = &sums.items[i];
+        const struct report_host *sum = &sums.items[i];
         char text[NUM_TEXT_MAX];
         str_add(out, "  ");
         cell_add(out, sum->name, NAME_COLUMNS, false);
@@ -295,7 +199,7 @@ static void add_hosts(const struct report *report, struct str *out)
 
 void report_format_text(const struct report *report, struct str *out)
 {
-    struct sums sums = sum_up(report);
+    struct report_sums sums = report_sum_up(report);
     add_head(report, &sums, out);
     add_trouble(report, out);
     add_warnings(report, out);
@@ -340,7 +244,7 @@ static void add_json_job(const struct report_job *job, struct json_text *json)
 
 static void add_json_sums(const struct report *report, struct json_text *json)
 {
-    struct sums sums = sum_up(report);
+    struct report_sums sums = report_sum_up(report);
     json_text_begin_object(json, "totals");
     json_text_add_bytes(json, "jobs", sums.backups_n);
     json_text_add_bytes(json, "done", sums.done_n);
@@ -350,8 +254,8 @@ static void add_json_sums(const struct report *report, struct json_text *json)
     json_text_add_bytes(json, "bytes_read", sums.read_bytes);
     json_text_add_bytes(json, "bytes_stored", sums.stored_bytes);
     json_text_end_object(json);
-    CLEANUP(host_sums_done) struct host_sums hosts = {0};
-    sum_hosts(report, &hosts);
+    CLEANUP(report_hosts_done) struct report_hosts hosts = {0};
+    report_sum_hosts(report, &hosts);
     json_text_begin_array(json, "hosts");
     for (size_t i = 0; i < hosts.n; i++) {
         json_text_begin_object(json, NULL);
