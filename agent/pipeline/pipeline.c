@@ -27,6 +27,7 @@
 #define OUTCOME_MS 60000
 #define LATE_OUTCOME_MS 3000 /* how long the task may take to tell why the data went wrong */
 #define LOOK_MS 200
+#define GIVE_UP_MS 30000 /* how long a failed or cancelled stream waits for the store's last call */
 
 /* Used by both threads. */
 struct shared {
@@ -56,13 +57,8 @@ struct intake {
     struct error check_error;
 };
 
-static void shared_drop(struct shared *shared)
+static void shared_free(struct shared *shared)
 {
-    pthread_mutex_lock(&shared->mutex);
-    int left = --shared->references;
-    pthread_mutex_unlock(&shared->mutex);
-    if (left > 0)
-        return;
     if (shared->sink.release != NULL)
         shared->sink.release(shared->sink.context);
     ring_free(shared->ring);
@@ -70,6 +66,15 @@ static void shared_drop(struct shared *shared)
     pthread_cond_destroy(&shared->ended);
     pthread_mutex_destroy(&shared->mutex);
     free(shared);
+}
+
+static void shared_drop(struct shared *shared)
+{
+    pthread_mutex_lock(&shared->mutex);
+    int left = --shared->references;
+    pthread_mutex_unlock(&shared->mutex);
+    if (left == 0)
+        shared_free(shared);
 }
 
 static int shared_new(const struct pipeline_sink *sink, size_t blocks, size_t block_bytes,
@@ -125,10 +130,13 @@ static void *write_thread(void *context)
     shared->error = err;
     if (!error_is_set(&err))
         digest_final(shared->digest, shared->sha256);
+    /* In one step with the reference, so that who saw the end is the one to release the sink. */
     shared->is_ended = true;
+    int left = --shared->references;
     pthread_cond_broadcast(&shared->ended);
     pthread_mutex_unlock(&shared->mutex);
-    shared_drop(shared);
+    if (left == 0)
+        shared_free(shared);
     return NULL;
 }
 
@@ -319,8 +327,12 @@ static int end_sink(struct intake *in, bool is_good, struct error *err)
         ring_end(shared->ring);
     else
         ring_stop(shared->ring, err);
-    /* After a hang was seen the thread gets a moment only. */
-    if (!wait_for_sink(shared, result->is_hung ? LOOK_MS : in->hang_ms)) {
+    int64_t wait_ms = in->hang_ms;
+    if (!is_good && wait_ms > GIVE_UP_MS)
+        wait_ms = GIVE_UP_MS;
+    if (result->is_hung) /* it had its time */
+        wait_ms = LOOK_MS;
+    if (!wait_for_sink(shared, wait_ms)) {
         result->is_hung = true;
         struct error hung = ERROR_INIT;
         say_hung(&hung, in->hang_ms);

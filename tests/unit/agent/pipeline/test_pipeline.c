@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * agent/pipeline/pipeline with made-up parts: each of the four facts fails once, the store hangs,
+ * the user cancels; and whose error is told when several fail.
+ */
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/pipeline/pipeline.h"
+#include "common/base/mem.h"
+
+#define PIECE 1000
+#define PIECES 500
+#define BLOCK 4096
+
+struct parts {
+    /* what goes wrong, each alone or together */
+    int stream_fails_at; /* piece; 0 never */
+    int task;            /* what outcome gives at the end */
+    int check_fails_at;
+    bool check_is_incomplete;
+    int write_fails_at;
+    bool sync_fails;
+    int cancel_at;
+    int hang_at;   /* write call that waits for the pipe */
+    int hang_pipe[2];
+    /* what was seen */
+    int pieces, feeds, writes, outcomes;
+    uint64_t written;
+    bool finished;
+    atomic_bool released;
+    struct digest *digest;
+};
+
+static void parts_init(struct parts *parts)
+{
+    struct error err = ERROR_INIT;
+    memset(parts, 0, sizeof *parts);
+    parts->task = 1;
+    parts->digest = digest_new(DIGEST_SHA256, &err);
+    assert_non_null(parts->digest);
+    assert_int_equal(pipe(parts->hang_pipe), 0);
+}
+
+static void parts_done(struct parts *parts)
+{
+    close(parts->hang_pipe[0]);
+    close(parts->hang_pipe[1]);
+    digest_free(parts->digest);
+}
+
+static int run(void *context, pipeline_intake_fn *intake, void *intake_context, struct error *err)
+{
+    struct parts *parts = context;
+    unsigned char piece[PIECE];
+    for (parts->pieces = 1; parts->pieces <= PIECES; parts->pieces++) {
+        for (size_t i = 0; i < sizeof piece; i++)
+            piece[i] = (unsigned char)((size_t)parts->pieces * 7 + i);
+        if (parts->pieces == parts->stream_fails_at)
+            return error_set(err, ERROR_SHORT, "the peer closed");
+        if (intake(intake_context, piece, sizeof piece, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int outcome(void *context, int64_t wait_ms, struct error *err)
+{
+    struct parts *parts = context;
+    (void)wait_ms;
+    parts->outcomes++;
+    if (parts->task < 0)
+        error_set(err, ERROR_XAPI, "INTERNAL_ERROR(End_of_file)");
+    return parts->task;
+}
+
+static int feed(void *context, const void *bytes, size_t n, struct error *err)
+{
+    struct parts *parts = context;
+    digest_update(parts->digest, bytes, n);
+    if (++parts->feeds == parts->check_fails_at)
+        return error_set(err, ERROR_CORRUPT, "a bad block");
+    return 0;
+}
+
+static int check_finish(void *context, struct error *err)
+{
+    const struct parts *parts = context;
+    return parts->check_is_incomplete ? error_set(err, ERROR_SHORT, "no end") : 0;
+}
+
+static int write_bytes(void *context, const void *bytes, size_t n, struct error *err)
+{
+    struct parts *parts = context;
+    char byte;
+    (void)bytes;
+    if (++parts->writes == parts->hang_at && read(parts->hang_pipe[0], &byte, 1) < 0)
+        return error_set(err, ERROR_IO, "the pipe of the test");
+    parts->written += n;
+    if (parts->writes == parts->write_fails_at)
+        return error_set(err, ERROR_NO_SPACE, "write: no space");
+    return 0;
+}
+
+static int sink_finish(void *context, struct error *err)
+{
+    struct parts *parts = context;
+    parts->finished = true;
+    return parts->sync_fails ? error_set(err, ERROR_IO, "fsync") : 0;
+}
+
+static void release(void *context)
+{
+    struct parts *parts = context;
+    atomic_store(&parts->released, true);
+}
+
+static bool is_cancelled(void *context)
+{
+    const struct parts *parts = context;
+    return parts->cancel_at != 0 && parts->pieces >= parts->cancel_at;
+}
+
+static int run_parts(struct parts *parts, struct pipeline_result *result, struct error *err)
+{
+    struct pipeline_source source = {run, outcome, parts};
+    struct pipeline_check check = {feed, check_finish, parts};
+    struct pipeline_sink sink = {write_bytes, sink_finish, release, parts};
+    struct pipeline_settings settings = {.blocks = 4, .block_bytes = BLOCK, .hang_ms = 300,
+                                         .outcome_ms = 400, .is_cancelled = is_cancelled,
+                                         .context = parts};
+    return pipeline_run(&source, &check, &sink, &settings, result, err);
+}
+
+static void pipeline_when_all_is_well_then_four_facts_hold(void **state)
+{
+    (void)state;
+    struct parts parts;
+    struct pipeline_result result;
+    struct error err = ERROR_INIT;
+    char own[DIGEST_TEXT_MAX];
+    parts_init(&parts);
+    assert_int_equal(run_parts(&parts, &result, &err), 0);
+    assert_true(result.stream_ended && result.task_succeeded && result.format_complete &&
+                result.file_durable);
+    assert_int_equal(result.bytes, PIECE * PIECES);
+    assert_int_equal(parts.written, PIECE * PIECES);
+    assert_string_equal(result.sha256, digest_final(parts.digest, own));
+    assert_true(atomic_load(&parts.released));
+    parts_done(&parts);
+}
+
+struct failing {
+    struct parts set;
+    enum error_code code;
+    bool stream_ended, task_succeeded, format_complete;
+};
+
+/* A failure of each fact, and which cause is told when two fail together. */
+static void pipeline_when_a_fact_fails_then_so_does_the_whole(void **state)
+{
+    (void)state;
+    static const struct failing cases[] = {
+        {{.stream_fails_at = 100, .task = 1}, ERROR_SHORT, false, true, false},
+        {{.stream_fails_at = 100, .task = 0}, ERROR_SHORT, false, false, false},
+        {{.stream_fails_at = 100, .task = -1}, ERROR_XAPI, false, false, false},
+        {{.task = -1}, ERROR_XAPI, true, false, false},
+        {{.task = 0}, ERROR_TIMEOUT, true, false, false},
+        {{.check_fails_at = 50, .task = 1}, ERROR_CORRUPT, false, false, false},
+        {{.check_fails_at = 50, .task = 0}, ERROR_CORRUPT, false, false, false},
+        {{.check_fails_at = 50, .task = -1}, ERROR_XAPI, false, false, false},
+        {{.check_is_incomplete = true, .task = 1}, ERROR_SHORT, true, true, false},
+        {{.check_is_incomplete = true, .task = -1}, ERROR_XAPI, true, false, false},
+        {{.write_fails_at = 2, .task = -1}, ERROR_NO_SPACE, false, false, false},
+        {{.write_fails_at = 123, .task = 1}, ERROR_NO_SPACE, true, true, true},
+        {{.sync_fails = true, .task = 1}, ERROR_IO, true, true, true},
+        {{.cancel_at = 40, .task = -1}, ERROR_CANCELLED, false, false, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct parts parts;
+        struct pipeline_result result;
+        struct error err = ERROR_INIT;
+        const struct parts *set = &cases[i].set;
+        parts_init(&parts);
+        parts.stream_fails_at = set->stream_fails_at;
+        parts.task = set->task;
+        parts.check_fails_at = set->check_fails_at;
+        parts.check_is_incomplete = set->check_is_incomplete;
+        parts.write_fails_at = set->write_fails_at;
+        parts.sync_fails = set->sync_fails;
+        parts.cancel_at = set->cancel_at;
+        assert_int_equal(run_parts(&parts, &result, &err), -1);
+        if (err.code != cases[i].code)
+            fail_msg("case %zu: %s", i, err.text);
+        assert_int_equal(result.stream_ended, cases[i].stream_ended);
+        assert_int_equal(result.task_succeeded, cases[i].task_succeeded);
+        assert_int_equal(result.format_complete, cases[i].format_complete);
+        assert_false(result.file_durable);
+        assert_false(result.is_hung);
+        assert_int_equal(parts.finished, cases[i].set.sync_fails);
+        assert_true(atomic_load(&parts.released));
+        parts_done(&parts);
+    }
+}
+
+static void wait_for_release(const struct parts *parts)
+{
+    while (!atomic_load(&parts->released))
+        (void)poll(NULL, 0, 1);
+}
+
+static void pipeline_when_the_store_hangs_then_the_stream_is_not_held(void **state)
+{
+    (void)state;
+    static const int where[] = {2, (PIECE * PIECES + BLOCK - 1) / BLOCK};
+    for (size_t i = 0; i < sizeof where / sizeof *where; i++) {
+        struct parts parts;
+        struct pipeline_result result;
+        struct error err = ERROR_INIT;
+        parts_init(&parts);
+        parts.hang_at = where[i];
+        assert_int_equal(run_parts(&parts, &result, &err), -1);
+        assert_int_equal(err.code, ERROR_TIMEOUT);
+        assert_non_null(strstr(err.text, "store"));
+        assert_true(result.is_hung);
+        assert_false(result.file_durable);
+        assert_false(atomic_load(&parts.released));
+        assert_int_equal(write(parts.hang_pipe[1], "x", 1), 1); /* the share comes back */
+        wait_for_release(&parts);
+        assert_false(parts.finished);
+        parts_done(&parts);
+    }
+}
+
+static void pipeline_when_cancelled_while_the_store_is_slow_then_ends_at_once(void **state)
+{
+    (void)state;
+    struct parts parts;
+    struct pipeline_result result;
+    struct error err = ERROR_INIT;
+    parts_init(&parts);
+    parts.hang_at = 1;
+    parts.cancel_at = 17; /* the piece that finds the ring full */
+    assert_int_equal(run_parts(&parts, &result, &err), -1);
+    assert_int_equal(err.code, ERROR_CANCELLED);
+    assert_true(result.is_hung);
+    assert_int_equal(write(parts.hang_pipe[1], "x", 1), 1);
+    wait_for_release(&parts);
+    parts_done(&parts);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pipeline_when_all_is_well_then_four_facts_hold),
+        cmocka_unit_test(pipeline_when_a_fact_fails_then_so_does_the_whole),
+        cmocka_unit_test(pipeline_when_the_store_hangs_then_the_stream_is_not_held),
+        cmocka_unit_test(pipeline_when_cancelled_while_the_store_is_slow_then_ends_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
