@@ -30,6 +30,9 @@ int vdi_destroy(struct pool *pool, const char *vdi_ref, struct failure *failure)
 struct object *vdi_make(struct pool *pool, const char *sr_ref, const char *uuid, const char *name,
                         int64_t size_bytes, const char *type);
 
+/* other_config content_id: its bytes are no longer those of before. */
+void vdi_renew_content(struct pool *pool, const char *vdi_ref);
+
 /* physical_utilisation of the VDI and of its SR, and the SR's virtual_allocation. */
 void vdi_recount(struct pool *pool, const char *vdi_ref);
 void sr_recount(struct pool *pool, const char *sr_ref);
@@ -56,6 +59,7 @@ void vbd_detach_from_dom0(struct pool *pool, const char *vbd_ref);
 
 /* Fields as a fresh VM.create leaves them: mac_seed, metrics, memory_overhead, generation_id. */
 struct object *vm_make(struct pool *pool, const char *uuid, const char *name);
+void vm_renew_generation(struct pool *pool, struct object *vm); /* generation_id */
 void vm_delete(struct pool *pool, struct object *vm); /* with VBDs, VIFs, metrics; not the disks */
 /* Every value but the identity, back references and current operations. */
 void object_copy_values(struct pool *pool, const struct object *from, struct object *to);

@@ -21,7 +21,7 @@
 
 static const char *const pool_members[] = {
     "name", "profile", "user", "password", "login_delay_ms", "hosts", "srs", "networks", "vms",
-    "other_config", "tags", "default_sr", "description", NULL};
+    "other_config", "tags", "default_sr", "description", "default_templates", NULL};
 
 static struct pool *pool_new(const char *dir)
 {
@@ -99,6 +99,12 @@ static void build_record(struct pool *pool, const struct node *file)
     object_set_map(pool, record, F_pool_other_config, &other);
     object_set_set(pool, record, F_pool_tags, &tags);
     object_set_text(pool, record, F_pool_ha_cluster_stack, "xhad");
+    object_set_bool(pool, record, F_pool_coordinator_bias, true);
+    object_set_bool(pool, record, F_pool_ha_reboot_vm_on_internal_shutdown, true);
+    object_set_int(pool, record, F_pool_local_auth_max_threads, 8);
+    object_set_int(pool, record, F_pool_ext_auth_max_threads, 1);
+    object_set_int(pool, record, F_pool_ext_auth_cache_size, 50);
+    object_set_int(pool, record, F_pool_ext_auth_cache_expiry, 300);
 }
 
 static void build_defaults(struct pool *pool, const struct node *file)

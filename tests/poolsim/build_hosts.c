@@ -40,8 +40,11 @@ static void build_cpus(struct pool *pool, const struct host *host, int64_t cores
 static void put(struct pool *pool, struct object *object, enum field_id field,
                 const char *const (*pairs)[2])
 {
+    CLEAN_TEXT_MAP struct text_map map = TEXT_MAP_INIT;
+
     for (; (*pairs)[0]; pairs++)
-        object_map_put(pool, object, field, (*pairs)[0], (*pairs)[1]);
+        text_map_set(&map, (*pairs)[0], (*pairs)[1]);
+    object_set_map(pool, object, field, &map);
 }
 
 static void build_versions(struct pool *pool, struct object *record, int64_t cores)
@@ -214,6 +217,14 @@ static void build_record(struct pool *pool, struct host *host, const struct node
     object_set_int(pool, metrics, F_host_metrics_memory_total,
                    node_number(node, "memory_mib", 1024, 1 << 24, 65536) << 20);
     object_set_text(pool, metrics, F_host_metrics_last_updated, pool_format_time(host, now));
+    object_set_bool(pool, record, F_host_https_only, true);
+    object_set_bool(pool, record, F_host_ssh_enabled, true);
+    object_set_bool(pool, record, F_host_ssh_auto_mode, true);
+    object_set_text(pool, record, F_host_timezone, "Etc/UTC");
+    for (int i = 0; i < 3; i++) {
+        CLEAN_CHAR char *version = str_format("%d", i);
+        object_set_add(pool, record, F_host_virtual_hardware_platform_versions, version);
+    }
     build_versions(pool, record, cores);
     build_licence(pool, record);
     build_cpus(pool, host, cores);

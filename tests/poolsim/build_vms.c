@@ -92,6 +92,7 @@ static int build_disk(struct pool *pool, const struct node *node, const char *vm
     vbd = vbd_make(pool, vm_ref, object_ref(vdi), userdevice, "Disk",
                    node_text(node, "mode", "RW"));
     object_set_bool(pool, vbd, F_VBD_bootable, node_bool(node, "bootable", index == 0));
+    vdi_renew_content(pool, object_ref(vdi));
     if (disks_add(pool->disks, object_uuid(vdi), (uint64_t)size, &spec, node->err))
         return error_add(node->err, "%s", node->place);
     object_set_int(pool, vdi, F_VDI_physical_utilisation,
@@ -320,7 +321,9 @@ int build_vms(struct pool *pool, const struct node *file)
     struct node list = node_member(file, "vms");
     size_t n = node_items(&list);
 
-    for (size_t i = 0; i < sizeof templates / sizeof *templates; i++)
+    for (size_t i = 0;
+         node_bool(file, "default_templates", true) && i < sizeof templates / sizeof *templates;
+         i++)
         build_template(pool, templates[i]);
     for (size_t i = 0; i < n; i++) {
         struct node node = node_item(&list, i);

@@ -22,6 +22,14 @@
 #define DATA_DESTROY_WAIT_MS 4000
 #define NO_CONTENT "/No content: this is a cbt_metadata VDI/"
 
+/* The plain file driver takes the call and keeps nothing, as recorded (267-273). */
+static bool is_untracked(struct pool *pool, const struct object *vdi)
+{
+    const struct object *sr = object_follow(pool, vdi, F_VDI_SR);
+
+    return sr && strcmp(object_text(sr, F_SR_type), "file") == 0;
+}
+
 static int set_tracking(struct call *call)
 {
     struct pool *pool = call->pool;
@@ -35,7 +43,8 @@ static int set_tracking(struct call *call)
     type = object_text(vdi, F_VDI_type);
     if (strcmp(type, "user") != 0 && strcmp(type, "system") != 0)
         return failure_set(call->failure, "VDI_INCOMPATIBLE_TYPE", object_ref(vdi), type, NULL);
-    object_set_bool(pool, vdi, F_VDI_cbt_enabled, is_on);
+    if (!is_untracked(pool, vdi))
+        object_set_bool(pool, vdi, F_VDI_cbt_enabled, is_on);
     return 0;
 }
 

@@ -96,6 +96,8 @@ struct object *vbd_attach_to_dom0(struct host *host, const char *vdi_ref, bool i
 
     object_set_text(pool, vbd, F_VBD_device, device);
     object_set_bool(pool, vbd, F_VBD_currently_attached, true);
+    if (is_writable && vdi) /* other bytes from now on */
+        vdi_renew_content(pool, vdi_ref);
     return vbd;
 }
 
@@ -128,14 +130,16 @@ static const char *record_text(const json_t *record, const char *name, const cha
 static void copy_record_map(struct pool *pool, struct object *object, enum field_id field,
                             const json_t *record)
 {
+    CLEAN_TEXT_MAP struct text_map pairs = TEXT_MAP_INIT;
     const char *key;
     json_t *item;
 
     json_object_foreach(json_object_get(record, schema_field(field)->name), key, item)
     {
         CLEAN_CHAR char *text = value_text(item);
-        object_map_put(pool, object, field, key, text);
+        text_map_set(&pairs, key, text);
     }
+    object_set_map(pool, object, field, &pairs);
 }
 
 static int need_fields(struct call *call, const json_t *record, const char *const *names)

@@ -193,6 +193,7 @@ static int start_background(const struct call *call, method_fn *run)
     background->call.user_agent = background->user_agent;
     answer_init(&background->answer, ENCODING_XML);
     str_copy(background->call.task_ref, REF_MAX, object_ref(task));
+    task_set_cancellable(pool, object_ref(task), true);
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);

@@ -94,7 +94,8 @@ int handler_begin_task(struct connection *connection, struct handler_context *co
                  object_ref(task_make(context->host, label, "", context->session_ref)));
         context->owns_task = true;
     }
-    if (is_there)
+    /* Transfers of single disks don't look for a cancellation (recordings 543, 1158-1163). */
+    if (is_there && !strstr(context->request->path, "raw_vdi"))
         task_set_cancellable(context->pool, context->task_ref, true);
     pool_unlock(context->pool);
     if (!is_there) {
@@ -123,6 +124,13 @@ static void leave(struct handler_context *context)
             store_destroy(context->pool, object);
         context->owns_session = false;
     }
+}
+
+void handler_leave(struct handler_context *context)
+{
+    pool_lock(context->pool);
+    leave(context);
+    pool_unlock(context->pool);
 }
 
 void handler_complete(struct handler_context *context, const char *result_xml)

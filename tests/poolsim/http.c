@@ -123,7 +123,7 @@ int http_read(struct connection *connection, void *bytes, size_t n, size_t *ret_
 {
     size_t waiting = connection->buffer_n - connection->buffer_at;
 
-    if (connection->has_length && n > connection->body_left)
+    if (connection->has_length && !connection->ignores_length && n > connection->body_left)
         n = (size_t)connection->body_left;
     if (n == 0) {
         *ret_n = 0;
@@ -139,8 +139,13 @@ int http_read(struct connection *connection, void *bytes, size_t n, size_t *ret_
         return -1;
     }
     if (connection->has_length)
-        connection->body_left -= *ret_n;
+        connection->body_left -= *ret_n < connection->body_left ? *ret_n : connection->body_left;
     return 0;
+}
+
+void http_honour_length(struct connection *connection, bool is_honoured)
+{
+    connection->ignores_length = !is_honoured;
 }
 
 int http_write(struct connection *connection, const void *bytes, size_t n)

@@ -54,6 +54,10 @@ const char *request_cookie_or_query(const struct request *request, const char *n
  * Never reads past content_length if there is one. 0 or -1 (errno set; ECONNRESET and such). */
 int http_read(struct connection *connection, void *bytes, size_t n, size_t *ret_n);
 
+/* Whether http_read ends at content_length (so it begins) or at the end of the connection, as
+ * XAPI's readers of archives and VHDs do. */
+void http_honour_length(struct connection *connection, bool is_honoured);
+
 /* Write all. 0 or -1 (errno set: EPIPE, ECONNRESET when the client left). */
 int http_write(struct connection *connection, const void *bytes, size_t n);
 int http_write_format(struct connection *connection, const char *format, ...)
@@ -115,5 +119,6 @@ bool connection_is_kept(const struct connection *connection, const struct reques
 
 /* The data handlers' table, ended by a row of NULLs: handlers.c (streams of VMs, VDIs, hosts). */
 extern const struct handler_row data_handlers[];
+extern const struct handler_row minor_handlers[]; /* minor.c */
 
 #endif

@@ -267,6 +267,12 @@ void object_map_put(struct pool *pool, struct object *object, enum field_id fiel
     if (!value->map)
         value->map = mem_zero(1, sizeof *value->map);
     text_map_set(value->map, key, text);
+    if (!old) { /* as XAPI's database does: a new key stands first */
+        struct text_pair added = value->map->pairs[value->map->n - 1];
+        memmove(value->map->pairs + 1, value->map->pairs,
+                (value->map->n - 1) * sizeof *value->map->pairs);
+        value->map->pairs[0] = added;
+    }
     store_note_change(pool, object);
 }
 

@@ -79,6 +79,7 @@ struct pool {
     struct text_list kept_vbds; /* of dom0, left attached by a xapi that died */
     int64_t next_domid;
     uint64_t next_xva_ref; /* process-wide number of "Ref:N"; handlers take and raise it */
+    int64_t old_events_n;           /* answers of event.next */
     struct text_map registrations; /* session to class, of event.register */
     int background_n;      /* threads of Async calls and connections that are still running */
 };

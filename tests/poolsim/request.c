@@ -227,6 +227,7 @@ int connection_read_request(struct connection *connection, struct request *ret_r
         return 0;
     }
     connection->buffer_at = (size_t)n;
+    connection->ignores_length = false;
     connection->has_length = ret_request->has_length;
     connection->body_left = ret_request->content_length;
     return 1;

@@ -56,7 +56,18 @@ static int read_body(struct connection *connection, const struct request *reques
     return 0;
 }
 
-/* In Yojson's words. */
+static void add_ocaml_escaped(struct str *out, const char *text)
+{
+    for (; *text; text++)
+        if (*text == '\n')
+            str_add(out, "\\n");
+        else if (*text == '"' || *text == '\\')
+            str_add_format(out, "\\%c", *text);
+        else
+            str_add_char(out, *text);
+}
+
+/* In Yojson's words, as the text of an OCaml exception. */
 static char *json_problem(const struct str *body, const json_error_t *problem)
 {
     CLEAN_STR struct str token = STR_INIT;
@@ -69,12 +80,14 @@ static char *json_problem(const struct str *body, const json_error_t *problem)
         return mem_dup("Yojson__Common.Json_error(\"Blank input data\")");
     if (strstr(problem->text, "end of input") || strstr(problem->text, "premature") ||
         strstr(problem->text, "end of file"))
-        return str_format("Yojson__Common.Json_error(\"Line %d, bytes %zu-%zu:\nUnexpected end "
+        return str_format("Yojson__Common.Json_error(\"Line %d, bytes %zu-%zu:\\nUnexpected end "
                           "of input\")",
                           problem->line, body->len - 1, body->len);
     str_add_n(&token, text + at, body->len - at < 33 ? body->len - at : 33);
-    return str_format("Yojson__Common.Json_error(\"Line %d, bytes %zu-%zu:\nInvalid token '%s'\")",
-                      problem->line, at, at + token.len + 1, str_text(&token));
+    add_ocaml_escaped(&quoted, str_text(&token));
+    return str_format("Yojson__Common.Json_error(\"Line %d, bytes %zu-%zu:\\nInvalid token "
+                      "'%s'\")",
+                      problem->line, at, at + token.len + 1, str_text(&quoted));
 }
 
 static char *parse_json(const struct str *body, struct envelope *ret_envelope)

@@ -200,12 +200,13 @@ void server_free(struct server *server)
     free(server);
 }
 
-static const struct handler_row *find_data_handler(const struct request *request)
+static const struct handler_row *find_in(const struct handler_row *rows,
+                                         const struct request *request)
 {
     const struct handler_row *best = NULL;
     size_t best_n = 0;
 
-    for (const struct handler_row *row = data_handlers; row->method; row++) {
+    for (const struct handler_row *row = rows; row->method; row++) {
         size_t n = strlen(row->path);
         if (strcmp(row->method, request->method) == 0 && n > best_n &&
             strncmp(row->path, request->path, n) == 0) {
@@ -214,6 +215,13 @@ static const struct handler_row *find_data_handler(const struct request *request
         }
     }
     return best;
+}
+
+static const struct handler_row *find_data_handler(const struct request *request)
+{
+    const struct handler_row *row = find_in(data_handlers, request);
+
+    return row ? row : find_in(minor_handlers, request);
 }
 
 static void route(struct connection *connection, struct request *request, bool is_control)

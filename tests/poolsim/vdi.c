@@ -107,7 +107,6 @@ struct object *vdi_make(struct pool *pool, const char *sr_ref, const char *uuid,
                         int64_t size_bytes, const char *type)
 {
     struct object *vdi = store_create_with_uuid(pool, CLASS_VDI, uuid);
-    char id[UUID_TEXT_MAX];
 
     object_set_text(pool, vdi, F_VDI_SR, sr_ref);
     object_set_text(pool, vdi, F_VDI_name_label, name);
@@ -115,8 +114,17 @@ struct object *vdi_make(struct pool *pool, const char *sr_ref, const char *uuid,
     object_set_text(pool, vdi, F_VDI_type, type);
     object_set_int(pool, vdi, F_VDI_virtual_size, size_bytes);
     object_set_bool(pool, vdi, F_VDI_managed, true);
-    object_map_put(pool, vdi, F_VDI_other_config, "content_id", random_uuid(pool->random, id));
     return vdi;
+}
+
+void vdi_renew_content(struct pool *pool, const char *vdi_ref)
+{
+    struct object *vdi = store_find(pool, CLASS_VDI, vdi_ref);
+    char id[UUID_TEXT_MAX];
+
+    if (vdi)
+        object_map_put(pool, vdi, F_VDI_other_config, "content_id",
+                       random_uuid(pool->random, id));
 }
 
 /* --- duplicates --- */
@@ -266,12 +274,15 @@ static void set_optional(struct pool *pool, struct object *vdi, const json_t *re
     size_t i;
 
     object_set_text(pool, vdi, F_VDI_name_description, text ? text : "");
-    for (i = 0; i < sizeof fields / sizeof *fields; i++)
+    for (i = 0; i < sizeof fields / sizeof *fields; i++) {
+        CLEAN_TEXT_MAP struct text_map pairs = TEXT_MAP_INIT;
         json_object_foreach(json_object_get(record, schema_field(fields[i])->name), key, item)
         {
             CLEAN_CHAR char *value = value_text(item);
-            object_map_put(pool, vdi, fields[i], key, value);
+            text_map_set(&pairs, key, value);
         }
+        object_set_map(pool, vdi, fields[i], &pairs);
+    }
     json_array_foreach((json_t *)(uintptr_t)tags, i, item) if (json_is_string(item))
         object_set_add(pool, vdi, F_VDI_tags, json_string_value(item));
     object_set_bool(pool, vdi, F_VDI_sharable, json_is_true(json_object_get(record, "sharable")));

@@ -39,6 +39,15 @@ struct object *vm_make(struct pool *pool, const char *uuid, const char *name)
     return vm;
 }
 
+void vm_renew_generation(struct pool *pool, struct object *vm)
+{
+    CLEAN_CHAR char *text =
+        str_format("%lld:%lld", (long long)(random_u64(pool->random) >> 1),
+                   (long long)(random_u64(pool->random) >> 1));
+
+    object_set_text(pool, vm, F_VM_generation_id, text);
+}
+
 static void destroy_followed(struct pool *pool, const struct object *object, enum field_id field)
 {
     struct object *target = object_follow(pool, object, field);
@@ -134,6 +143,7 @@ static int check_record(const json_t *record, struct failure *failure)
 static void set_value(struct pool *pool, struct object *object, enum field_id field,
                       const json_t *value)
 {
+    CLEAN_TEXT_MAP struct text_map pairs = TEXT_MAP_INIT;
     CLEAN_CHAR char *text = NULL;
     const char *key;
     json_t *item;
@@ -154,11 +164,14 @@ static void set_value(struct pool *pool, struct object *object, enum field_id fi
             object_set_add(pool, object, field, json_string_value(item));
         break;
     case KIND_MAP:
+        if (object_map_get(object, field, "mac_seed"))
+            text_map_set(&pairs, "mac_seed", object_map_get(object, field, "mac_seed"));
         json_object_foreach((json_t *)(uintptr_t)value, key, item)
         {
             CLEAN_CHAR char *item_text = value_text(item);
-            object_map_put(pool, object, field, key, item_text);
+            text_map_set(&pairs, key, item_text);
         }
+        object_set_map(pool, object, field, &pairs);
         break;
     default:
         text = value_text(value);
@@ -171,6 +184,7 @@ static int create(struct call *call)
 {
     struct pool *pool = call->pool;
     const json_t *record = call_value(call, 0);
+    const struct object *own = store_find(pool, CLASS_pool, pool->pool_ref);
     struct object *vm;
     const char *name;
     json_t *value;
@@ -178,6 +192,8 @@ static int create(struct call *call)
     if (check_record(record, call->failure))
         return -1;
     vm = vm_make(pool, NULL, "");
+    object_set_bool(pool, vm, F_VM_has_vendor_device,
+                    !object_bool(own, F_pool_policy_no_vendor_device));
     json_object_foreach((json_t *)(uintptr_t)record, name, value)
     {
         enum field_id field;
@@ -428,6 +444,22 @@ static int get_allowed_vbd_devices(struct call *call)
     return 0;
 }
 
+static int create_new_blob(struct call *call)
+{
+    struct pool *pool = call->pool;
+    struct object *vm = call_object(call, 0, CLASS_VM);
+    struct object *blob;
+
+    if (!vm)
+        return -1;
+    blob = store_create(pool, CLASS_blob);
+    object_set_text(pool, blob, F_blob_mime_type, call_text(call, 2));
+    object_set_bool(pool, blob, F_blob_public, call_bool(call, 3));
+    object_map_put(pool, vm, F_VM_blobs, call_text(call, 1), object_ref(blob));
+    answer_text(call->answer, object_ref(blob));
+    return 0;
+}
+
 static int update_allowed_operations(struct call *call)
 {
     struct object *vm = call_object(call, 0, CLASS_VM);
@@ -459,6 +491,7 @@ const struct method_row vm_methods[] = {
     {"VM.set_VCPUs_max", set_memory},
     {"VM.set_VCPUs_at_startup", set_memory},
     {"VM.get_allowed_VBD_devices", get_allowed_vbd_devices},
+    {"VM.create_new_blob", create_new_blob},
     {"VM.update_allowed_operations", update_allowed_operations},
     {NULL, NULL},
 };

@@ -297,18 +297,17 @@ static void fill_snapshot(struct pool *pool, const struct vm_copy *copy, struct 
     object_set_text(pool, mine, F_VM_snapshot_of, object_ref(vm));
     object_set_text(pool, mine, F_VM_snapshot_time, pool_format_time(pool->master, now));
     object_set_map(pool, mine, F_VM_snapshot_info, NULL);
-    object_map_put(pool, mine, F_VM_snapshot_info, "disk-snapshot-type",
-                   copy->is_quiesced ? "quiesced" : "crash_consistent");
     object_map_put(pool, mine, F_VM_snapshot_info, "power-state-at-snapshot",
                    object_text(vm, F_VM_power_state));
+    object_map_put(pool, mine, F_VM_snapshot_info, "disk-snapshot-type",
+                   copy->is_quiesced ? "quiesced" : "crash_consistent");
     object_set_text(pool, mine, F_VM_snapshot_metadata, dump);
     object_set_text(pool, mine, F_VM_parent, object_text(vm, F_VM_parent));
     object_set_text(pool, vm, F_VM_parent, object_ref(mine));
 }
 
 /* New names for the network of a clone: it shares no MAC with its source. */
-static void fill_clone(struct pool *pool, const struct vm_copy *copy, const struct object *vm,
-                       struct object *mine)
+static void fill_clone(struct pool *pool, const struct object *vm, struct object *mine)
 {
     char seed[UUID_TEXT_MAX];
 
@@ -319,8 +318,7 @@ static void fill_clone(struct pool *pool, const struct vm_copy *copy, const stru
     object_set_text(pool, mine, F_VM_snapshot_time, NULL);
     object_set_text(pool, mine, F_VM_snapshot_metadata, "");
     object_set_map(pool, mine, F_VM_snapshot_info, NULL);
-    object_set_text(pool, mine, F_VM_parent,
-                    copy->how == VDI_COPY_FULL ? NULL : object_text(vm, F_VM_parent));
+    object_set_text(pool, mine, F_VM_parent, NULL);
     object_map_put(pool, mine, F_VM_other_config, "mac_seed", random_uuid(pool->random, seed));
 }
 
@@ -357,11 +355,12 @@ static int make_record(struct pool *pool, const struct vm_copy *copy, const stru
     object_copy_values(pool, vm, mine);
     reset_runtime(pool, mine);
     object_set_text(pool, mine, F_VM_name_label, copy->name);
+    vm_renew_generation(pool, mine);
     copy_metrics(pool, vm, mine);
     if (copy->is_snapshot)
         fill_snapshot(pool, copy, vm, mine);
     else
-        fill_clone(pool, copy, vm, mine);
+        fill_clone(pool, vm, mine);
     str_copy(ret_ref, REF_MAX, object_ref(mine));
     for (size_t i = 0; i < pairs->n; i++)
         copy_vbd(pool, &pairs->items[i], ret_ref);
@@ -409,7 +408,8 @@ static void remove_old_disks(struct pool *pool, struct object *vm)
 static void restore_values(struct pool *pool, const struct object *snapshot, struct object *vm)
 {
     static const enum field_id maps[] = {F_VM_other_config, F_VM_platform, F_VM_HVM_boot_params,
-                                         F_VM_xenstore_data, F_VM_VCPUs_params};
+                                         F_VM_xenstore_data, F_VM_VCPUs_params,
+                                         F_VM_last_boot_CPU_flags};
     static const enum field_id numbers[] = {
         F_VM_memory_static_max, F_VM_memory_static_min, F_VM_memory_dynamic_max,
         F_VM_memory_dynamic_min, F_VM_VCPUs_max, F_VM_VCPUs_at_startup};
@@ -445,6 +445,7 @@ int vm_revert(struct pool *pool, const char *snapshot_ref, const char *task_ref,
     for (size_t i = 0; i < pairs.n; i++)
         copy_vbd(pool, &pairs.items[i], object_ref(vm));
     restore_values(pool, snapshot, vm);
+    vm_renew_generation(pool, vm);
     if (strcmp(object_text(snapshot, F_VM_power_state), "Suspended") == 0)
         vm_set_suspended(pool, vm);
     free(pairs.items);

@@ -37,7 +37,6 @@ void vm_set_running(struct pool *pool, struct object *vm, struct host *host)
     object_set_text(pool, vm, F_VM_resident_on, host->ref);
     object_set_text(pool, vm, F_VM_power_state, "Running");
     object_set_int(pool, vm, F_VM_domid, ++pool->next_domid);
-    object_set_text(pool, vm, F_VM_domarch, "x64");
     set_devices(pool, vm, true);
     if (metrics) {
         object_set_text(pool, metrics, F_VM_metrics_start_time, pool_format_time(host, now));
@@ -87,6 +86,41 @@ static void say(struct pool *pool, const struct object *vm, const char *name, co
     message_add(pool, name, "VM", vm, body);
 }
 
+/* What a first boot leaves in the record. */
+static void note_boot(struct pool *pool, struct object *vm)
+{
+    static const char *const bios[][2] = {
+        {"bios-vendor", "Xen"}, {"bios-version", ""}, {"system-manufacturer", "Xen"},
+        {"system-product-name", "HVM domU"}, {"system-version", ""}, {"system-serial-number", ""},
+        {"baseboard-manufacturer", ""}, {"baseboard-product-name", ""}, {"baseboard-version", ""},
+        {"baseboard-serial-number", ""}, {"baseboard-asset-tag", ""},
+        {"baseboard-location-in-chassis", ""}, {"enclosure-asset-tag", ""}, {"hp-rombios", ""},
+        {"oem-1", "Xen"}, {"oem-2", "MS_VM_CERT/SHA1/bdbeb6e0a816d43fa6d3fe8aaef04c2bad9d3e3d"}};
+    CLEAN_TEXT_MAP struct text_map strings = TEXT_MAP_INIT;
+    CLEAN_TEXT_MAP struct text_map platform = TEXT_MAP_INIT;
+    const struct text_map *old = object_map(vm, F_VM_platform);
+    struct object *guest = object_follow(pool, vm, F_VM_guest_metrics);
+    char now[32];
+
+    for (size_t i = 0; i < sizeof bios / sizeof *bios; i++)
+        text_map_set(&strings, bios[i][0], bios[i][1]);
+    object_set_map(pool, vm, F_VM_bios_strings, &strings);
+    text_map_set(&platform, "device-model", "qemu-upstream-compat");
+    for (size_t i = 0; i < old->n; i++)
+        text_map_set(&platform, old->pairs[i].key, old->pairs[i].value);
+    object_set_map(pool, vm, F_VM_platform, &platform);
+    object_map_put(pool, vm, F_VM_last_boot_CPU_flags, "features", "");
+    object_map_put(pool, vm, F_VM_last_boot_CPU_flags, "vendor", "GenuineIntel");
+    vm_renew_generation(pool, vm);
+    if (guest)
+        return;
+    guest = store_create(pool, CLASS_VM_guest_metrics);
+    object_set_text(pool, vm, F_VM_guest_metrics, object_ref(guest));
+    object_set_bool(pool, guest, F_VM_guest_metrics_live, true);
+    object_set_text(pool, guest, F_VM_guest_metrics_last_updated,
+                    pool_format_time(pool->master, now));
+}
+
 static int start_on(struct call *call, const char *operation, struct host *prefer, bool is_fixed)
 {
     struct pool *pool = call->pool;
@@ -107,6 +141,8 @@ static int start_on(struct call *call, const char *operation, struct host *prefe
     if (is_fixed && host != prefer)
         return failure_set(call->failure, "HOST_DISABLED", prefer->ref, NULL);
     vm_set_running(pool, vm, host);
+    if (strcmp(operation, "resume") != 0)
+        note_boot(pool, vm);
     object_set_text(pool, vm, F_VM_suspend_VDI, NULL);
     what = str_format("started on host: %s (uuid: %s)", host->name,
                       object_uuid(store_find(pool, CLASS_host, host->ref)));

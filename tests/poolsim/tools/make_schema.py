@@ -56,7 +56,9 @@ DEFAULTS = {
     "task.type": "<none/>", "task.backtrace": "()", "task.status": "pending",
     "host.display": "enabled", "host.sched_policy": "credit", "PIF.igmp_snooping_status": "unknown",
     "PIF.ip_configuration_mode": "DHCP", "PIF.ipv6_configuration_mode": "None",
-    "PIF.primary_address_type": "IPv4",
+    "PIF.primary_address_type": "IPv4", "host.latest_synced_updates_applied": "unknown",
+    "host.numa_affinity_policy": "default_policy", "host.ntp_mode": "Factory",
+    "pool.telemetry_frequency": "weekly", "pool.update_sync_frequency": "weekly",
 }
 
 
