@@ -69,6 +69,8 @@ class Lab:
             self.catalog = self.folder / "catalog.db"
             self.key = self.folder / "pool.key"
             self.listen = f"ipc://{self.folder}/bus"
+            self.settings_file = self.folder / "lab.cfg"
+            self.set(lease_renew="1s", backoff="10ms")
             self.must("keygen", "--key", self.key)
             self.must("init-store", *self.common(), "-d", self.store, "--allow-root-fs")
             self.before = self.refs()
@@ -126,8 +128,14 @@ class Lab:
         env.pop("XDG_STATE_HOME", None)
         return env
 
+    def set(self, **settings):
+        """Settings of our own section for the runs from now on."""
+        lines = "".join(f"{key} = {value}\n" for key, value in settings.items())
+        self.settings_file.write_text(f"[onyxpool]\n{lines}")
+
     def run_args(self, *args):
-        return [*self.common(), "-d", self.store, "--listen", self.listen, *args]
+        return [*self.common(), "-c", self.settings_file, "-d", self.store, "--listen",
+                self.listen, *args]
 
     def run(self, *args):
         return self.onyxpool("run", *self.run_args(*args))
@@ -209,8 +217,14 @@ class Lab:
         return self.sim.control("fault.inject", **params)
 
     def wait_held(self, fault, seconds=60):
-        """Until a call or a stream waits in the fault."""
-        return self.sim.control("fault.wait", id=fault, timeout_ms=seconds * 1000)
+        """Until a call or a stream waits in the fault; a run that ended will not bring it."""
+        def look():
+            shown = next(f for f in self.sim.control("fault.list") if f["id"] == fault)
+            ended = [c.returncode for c in self.commands if c.poll() is not None]
+            assert shown["held"] or not self.commands or len(ended) < len(self.commands), \
+                f"the runs ended with {ended} before anything came to the fault"
+            return shown["held"]
+        return wait_for("the fault to hold something", look, seconds)
 
     def files(self):
         """Files below the store, without the store's own folder."""

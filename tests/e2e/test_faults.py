@@ -66,7 +66,7 @@ def test_stream_that_lies_makes_no_backup(lab, fault):
 @pytest.mark.parametrize("fault", STREAMS[:5], ids=lambda fault: fault["action"])
 def test_second_attempt_saves_it(lab, fault):
     lab.fault(stream="export", object="bad", count=1, **fault)
-    done = lab.run("--backoff", "0")
+    done = lab.run()
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(lab.backups()["bad"]) == 1
     job = next(job for job in lab.report()["jobs"] if job["name"] == "bad")
@@ -83,7 +83,8 @@ def test_disk_left_attached_to_dom0_is_freed(lab):
 
 def test_silent_stream_ends_by_the_idle_time_out(lab):
     lab.fault(action="stall", stream="export", object="bad", at_byte=1 << 20, count=0)
-    done = lab.run("--attempts", "1", "--idle", "2s")
+    lab.set(idle_timeout="2s")
+    done = lab.run("--attempts", "1")
     assert done.returncode == 1
     assert sorted(lab.backups()) == ["good1", "good2"]
     lab.sim.control("fault.clear")

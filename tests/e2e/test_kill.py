@@ -112,14 +112,14 @@ def run_to(lab, point, library):
     lab.finished = lab.files()
     start_agent(lab, point, library)
     hold(lab, point)
-    running = lab.start_run("-e", "victim", "--backoff", "0", "--lease-renew", "1s")
+    running = lab.start_run("-e", "victim")
     point.reach(lab)
     return running
 
 
 def run_again(lab):
     """What an administrator does the next morning: the same command."""
-    done = lab.run("-e", "victim", "--backoff", "0", "--lease-renew", "1s")
+    done = lab.run("-e", "victim")
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(lab.finished) <= set(lab.files())
     assert len(lab.backups()["done"]) == 1
