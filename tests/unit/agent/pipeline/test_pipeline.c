@@ -33,9 +33,11 @@ struct parts {
     bool sync_fails;
     int cancel_at;
     int hang_at;   /* write call that waits for the pipe */
+    int64_t hang_ms;
     int hang_pipe[2];
     /* what was seen */
-    int pieces, feeds, writes, outcomes;
+    int pieces, feeds, outcomes;
+    atomic_int writes; /* begun */
     uint64_t written;
     bool finished;
     atomic_bool released;
@@ -47,6 +49,7 @@ static void parts_init(struct parts *parts)
     struct error err = ERROR_INIT;
     memset(parts, 0, sizeof *parts);
     parts->task = 1;
+    parts->hang_ms = 300;
     parts->digest = digest_new(DIGEST_SHA256, &err);
     assert_non_null(parts->digest);
     assert_int_equal(pipe(parts->hang_pipe), 0);
@@ -104,10 +107,11 @@ static int write_bytes(void *context, const void *bytes, size_t n, struct error 
     struct parts *parts = context;
     char byte;
     (void)bytes;
-    if (++parts->writes == parts->hang_at && read(parts->hang_pipe[0], &byte, 1) < 0)
+    int number = atomic_fetch_add(&parts->writes, 1) + 1;
+    if (number == parts->hang_at && read(parts->hang_pipe[0], &byte, 1) < 0)
         return error_set(err, ERROR_IO, "the pipe of the test");
     parts->written += n;
-    if (parts->writes == parts->write_fails_at)
+    if (number == parts->write_fails_at)
         return error_set(err, ERROR_NO_SPACE, "write: no space");
     return 0;
 }
@@ -127,8 +131,9 @@ static void release(void *context)
 
 static bool is_cancelled(void *context)
 {
-    const struct parts *parts = context;
-    return parts->cancel_at != 0 && parts->pieces >= parts->cancel_at;
+    struct parts *parts = context;
+    return parts->cancel_at != 0 && parts->pieces >= parts->cancel_at &&
+           atomic_load(&parts->writes) >= parts->hang_at;
 }
 
 static int run_parts(struct parts *parts, struct pipeline_result *result, struct error *err)
@@ -136,7 +141,7 @@ static int run_parts(struct parts *parts, struct pipeline_result *result, struct
     struct pipeline_source source = {run, outcome, parts};
     struct pipeline_check check = {feed, check_finish, parts};
     struct pipeline_sink sink = {write_bytes, sink_finish, release, parts};
-    struct pipeline_settings settings = {.blocks = 4, .block_bytes = BLOCK, .hang_ms = 300,
+    struct pipeline_settings settings = {.blocks = 4, .block_bytes = BLOCK, .hang_ms = parts->hang_ms,
                                          .outcome_ms = 400, .is_cancelled = is_cancelled,
                                          .context = parts};
     return pipeline_run(&source, &check, &sink, &settings, result, err);
@@ -250,6 +255,7 @@ static void pipeline_when_cancelled_while_the_store_is_slow_then_ends_at_once(vo
     struct error err = ERROR_INIT;
     parts_init(&parts);
     parts.hang_at = 1;
+    parts.hang_ms = 2000;
     parts.cancel_at = 17; /* the piece that finds the ring full */
     assert_int_equal(run_parts(&parts, &result, &err), -1);
     assert_int_equal(err.code, ERROR_CANCELLED);
