@@ -218,7 +218,25 @@ static void fill_selection(struct settings *settings)
     settings->vm_exports = option_list(o, OPT_VM_EXPORTS);
     settings->prefer_vdi = str_equal(option_text(o, OPT_OVERLAP), "prefer_vdi");
     settings->is_strict = option_flag(o, OPT_STRICT);
+}
+
+static void fill_mail(struct settings *settings, const char *work_dir)
+{
+    const struct option_set *o = &settings->options;
     settings->smtp_enabled = option_flag(o, OPT_SMTP_ENABLED);
+    settings->smtp_auth = option_flag(o, OPT_SMTP_AUTH);
+    settings->smtp_user = option_text(o, OPT_SMTP_USER);
+    settings->smtp_pass = option_text(o, OPT_SMTP_PASS);
+    settings->smtp_starttls = option_flag(o, OPT_SMTP_STARTTLS);
+    settings->smtp_file = place_path(settings, option_text(o, OPT_SMTP_FILE), work_dir);
+    settings->smtp_server = option_text(o, OPT_SMTP_SERVER);
+    settings->smtp_port = option_number(o, OPT_SMTP_PORT);
+    settings->smtp_hostname = option_text(o, OPT_SMTP_HOSTNAME);
+    settings->smtp_timeout_ms = option_number(o, OPT_SMTP_TIMEOUT);
+    settings->smtp_subject = option_text(o, OPT_SMTP_SUBJECT);
+    settings->smtp_from = option_text(o, OPT_SMTP_FROM);
+    settings->smtp_to = option_list(o, OPT_SMTP_TO);
+    settings->smtp_cert = option_text(o, OPT_SMTP_CERT);
 }
 
 static void fill_run(struct settings *settings)
@@ -263,7 +281,10 @@ static int fill(struct settings *settings, const char *work_dir, struct error *e
         return error_set(err, ERROR_INTERNAL, "log level without a meaning");
     if (option_text(o, OPT_CATALOG))
         settings->catalog = absolute(option_text(o, OPT_CATALOG), work_dir);
+    const char *level_from = o->values[OPT_LOG_LEVEL].source;
+    settings->has_log_level = level_from && !str_equal(level_from, "default");
     fill_selection(settings);
+    fill_mail(settings, work_dir);
     fill_run(settings);
     return fill_backup_dir(settings, work_dir, err);
 }
@@ -276,6 +297,7 @@ void settings_done(struct settings *settings)
     mem_free_char(&settings->install_dir);
     mem_free_char(&settings->backup_dir);
     mem_free_char(&settings->catalog);
+    mem_free_char(&settings->smtp_file);
     *settings = (struct settings){0};
 }
 

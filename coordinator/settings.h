@@ -101,6 +101,21 @@ struct settings {
 
     const char *host_uuid; /* keygen --host */
     const char *out;       /* keygen -o */
+
+    bool smtp_auth;
+    bool smtp_starttls;
+    const char *smtp_user;
+    const char *smtp_pass;
+    char *smtp_file; /* own; absolute */
+    const char *smtp_server;
+    int64_t smtp_port;
+    const char *smtp_hostname;
+    int64_t smtp_timeout_ms;
+    const char *smtp_subject;
+    const char *smtp_from;
+    const struct text_list *smtp_to;
+    const char *smtp_cert;   /* NULL: none is insisted on */
+    bool has_log_level;      /* somebody chose log_level */
 };
 
 void settings_done(struct settings *settings);

@@ -127,9 +127,11 @@ const struct option settings_table[OPT_N] = {
     [OPT_SMTP_TIMEOUT] = {SMTP, .key = "smtp_timeout", .kind = OPTION_DURATION,
                           .min = 1 * SECOND_MS, .max = 1 * HOUR_MS, .fallback = "15",
                           .help = "How long the mail server may take to answer."},
-    [OPT_SMTP_SUBJECT] = {SMTP, .key = "smtp_subject", .kind = OPTION_TEXT, .fallback = "",
-                          .help = "Subject of the mail."},
-    [OPT_SMTP_FROM] = {SMTP, .key = "smtp_from", .kind = OPTION_TEXT, .fallback = "",
+    [OPT_SMTP_SUBJECT] = {SMTP, .key = "smtp_subject", .kind = OPTION_TEXT,
+                          .fallback = "OnyxBackupVM Backup Report",
+                          .help = "Subject of the mail; how the run ended is put behind it."},
+    [OPT_SMTP_FROM] = {SMTP, .key = "smtp_from", .kind = OPTION_TEXT,
+                       .fallback = "xenserver@localhost",
                        .help = "Sender's address."},
     [OPT_SMTP_TO] = {SMTP, .key = "smtp_to", .kind = OPTION_LIST, .fallback = "",
                      .help = "Addresses that get the mail, separated by commas."},
@@ -138,6 +140,10 @@ const struct option settings_table[OPT_N] = {
                        .kind = OPTION_CHOICE, .argument = "LEVEL",
                        .choices = "critical|error|warning|info|debug", .fallback = "info",
                        .commands = EVERY, .help = "How much is told."},
+    [OPT_SMTP_CERT] = {ONYXPOOL, .key = "smtp_cert", .kind = OPTION_PATH,
+                       .help = "Certificates (PEM) of which the mail server must show one, or one "
+                               "signed by them; only with smtp_starttls. Without it any server "
+                               "is believed, as OnyxBackupVM did."},
     [OPT_XAPI] = {.name = "xapi", ONYXPOOL, .key = "xapi", .kind = OPTION_TEXT,
                   .argument = "TARGET", .commands = PLACES,
                   .help = "Where the pool is spoken to: path of XAPI's socket, or https://HOST of "

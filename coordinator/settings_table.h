@@ -47,6 +47,7 @@ enum settings_option {
     OPT_SMTP_TO,
     /* [onyxpool] */
     OPT_LOG_LEVEL,
+    OPT_SMTP_CERT,
     OPT_XAPI,
     OPT_XAPI_USER,
     OPT_XAPI_PASSWORD_FILE,

@@ -358,6 +358,26 @@ static void example_when_compared_then_as_shipped(void **state)
         fail_msg("etc/onyxbackup.example is not what `onyxpool preview --example` prints");
 }
 
+static void smtp_when_nothing_is_given_then_the_old_defaults(void **state)
+{
+    struct fixture *f = *state;
+    read_run(f, nothing);
+    assert_false(f->settings.smtp_enabled || f->settings.smtp_auth || f->settings.smtp_starttls);
+    assert_string_equal(f->settings.smtp_server, "localhost");
+    assert_int_equal(f->settings.smtp_port, 25);
+    assert_string_equal(f->settings.smtp_hostname, "xenserver");
+    assert_int_equal(f->settings.smtp_timeout_ms, 15000);
+    assert_string_equal(f->settings.smtp_subject, "OnyxBackupVM Backup Report");
+    assert_string_equal(f->settings.smtp_from, "xenserver@localhost");
+    assert_int_equal(f->settings.smtp_to->n, 0);
+    assert_null(f->settings.smtp_cert);
+    CLEAN_CHAR char *file = str_format("%s/share/logs/backup.rpt", f->dir);
+    assert_string_equal(f->settings.smtp_file, file);
+    assert_false(f->settings.has_log_level);
+    read_run(f, (const char *const[]){"-l", "warning", NULL});
+    assert_true(f->settings.has_log_level);
+}
+
 static void smtp_when_the_old_keys_are_given_then_known(void **state)
 {
     struct fixture *f = *state;
@@ -368,6 +388,12 @@ static void smtp_when_the_old_keys_are_given_then_known(void **state)
                "smtp_to = c@d, e@f\n[xenserver]\nmax_backup = 3\n");
     read_run(f, nothing);
     assert_true(f->settings.smtp_enabled);
+    assert_true(f->settings.smtp_auth && f->settings.smtp_starttls);
+    assert_string_equal(f->settings.smtp_pass, "p%s");
+    assert_string_equal(f->settings.smtp_file, "/x.rpt");
+    assert_int_equal(f->settings.smtp_port, 587);
+    assert_int_equal(f->settings.smtp_timeout_ms, 30000);
+    check_list(f->settings.smtp_to, "c@d|e@f");
     assert_int_equal(f->settings.options.warnings.n, 1);
     assert_non_null(strstr(f->settings.options.warnings.items[0], "\"max_backups\""));
     CLEAN_STR struct str shown = STR_INIT;
@@ -393,6 +419,7 @@ int main(void)
         CASE(operands_when_wrong_then_a_usage_error),
         CASE(help_when_asked_then_nothing_else_matters),
         CASE(example_when_compared_then_as_shipped),
+        CASE(smtp_when_nothing_is_given_then_the_old_defaults),
         CASE(smtp_when_the_old_keys_are_given_then_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
