@@ -49,7 +49,7 @@ int attach_vm_srs(struct pool *pool, const char *vm_ref, struct text_list *ret_s
 
 bool attach_is_vhd_backed(struct pool *pool, const char *vdi_ref)
 {
-    static const char *const types[] = {"ext",    "nfs",     "lvm",      "lvmoiscsi",
+    static const char *const types[] = {"ext",     "nfs",      "lvm", "lvmoiscsi",
                                         "lvmohba", "lvmofcoe", "smb", "xfs"};
     const struct object *vdi = store_find(pool, CLASS_VDI, vdi_ref);
     const struct object *sr = vdi ? object_follow(pool, vdi, F_VDI_SR) : NULL;

@@ -86,8 +86,8 @@ int content_spec_parse(const json_t *json, struct content_spec *ret_spec, struct
 
 static const char *mke2fs_path(void)
 {
-    static const char *const places[] = {"/sbin/mke2fs", "/usr/sbin/mke2fs", "/usr/local/sbin/mke2fs",
-                                         "/usr/bin/mke2fs"};
+    static const char *const places[] = {"/sbin/mke2fs", "/usr/sbin/mke2fs",
+                                         "/usr/local/sbin/mke2fs", "/usr/bin/mke2fs"};
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
         if (access(places[i], X_OK) == 0)
             return places[i];
@@ -258,9 +258,8 @@ static int file_read(const struct content *content, uint64_t offset, unsigned ch
                      struct error *err)
 {
     while (n > 0) {
-        ssize_t got = offset < content->file_bytes
-                          ? pread(content->fd, bytes, n, (off_t)offset)
-                          : 0;
+        ssize_t got =
+            offset < content->file_bytes ? pread(content->fd, bytes, n, (off_t)offset) : 0;
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)

@@ -9,6 +9,7 @@ import io
 import os
 import socket
 import sys
+import tempfile
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -17,6 +18,7 @@ from poolsim import Pool, XapiError  # noqa: E402
 import xva  # noqa: E402
 
 MIB = 1 << 20
+BINARY = os.environ.get("POOLSIM") or os.path.join(os.environ.get("ONYX_BIN", ""), "poolsim")
 PAGE = b"HTTP/1.1 500 Internal Error\r\n"
 
 
@@ -195,11 +197,22 @@ POOL = {
 }
 
 
+@contextlib.contextmanager
 def pool_with(profile=None, **more):
+    """A pool that has to end cleanly, also under sanitizers."""
     spec = dict(POOL, **more)
     if profile:
         spec["profile"] = profile
-    return Pool(spec)
+    with tempfile.TemporaryDirectory(prefix="poolsim-") as folder:
+        pool = Pool(spec, binary=BINARY, folder=folder)
+        try:
+            yield pool
+        except BaseException:
+            pool.stop()
+            raise
+        status = pool.stop()
+        with open(os.path.join(folder, "log"), encoding="utf-8", errors="replace") as file:
+            assert status == 0, file.read()
 
 
 __all__ = ["Lab", "MIB", "PAGE", "POOL", "Pool", "Reply", "XapiError", "connect", "get",

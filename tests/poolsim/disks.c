@@ -223,8 +223,8 @@ static struct layer *bottom_find_shared(struct disks *disks, const struct conten
 static void bottom_share(struct disks *disks, const struct content_spec *spec, struct layer *layer)
 {
     pthread_mutex_lock(&disks->lock);
-    disks->bottoms = mem_grow(disks->bottoms, &disks->bottoms_cap, disks->bottoms_n + 1,
-                              sizeof *disks->bottoms);
+    disks->bottoms =
+        mem_grow(disks->bottoms, &disks->bottoms_cap, disks->bottoms_n + 1, sizeof *disks->bottoms);
     disks->bottoms[disks->bottoms_n++] = (struct shared_bottom){
         .folder = mem_dup(spec->path), .size_bytes = layer->size_bytes, .layer = layer_ref(layer)};
     layer->is_frozen = true;

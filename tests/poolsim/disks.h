@@ -24,10 +24,10 @@ struct error;
 struct disks;
 struct disk;
 
-#define DISK_CLUSTER_BYTES (UINT64_C(2) << 20) /* unit of allocation, as a VHD's block */
-#define DISK_GRAIN_BYTES (UINT64_C(64) << 10)  /* unit of copy on write and of changed blocks */
-#define DISK_UUID_MAX 37
-#define DISK_SHA256_MAX 65
+#define DISK_CLUSTER_BYTES (UINT64_C(2) << 20)  /* unit of allocation, as a VHD's block */
+#define DISK_GRAIN_BYTES   (UINT64_C(64) << 10) /* unit of copy on write and of changed blocks */
+#define DISK_UUID_MAX      37
+#define DISK_SHA256_MAX    65
 
 /* dir is made if it is not there; files of an earlier pool in it are removed. */
 int disks_open(const char *dir, struct disks **ret_disks, struct error *err);

@@ -28,8 +28,8 @@
 #include "common/base/poison.h"
 
 #define LOCK_WAIT_MS 121000 /* recording 1890 */
-#define TICK_MS 10000       /* progress moves and a cancel is noticed so often (1113-1124) */
-#define DETACH_MS 300       /* dom0's VBD outlives a broken stream so long (1143-1153) */
+#define TICK_MS      10000  /* progress moves and a cancel is noticed so often (1113-1124) */
+#define DETACH_MS    300    /* dom0's VBD outlives a broken stream so long (1143-1153) */
 
 struct export_job {
     struct connection *connection;
@@ -147,8 +147,8 @@ static void find_style(struct pool *pool, const char *vdi_ref, struct xva_style 
 
 static int attach_fails(struct export_job *job, const struct ova_disk *disk, struct error *err)
 {
-    CLEAN_CHAR char *text = str_format(
-        "The VDI is not available [opterr=VDI %s not detached cleanly]", disk->vdi_uuid);
+    CLEAN_CHAR char *text =
+        str_format("The VDI is not available [opterr=VDI %s not detached cleanly]", disk->vdi_uuid);
     (void)failure_set(&job->failure, "SR_BACKEND_FAILURE_46", "", text, "", NULL);
     return error_set(err, ERROR_XAPI, "attach");
 }
@@ -168,7 +168,8 @@ static int send_disk(struct export_job *job, const struct ova_disk *disk, struct
     find_style(pool, disk->vdi_ref, &style);
     attach_to_dom0(job->context.host, disk->vdi_ref, true, vbd_ref);
     pool_unlock(pool);
-    failed = xva_write_disk(compressor_sink(job->compressor), bytes, prefix, &style, step, job, err);
+    failed =
+        xva_write_disk(compressor_sink(job->compressor), bytes, prefix, &style, step, job, err);
     if (failed && error_is_set(err) && err->code == ERROR_LOST)
         (void)pool_sleep(pool, DETACH_MS);
     pool_lock(pool);
@@ -209,8 +210,8 @@ static int send_all(struct export_job *job, struct error *err)
 static void fail_client(struct export_job *job, int sys)
 {
     const char *name = sys == EPIPE || job->is_compressed ? "EPIPE" : "ECONNRESET";
-    CLEAN_CHAR char *text = str_format(
-        "INTERNAL_ERROR: [ Unix.Unix_error(Unix.%s, \"write\", \"\") ]", name);
+    CLEAN_CHAR char *text =
+        str_format("INTERNAL_ERROR: [ Unix.Unix_error(Unix.%s, \"write\", \"\") ]", name);
     const char *const params[] = {"CLIENT_ERROR", text, NULL};
     handler_fail(&job->context, params);
 }

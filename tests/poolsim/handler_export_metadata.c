@@ -69,8 +69,7 @@ static int find_vms(struct metadata_job *job, struct request *request)
     }
     pool_lock(pool);
     for (const struct object *vm = store_first(pool, CLASS_VM); vm; vm = store_next(pool, vm))
-        if (!is_default_template(vm) &&
-            (job->has_dom0 || !object_bool(vm, F_VM_is_control_domain)))
+        if (!is_default_template(vm) && (job->has_dom0 || !object_bool(vm, F_VM_is_control_domain)))
             text_list_add(&job->vms, object_ref(vm));
     pool_unlock(pool);
     return 0;
@@ -145,8 +144,8 @@ static int make_tar(struct metadata_job *job, struct str *tar)
 
 static void send_tar(struct metadata_job *job, struct request *request, const struct str *tar)
 {
-    static const char *const lost[] = {
-        "INTERNAL_ERROR", "Unix.Unix_error(Unix.EPIPE, \"write\", \"\")", NULL};
+    static const char *const lost[] = {"INTERNAL_ERROR",
+                                       "Unix.Unix_error(Unix.EPIPE, \"write\", \"\")", NULL};
     struct stream *stream = stream_begin(job->connection, request, "export_metadata",
                                          job->vms.n == 1 ? job->vms.items[0] : "");
     int failed = http_write_format(

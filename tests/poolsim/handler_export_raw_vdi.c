@@ -20,8 +20,8 @@
 
 #include "common/base/poison.h"
 
-#define STAMP_EPOCH_S 946684800 /* 2000-01-01, where VHD's time begins */
-#define CHUNK_BYTES (UINT64_C(1) << 20)
+#define STAMP_EPOCH_S    946684800 /* 2000-01-01, where VHD's time begins */
+#define CHUNK_BYTES      (UINT64_C(1) << 20)
 #define PROGRESS_EACH_MS 1000
 
 struct raw_job {
@@ -122,8 +122,8 @@ static int send_tar(struct raw_job *job, struct disk *disk, struct error *err)
 static int check(struct raw_job *job, struct error *err)
 {
     CLEAN_CHAR char *limit = str_format("%llu", (unsigned long long)VHD_MAX_BYTES);
-    CLEAN_CHAR char *not_there = str_format(
-        "The VDI is not available [opterr=VDI %s not detached cleanly]", job->vdi_uuid);
+    CLEAN_CHAR char *not_there =
+        str_format("The VDI is not available [opterr=VDI %s not detached cleanly]", job->vdi_uuid);
     if (job->format == FORMAT_VHD && job->size_bytes > VHD_MAX_BYTES)
         (void)failure_set(&job->failure, "VDI_TOO_LARGE", job->vdi_ref, limit, NULL);
     else if (job->source.fault == SOURCE_ATTACH_FAILS)
@@ -146,8 +146,8 @@ static int find_base(struct raw_job *job, struct request *request, struct error 
     const struct object *base = store_find_any(pool, CLASS_VDI, text);
     if (base) {
         const struct object *sr = object_follow(pool, base, F_VDI_SR);
-        CLEAN_CHAR char *path = str_format("/dev/sr/%s/%s.vhd", sr ? object_uuid(sr) : "",
-                                           object_uuid(base));
+        CLEAN_CHAR char *path =
+            str_format("/dev/sr/%s/%s.vhd", sr ? object_uuid(sr) : "", object_uuid(base));
         (void)str_copy(job->base_ref, sizeof job->base_ref, object_ref(base));
         (void)str_copy(job->base_uuid, sizeof job->base_uuid, object_uuid(base));
         (void)str_copy(job->base_path, sizeof job->base_path, path);
@@ -155,8 +155,8 @@ static int find_base(struct raw_job *job, struct request *request, struct error 
     bool is_usable = base && job->is_vhd_backed && attach_is_vhd_backed(pool, job->base_ref);
     pool_unlock(pool);
     if (!base)
-        return error_set(err, ERROR_NOT_FOUND,
-                         "Db_exn.Read_missing_uuid(\"VDI\", \"\", \"%s\")", text);
+        return error_set(err, ERROR_NOT_FOUND, "Db_exn.Read_missing_uuid(\"VDI\", \"\", \"%s\")",
+                         text);
     if (!is_usable)
         return error_set(err, ERROR_UNSUPPORTED,
                          "Failure(\"Cannot compute differences on non-VHD images\")");
@@ -235,9 +235,8 @@ static void answer(struct raw_job *job, struct request *request)
 {
     struct error err = ERROR_INIT;
     job->stream = stream_begin(job->connection, request, "export_raw_vdi", job->vdi_ref);
-    int failed = write_head(job) != 0
-                     ? error_set_sys(&err, ERROR_LOST, errno, "write the header")
-                     : send_disk(job, request, &err);
+    int failed = write_head(job) != 0 ? error_set_sys(&err, ERROR_LOST, errno, "write the header")
+                                      : send_disk(job, request, &err);
     if (failed) {
         end_failed(job, &err);
     } else {

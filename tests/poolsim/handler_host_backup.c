@@ -22,7 +22,7 @@
 
 #include "common/base/poison.h"
 
-#define POLL_MS 2000
+#define POLL_MS      2000
 #define FILLER_BYTES (256U << 10)
 
 static int sink_to_stream(void *context, const void *bytes, size_t n)
@@ -41,10 +41,10 @@ static int put_filler(const struct sink *sink, const struct host *host, struct e
     const struct content_spec spec = {.kind = CONTENT_SEED, .seed = host->index + 1, .fill = 1.0};
     struct content *content = NULL;
     unsigned char *bytes = mem_try(FILLER_BYTES, err);
-    int failed = !bytes || content_open(&spec, FILLER_BYTES, NULL, &content, err) != 0 ||
-                 content_read(content, 0, bytes, FILLER_BYTES, err) != 0 ||
-                 xva_write_member(sink, "var/lib/misc/random-seed", 0, bytes, FILLER_BYTES, err) !=
-                     0;
+    int failed =
+        !bytes || content_open(&spec, FILLER_BYTES, NULL, &content, err) != 0 ||
+        content_read(content, 0, bytes, FILLER_BYTES, err) != 0 ||
+        xva_write_member(sink, "var/lib/misc/random-seed", 0, bytes, FILLER_BYTES, err) != 0;
     content_free(content);
     free(bytes);
     return failed ? -1 : 0;
@@ -113,8 +113,7 @@ void handler_host_backup(struct connection *connection, struct request *request)
     if (handler_authenticate(connection, request, "http/get_host_backup", &context) != 0 ||
         handler_begin_task(connection, &context, "Downloading host backup") != 0)
         return;
-    struct stream *stream =
-        stream_begin(connection, request, "host_backup", request->host->ref);
+    struct stream *stream = stream_begin(connection, request, "host_backup", request->host->ref);
     int failed = http_write_format(connection, "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n"
                                                "Cache-Control: no-cache, no-store\r\n\r\n");
     failed = failed != 0 || send_tar(&context, stream, &err) != 0;

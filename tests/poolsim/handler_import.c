@@ -24,7 +24,7 @@
 
 #include "common/base/poison.h"
 
-#define TICK_MS 10000
+#define TICK_MS    10000
 #define HEAD_BYTES 512
 #define BARE(status)                                                                               \
     "HTTP/1.1 " status "\r\nConnection: close\r\nCache-Control: no-cache, no-store\r\n\r\n"
@@ -290,12 +290,10 @@ static int find_sr(struct import_job *job)
         return 0;
     if (ref)
         return fail_sr(job, "NO_HOSTS_AVAILABLE: [  ]", "NO_HOSTS_AVAILABLE: [  ]");
-    CLEAN_CHAR char *reason =
-        uuid ? str_format("UUID_INVALID: [ SR; %s ]", uuid)
-             : str_format("DEFAULT_SR_NOT_FOUND: [ %s ]", default_ref);
+    CLEAN_CHAR char *reason = uuid ? str_format("UUID_INVALID: [ SR; %s ]", uuid)
+                                   : str_format("DEFAULT_SR_NOT_FOUND: [ %s ]", default_ref);
     CLEAN_CHAR char *page =
-        uuid ? str_format("Db_exn.Read_missing_uuid(\"SR\", \"\", \"%s\")", uuid)
-             : mem_dup(reason);
+        uuid ? str_format("Db_exn.Read_missing_uuid(\"SR\", \"\", \"%s\")", uuid) : mem_dup(reason);
     return fail_sr(job, reason, page);
 }
 
@@ -326,8 +324,7 @@ static void run_import(struct import_job *job)
 
 void handler_import(struct connection *connection, struct request *request)
 {
-    struct import_job job = {.connection = connection, .request = request,
-                             .failure = FAILURE_INIT};
+    struct import_job job = {.connection = connection, .request = request, .failure = FAILURE_INIT};
     if (handler_authenticate(connection, request, "http/put_import", &job.context) != 0)
         return;
     init_flags(&job);
@@ -343,8 +340,7 @@ void handler_import(struct connection *connection, struct request *request)
 void handler_import_metadata(struct connection *connection, struct request *request)
 {
     static const char prefix[] = "vdi:";
-    struct import_job job = {.connection = connection, .request = request,
-                             .failure = FAILURE_INIT};
+    struct import_job job = {.connection = connection, .request = request, .failure = FAILURE_INIT};
     if (handler_authenticate(connection, request, "http/put_import_metadata", &job.context) != 0)
         return;
     init_flags(&job);

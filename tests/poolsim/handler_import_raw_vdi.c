@@ -23,7 +23,8 @@
 #include "common/base/poison.h"
 
 #define CHUNK_BYTES (UINT64_C(1) << 20)
-#define BARE_400 "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nCache-Control: no-cache, no-store\r\n\r\n"
+#define BARE_400                                                                                   \
+    "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nCache-Control: no-cache, no-store\r\n\r\n"
 
 struct import_job {
     struct connection *connection;
@@ -154,8 +155,8 @@ static int make_new_vdi(struct import_job *job, const struct request *request)
     struct pool *pool = job->context.pool;
     struct object *vdi = NULL;
     pool_lock(pool);
-    int failed = make_vdi(pool, job->sr_ref, "Imported VDI", request->content_length, &vdi,
-                          &job->failure);
+    int failed =
+        make_vdi(pool, job->sr_ref, "Imported VDI", request->content_length, &vdi, &job->failure);
     if (!failed) {
         (void)str_copy(job->vdi_ref, sizeof job->vdi_ref, object_ref(vdi));
         (void)str_copy(job->vdi_uuid, sizeof job->vdi_uuid, object_uuid(vdi));

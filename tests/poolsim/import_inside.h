@@ -14,8 +14,8 @@ bool import_bool(const json_t *record, const char *field);
 int64_t import_int(const json_t *record, const char *field);
 const char *import_map_text(const json_t *record, const char *field, const char *key); /* NULL */
 
-const json_t *import_find(const struct import *import, const char *id);   /* record, NULL */
-const char *import_lookup(const struct import *import, const char *id);   /* reference, NULL */
+const json_t *import_find(const struct import *import, const char *id); /* record, NULL */
+const char *import_lookup(const struct import *import, const char *id); /* reference, NULL */
 int import_fail_lookup(const char *id, struct failure *failure);
 
 /* Copy every value of the record that is no reference, but for the skipped names. */

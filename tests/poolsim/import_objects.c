@@ -61,9 +61,9 @@ const json_t *import_find(const struct import *import, const char *id)
 {
     size_t i;
     const json_t *object;
-    json_array_foreach(import->objects, i, object)
-        if (strcmp(import_text(object, "id"), id) == 0)
-            return json_object_get(object, "snapshot");
+    json_array_foreach(import->objects, i, object) if (strcmp(import_text(object, "id"), id) ==
+                                                       0) return json_object_get(object,
+                                                                                 "snapshot");
     return NULL;
 }
 
@@ -83,23 +83,20 @@ static void set_list(struct pool *pool, struct object *object, enum field_id fie
     CLEAN_TEXT_LIST struct text_list items = TEXT_LIST_INIT;
     size_t i;
     const json_t *item;
-    json_array_foreach(value, i, item)
-        text_list_add_take(&items, value_text(item));
+    json_array_foreach(value, i, item) text_list_add_take(&items, value_text(item));
     object_set_set(pool, object, field, &items);
 }
 
-static void set_map(struct pool *pool, struct object *object, enum field_id field,
-                    const json_t *value)
+static void set_map(struct pool *pool, struct object *object, enum field_id field, json_t *value)
 {
     CLEAN_TEXT_MAP struct text_map pairs = TEXT_MAP_INIT;
     const char *key;
     json_t *item;
-    json_object_foreach(json_incref((json_t *)(uintptr_t)value), key, item)
+    json_object_foreach(value, key, item)
     {
         CLEAN_CHAR char *text = value_text(item);
         text_map_set(&pairs, key, text);
     }
-    json_decref((json_t *)(uintptr_t)value);
     object_set_map(pool, object, field, &pairs);
 }
 
@@ -179,7 +176,8 @@ static bool is_same_vm(const struct import *import, const json_t *record, const 
         owner = import_find(import, import_text(record, "snapshot_of"));
     if (object_bool(vm, F_VM_is_a_snapshot))
         their_owner = object_follow(import->pool, vm, F_VM_snapshot_of);
-    return owner && their_owner && strcmp(import_text(owner, "uuid"), object_uuid(their_owner)) == 0;
+    return owner && their_owner &&
+           strcmp(import_text(owner, "uuid"), object_uuid(their_owner)) == 0;
 }
 
 static int check_mac_seeds(const struct import *import, struct failure *failure)
@@ -291,8 +289,7 @@ static int make_network(struct import *import, const char *id, const json_t *rec
     }
     struct object *network = store_create(import->pool, CLASS_network);
     import_set_fields(import, network, record, NULL);
-    object_map_put(import->pool, network, F_network_other_config, "import_task",
-                   import->task_ref);
+    object_map_put(import->pool, network, F_network_other_config, "import_task", import->task_ref);
     text_list_add(&import->networks, object_ref(network));
     text_map_set(&import->table, id, object_ref(network));
     return 0;
@@ -304,20 +301,20 @@ typedef int make_fn(struct import *import, const char *id, const json_t *record,
 static const struct {
     const char *class;
     make_fn *make;
-} makers[] = {{"host", make_host},       {"SR", make_sr},
-              {"VDI", import_make_vdi},  {"VM_guest_metrics", make_guest_metrics},
-              {"VM", import_make_vm},    {"network", make_network},
-              {"VBD", import_make_vbd},  {"VIF", import_make_vif}};
+} makers[] = {{"host", make_host},      {"SR", make_sr},
+              {"VDI", import_make_vdi}, {"VM_guest_metrics", make_guest_metrics},
+              {"VM", import_make_vm},   {"network", make_network},
+              {"VBD", import_make_vbd}, {"VIF", import_make_vif}};
 
 static int make_class(struct import *import, size_t row, struct failure *failure)
 {
     size_t i;
     const json_t *object;
-    json_array_foreach(import->objects, i, object)
-        if (strcmp(import_text(object, "class"), makers[row].class) == 0 &&
-            makers[row].make(import, import_text(object, "id"),
-                             json_object_get(object, "snapshot"), failure) != 0)
-            return -1;
+    json_array_foreach(import->objects, i,
+                       object) if (strcmp(import_text(object, "class"), makers[row].class) == 0 &&
+                                   makers[row].make(import, import_text(object, "id"),
+                                                    json_object_get(object, "snapshot"),
+                                                    failure) != 0) return -1;
     return 0;
 }
 
@@ -341,8 +338,7 @@ static bool is_streamed(const struct import *import, const char *id, const json_
     {
         const json_t *vbd = json_object_get(object, "snapshot");
         if (strcmp(import_text(object, "class"), "VBD") == 0 &&
-            strcmp(import_text(vbd, "VDI"), id) == 0 &&
-            strcmp(import_text(vbd, "type"), "CD") != 0)
+            strcmp(import_text(vbd, "VDI"), id) == 0 && strcmp(import_text(vbd, "type"), "CD") != 0)
             return true;
     }
     return false;
@@ -361,8 +357,8 @@ static void list_disks(struct import *import)
         if (strcmp(import_text(object, "class"), "VDI") != 0 || !vdi ||
             !is_streamed(import, id, record))
             continue;
-        import->disks = mem_grow(import->disks, &import->disks_cap, import->disks_n + 1,
-                                 sizeof *import->disks);
+        import->disks =
+            mem_grow(import->disks, &import->disks_cap, import->disks_n + 1, sizeof *import->disks);
         struct import_disk *disk = &import->disks[import->disks_n++];
         (void)str_copy(disk->id, sizeof disk->id, id);
         (void)str_copy(disk->vdi_ref, sizeof disk->vdi_ref, ref);

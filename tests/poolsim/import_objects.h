@@ -32,10 +32,10 @@ struct import {
     char task_ref[REF_MAX];
     char sr_ref[REF_MAX]; /* target of a full import; "" for metadata */
     bool is_restore, is_forced, is_dry_run;
-    struct text_map vdi_map; /* uuid to uuid, metadata only */
-    json_t *objects;         /* the file's array */
-    bool has_inline_sums;    /* export_vsn > 0 */
-    struct text_map table;   /* id to reference */
+    struct text_map vdi_map;                          /* uuid to uuid, metadata only */
+    json_t *objects;                                  /* the file's array */
+    bool has_inline_sums;                             /* export_vsn > 0 */
+    struct text_map table;                            /* id to reference */
     struct text_list vms, vbds, vifs, vdis, networks; /* made here, references */
     struct import_disk *disks; /* to be streamed, in string order of their ids */
     size_t disks_n, disks_cap;

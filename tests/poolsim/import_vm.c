@@ -64,9 +64,17 @@ static int find_disk(struct import *import, const char *id, const json_t *record
 int import_make_vdi(struct import *import, const char *id, const json_t *record,
                     struct failure *failure)
 {
-    static const char *const skipped[] = {
-        "virtual_size", "physical_utilisation", "location", "managed", "missing", "sm_config",
-        "is_a_snapshot", "snapshot_time", "cbt_enabled", "storage_lock", NULL};
+    static const char *const skipped[] = {"virtual_size",
+                                          "physical_utilisation",
+                                          "location",
+                                          "managed",
+                                          "missing",
+                                          "sm_config",
+                                          "is_a_snapshot",
+                                          "snapshot_time",
+                                          "cbt_enabled",
+                                          "storage_lock",
+                                          NULL};
     const json_t *sr = import_find(import, import_text(record, "SR"));
     if (!sr)
         return import_fail_lookup(import_text(record, "SR"), failure);
@@ -274,8 +282,7 @@ static struct object *with_uuid(struct import *import, struct object *fresh, con
         return fresh;
     enum class_id class = object_class(fresh);
     enum field_id metrics = class == CLASS_VBD ? F_VBD_metrics : F_VIF_metrics;
-    struct object *kept =
-        store_create_with_uuid(pool, class, import_text(record, "uuid"));
+    struct object *kept = store_create_with_uuid(pool, class, import_text(record, "uuid"));
     object_copy_values(pool, fresh, kept);
     object_set_text(pool, kept, metrics, object_text(fresh, metrics));
     store_destroy(pool, fresh);
@@ -285,8 +292,8 @@ static struct object *with_uuid(struct import *import, struct object *fresh, con
 int import_make_vbd(struct import *import, const char *id, const json_t *record,
                     struct failure *failure)
 {
-    static const char *const skipped[] = {"device", "currently_attached", "empty", "type", "mode",
-                                          "userdevice", "storage_lock", NULL};
+    static const char *const skipped[] = {"device", "currently_attached", "empty",        "type",
+                                          "mode",   "userdevice",         "storage_lock", NULL};
     struct pool *pool = import->pool;
     if (take_existing(import, CLASS_VBD, id, record))
         return 0;
@@ -299,9 +306,9 @@ int import_make_vbd(struct import *import, const char *id, const json_t *record,
         return failure_set(failure, "IMPORT_ERROR_ATTACHED_DISKS_NOT_FOUND", NULL);
     if ((!vdi_ref && is_disk) || import->is_dry_run)
         return 0;
-    struct object *vbd = vbd_make(pool, vm_ref, vdi_ref ? vdi_ref : REF_NULL,
-                                  import_text(record, "userdevice"), import_text(record, "type"),
-                                  import_text(record, "mode"));
+    struct object *vbd =
+        vbd_make(pool, vm_ref, vdi_ref ? vdi_ref : REF_NULL, import_text(record, "userdevice"),
+                 import_text(record, "type"), import_text(record, "mode"));
     vbd = with_uuid(import, vbd, record);
     import_set_fields(import, vbd, record, skipped);
     text_list_add(&import->vbds, object_ref(vbd));
@@ -325,9 +332,8 @@ int import_make_vif(struct import *import, const char *id, const json_t *record,
         return import_fail_lookup(import_text(record, "network"), failure);
     if (import->is_dry_run)
         return 0;
-    struct object *vif =
-        vif_make(pool, vm_ref, network_ref, import_text(record, "device"),
-                 import->is_restore ? import_text(record, "MAC") : NULL);
+    struct object *vif = vif_make(pool, vm_ref, network_ref, import_text(record, "device"),
+                                  import->is_restore ? import_text(record, "MAC") : NULL);
     vif = with_uuid(import, vif, record);
     import_set_fields(import, vif, record, skipped);
     text_list_add(&import->vifs, object_ref(vif));

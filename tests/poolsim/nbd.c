@@ -29,7 +29,7 @@
 
 extern char **environ;
 
-#define BACKLOG 64
+#define BACKLOG  64
 #define LIVE_MAX 256
 
 struct nbd_host {
@@ -44,7 +44,7 @@ struct nbd_host {
     pid_t child;
     int life_fd; /* nbdkit ends when it is closed */
     enum nbd_mode mode;
-    int connections;   /* with an open export */
+    int connections;    /* with an open export */
     int live[LIVE_MAX]; /* descriptors of running threads, -1 free */
     int live_n;
 };

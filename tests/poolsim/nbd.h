@@ -20,7 +20,7 @@ struct error;
 struct nbd;
 
 #define NBD_CONNECTIONS_MAX 16
-#define NBD_XAPI_PORT 10809
+#define NBD_XAPI_PORT       10809
 
 /* What the purposes of all networks together allow now. Lock held. */
 enum nbd_mode { NBD_MODE_NONE, NBD_MODE_TLS, NBD_MODE_PLAIN };

@@ -19,20 +19,20 @@
 
 #include "common/base/poison.h"
 
-#define OPTION_MAGIC UINT64_C(0x49484156454F5054)
-#define REPLY_MAGIC UINT64_C(0x3e889045565a9)
-#define REQUEST_MAGIC 0x25609513U
+#define OPTION_MAGIC       UINT64_C(0x49484156454F5054)
+#define REPLY_MAGIC        UINT64_C(0x3e889045565a9)
+#define REQUEST_MAGIC      0x25609513U
 #define SIMPLE_REPLY_MAGIC 0x67446698U
-#define FLAGS_SERVER 3U       /* fixed newstyle, no zeroes */
-#define FLAG_NO_ZEROES 2U
-#define FLAGS_EXPORT 0x103U   /* has flags, read-only, may multi-conn */
-#define OPTION_DATA_MAX 4096U
-#define READ_MAX (32U << 20)
+#define FLAGS_SERVER       3U /* fixed newstyle, no zeroes */
+#define FLAG_NO_ZEROES     2U
+#define FLAGS_EXPORT       0x103U /* has flags, read-only, may multi-conn */
+#define OPTION_DATA_MAX    4096U
+#define READ_MAX           (32U << 20)
 
 enum option { OPTION_EXPORT_NAME = 1, OPTION_ABORT = 2, OPTION_INFO = 6, OPTION_GO = 7 };
 enum reply { REPLY_ACK = 1, REPLY_INFO = 3 };
 #define REPLY_UNSUPPORTED 0x80000001U
-#define REPLY_UNKNOWN 0x80000006U
+#define REPLY_UNKNOWN     0x80000006U
 
 struct nbd_client {
     struct host *host;
@@ -88,9 +88,8 @@ static bool parse_name(const char *name, char *uuid, size_t uuid_size, const cha
 {
     static const char key[] = "session_id=";
     const char *query = strchr(name, '?');
-    CLEAN_CHAR char *first = query && name[0] == '/'
-                                 ? mem_dup_n(name + 1, (size_t)(query - name - 1))
-                                 : NULL;
+    CLEAN_CHAR char *first =
+        query && name[0] == '/' ? mem_dup_n(name + 1, (size_t)(query - name - 1)) : NULL;
     if (!first || !str_copy(uuid, uuid_size, first) || !str_starts(query + 1, key))
         return false;
     *ret_session = query + 1 + strlen(key);

@@ -18,8 +18,8 @@
 #include "common/base/poison.h"
 
 enum change {
-    CHANGE_LOOKUP,  /* a reference: the file's own, or null */
-    CHANGE_FILTER,  /* a set of references: those that are in the file */
+    CHANGE_LOOKUP, /* a reference: the file's own, or null */
+    CHANGE_FILTER, /* a set of references: those that are in the file */
     CHANGE_NO_SET,
     CHANGE_NO_MAP,
     CHANGE_NO_TEXT,
@@ -117,9 +117,10 @@ static const struct rule rules[] = {
     {CLASS_host, "resident_VMs", CHANGE_FILTER, WHEN_ALWAYS},
 };
 
-static const enum class_id class_order[] = {CLASS_host, CLASS_VM,  CLASS_VM_metrics,
-                                            CLASS_VM_guest_metrics, CLASS_VBD, CLASS_VIF,
-                                            CLASS_network, CLASS_VDI, CLASS_SR, CLASS_VTPM};
+static const enum class_id class_order[] = {
+    CLASS_host, CLASS_VM,  CLASS_VM_metrics, CLASS_VM_guest_metrics,
+    CLASS_VBD,  CLASS_VIF, CLASS_network,    CLASS_VDI,
+    CLASS_SR,   CLASS_VTPM};
 
 struct ref_entry {
     char ref[REF_MAX];
@@ -129,8 +130,8 @@ struct ref_entry {
 struct walk {
     struct pool *pool;
     const struct ova_options *options;
-    void *tree;            /* entries by reference */
-    struct ref_entry **order;  /* as they were met */
+    void *tree;               /* entries by reference */
+    struct ref_entry **order; /* as they were met */
     size_t n, cap;
 };
 
@@ -153,8 +154,7 @@ static bool add(struct walk *walk, const char *ref)
     if (find_entry(walk, ref))
         return false;
     struct ref_entry *entry = mem_zero(1, sizeof *entry);
-    CLEAN_CHAR char *id =
-        str_format("Ref:%llu", (unsigned long long)walk->pool->next_xva_ref++);
+    CLEAN_CHAR char *id = str_format("Ref:%llu", (unsigned long long)walk->pool->next_xva_ref++);
     (void)str_copy(entry->ref, sizeof entry->ref, ref);
     (void)str_copy(entry->id, sizeof entry->id, id);
     walk->order = mem_grow(walk->order, &walk->cap, walk->n + 1, sizeof(struct ref_entry *));

@@ -19,9 +19,9 @@
 #include "tests/poolsim/pool.h"
 
 struct ova_options {
-    bool has_snapshots;         /* metadata: snapshot fields kept, snapshots of the VM included */
-    bool keeps_power_state;     /* power state and suspend VDI kept */
-    bool has_vhd_parents;       /* VDIs named by sm_config:vhd-parent too */
+    bool has_snapshots;     /* metadata: snapshot fields kept, snapshots of the VM included */
+    bool keeps_power_state; /* power state and suspend VDI kept */
+    bool has_vhd_parents;   /* VDIs named by sm_config:vhd-parent too */
 };
 
 /* A disk of the stream. */

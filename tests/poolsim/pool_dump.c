@@ -14,16 +14,15 @@
 #include "common/base/poison.h"
 
 /* Where the database has a namespace: "name_label" is "name__label" there. */
-static const char *const namespaces[] = {"name",  "memory",      "VCPUs", "actions_after",
-                                         "PV",    "HVM",         "API_version",
-                                         "qos_algorithm"};
+static const char *const namespaces[] = {"name", "memory", "VCPUs",       "actions_after",
+                                         "PV",   "HVM",    "API_version", "qos_algorithm"};
 
 static void add_protected(struct str *out, const char *text)
 {
     static const struct {
         char plain;
         const char *written;
-    } table[] = {{' ', "%."},    {'\t', "%t"},   {'\n', "%n"},  {'\r', "%r"}, {'%', "%%"},
+    } table[] = {{' ', "%."},    {'\t', "%t"},  {'\n', "%n"},  {'\r', "%r"},   {'%', "%%"},
                  {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}};
     for (; *text; text++) {
         const char *written = NULL;
@@ -152,8 +151,7 @@ void pool_dump_make(struct pool *pool, struct str *out)
                  "<pair key=\"schema_minor_vsn\" value=\"909\"/>"
                  "<pair key=\"generation_count\" value=\"1\"/></manifest>");
     for (int i = 0; i < CLASSES_N; i++) {
-        const struct object *object =
-            is_kept(classes[i]) ? store_first(pool, classes[i]) : NULL;
+        const struct object *object = is_kept(classes[i]) ? store_first(pool, classes[i]) : NULL;
         str_add_format(out, "<table name=\"%s\"%s", schema_class(classes[i])->name,
                        object ? ">" : "/>");
         bool has_rows = object != NULL;

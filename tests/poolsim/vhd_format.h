@@ -12,15 +12,15 @@
 
 struct error;
 
-#define VHD_SECTOR_BYTES 512U
-#define VHD_HEADER_BYTES 1024U
-#define VHD_BLOCK_BYTES (UINT64_C(2) << 20)
-#define VHD_TABLE_OFFSET 2048U
-#define VHD_ABSENT UINT32_C(0xFFFFFFFF)
-#define VHD_TYPE_DYNAMIC 3U
+#define VHD_SECTOR_BYTES      512U
+#define VHD_HEADER_BYTES      1024U
+#define VHD_BLOCK_BYTES       (UINT64_C(2) << 20)
+#define VHD_TABLE_OFFSET      2048U
+#define VHD_ABSENT            UINT32_C(0xFFFFFFFF)
+#define VHD_TYPE_DYNAMIC      3U
 #define VHD_TYPE_DIFFERENCING 4U
-#define VHD_MAX_BYTES (UINT64_C(2040) << 30)
-#define VHD_PATH_MAX 240U /* parent's path, in ASCII */
+#define VHD_MAX_BYTES         (UINT64_C(2040) << 30)
+#define VHD_PATH_MAX          240U /* parent's path, in ASCII */
 
 struct vhd_footer {
     uint64_t size_bytes;
@@ -34,7 +34,7 @@ struct vhd_header {
     uint32_t blocks_n; /* max_table_entries */
     uint32_t block_bytes;
     unsigned char parent_uuid[16];
-    uint32_t parent_stamp;         /* seconds since 2000 */
+    uint32_t parent_stamp;          /* seconds since 2000 */
     char parent_path[VHD_PATH_MAX]; /* "" when there is no parent */
 };
 

@@ -111,9 +111,9 @@ static int write_block(const struct vhd_input *input, uint32_t index, struct dis
         size_t n = (to - from) * VHD_SECTOR_BYTES;
         uint64_t left = at < disk_size(disk) ? disk_size(disk) - at : 0;
         n = left < n ? (size_t)left : n;
-        if (n > 0 && disk_write(disk, at,
-                                input->buffer + input->bitmap_bytes + from * VHD_SECTOR_BYTES, n,
-                                err) != 0)
+        if (n > 0 &&
+            disk_write(disk, at, input->buffer + input->bitmap_bytes + from * VHD_SECTOR_BYTES, n,
+                       err) != 0)
             return -1;
         from = to == from ? from + 1 : to;
     }

@@ -127,7 +127,8 @@ static int write_blocks(struct vhd_job *job, struct error *err)
                 VHD_SECTOR_BYTES + (hangs ? block_part(job, index) : VHD_BLOCK_BYTES), err) != 0)
             return -1;
         if (hangs)
-            return error_set(err, ERROR_TIMEOUT, "vhd-tool hangs at the end of a disk of %llu bytes",
+            return error_set(err, ERROR_TIMEOUT,
+                             "vhd-tool hangs at the end of a disk of %llu bytes",
                              (unsigned long long)disk_size(request->disk));
     }
     return 0;
@@ -142,8 +143,8 @@ int vhd_write(const struct sink *sink, const struct vhd_request *request, struct
     int failed = -1;
     job.size_bytes = request->is_raw_backed ? blocks * VHD_BLOCK_BYTES : size_bytes;
     job.blocks_n = (uint32_t)blocks;
-    job.table_bytes = ((size_t)blocks * 4 + VHD_SECTOR_BYTES - 1) / VHD_SECTOR_BYTES *
-                      VHD_SECTOR_BYTES;
+    job.table_bytes =
+        ((size_t)blocks * 4 + VHD_SECTOR_BYTES - 1) / VHD_SECTOR_BYTES * VHD_SECTOR_BYTES;
     job.buffer = mem_try(VHD_SECTOR_BYTES + VHD_BLOCK_BYTES, err);
     job.table = job.buffer ? mem_try(job.table_bytes, err) : NULL;
     if (job.table && make_table(&job, err) == 0 && write_head(&job, footer, err) == 0 &&

@@ -17,10 +17,10 @@ typedef int vhd_step_fn(void *context, uint64_t offset, struct error *err);
 
 struct vhd_request {
     struct disk *disk;
-    struct disk *base;           /* NULL: all of it */
+    struct disk *base;            /* NULL: all of it */
     char base_path[VHD_PATH_MAX]; /* of the base's file in dom0 */
-    bool is_raw_backed;          /* the SR has no VHDs: blocks by content, size rounded up */
-    unsigned char uuid[16];      /* random at each export */
+    bool is_raw_backed;           /* the SR has no VHDs: blocks by content, size rounded up */
+    unsigned char uuid[16];       /* random at each export */
     uint32_t parent_stamp;
     vhd_step_fn *step;
     void *step_context;

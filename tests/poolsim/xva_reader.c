@@ -17,7 +17,7 @@
 
 #define TAR_BYTES 512U
 #define BLOCK_MAX (UINT64_C(64) << 20)
-#define SUM_MAX 128U
+#define SUM_MAX   128U
 
 void xva_reader_init(struct xva_reader *reader, struct source source)
 {
@@ -105,8 +105,8 @@ static int fail_invalid(struct error *err)
 }
 
 /* The suffix behind "prefix/", which has to grow; gives how many blocks were passed over. */
-static int check_name(struct disk_input *input, const struct xva_member *member, int64_t *ret_passed,
-                      struct error *err)
+static int check_name(struct disk_input *input, const struct xva_member *member,
+                      int64_t *ret_passed, struct error *err)
 {
     const char *suffix = member->name + strlen(input->prefix) + 1;
     int64_t number = 0;
@@ -203,8 +203,7 @@ static int read_member(struct disk_input *input, struct error *err)
 }
 
 int xva_read_disk(struct xva_reader *reader, struct disk *disk, uint64_t size_bytes,
-                  const char *prefix, xva_read_step_fn *step, void *step_context,
-                  struct error *err)
+                  const char *prefix, xva_read_step_fn *step, void *step_context, struct error *err)
 {
     struct disk_input input = {.reader = reader,
                                .disk = disk,

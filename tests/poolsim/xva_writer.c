@@ -18,7 +18,7 @@
 
 #include "common/base/poison.h"
 
-#define TAR_BYTES 512U
+#define TAR_BYTES    512U
 #define TAR_NAME_MAX 100U
 #define BUFFER_BYTES (XVA_BLOCK_BYTES + 5 * TAR_BYTES)
 
@@ -132,8 +132,8 @@ static int read_if_wanted(struct disk_job *job, struct disk *disk, uint64_t offs
     bool by_cluster = job->style->sends_clusters;
     uint64_t left = disk_size(disk) - cluster;
     uint64_t cluster_n = left < DISK_CLUSTER_BYTES ? left : DISK_CLUSTER_BYTES;
-    bool is_there = by_cluster ? disk_has_data(disk, cluster, cluster_n)
-                               : disk_has_data(disk, offset, n);
+    bool is_there =
+        by_cluster ? disk_has_data(disk, cluster, cluster_n) : disk_has_data(disk, offset, n);
     *ret_is_wanted = is_edge || is_there;
     if (!*ret_is_wanted)
         return 0;

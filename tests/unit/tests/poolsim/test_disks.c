@@ -18,9 +18,9 @@
 #include "common/base/str.h"
 
 #define MIB (UINT64_C(1) << 20)
-#define A "aaaaaaaa-0000-4000-8000-000000000000"
-#define B "bbbbbbbb-0000-4000-8000-000000000000"
-#define C "cccccccc-0000-4000-8000-000000000000"
+#define A   "aaaaaaaa-0000-4000-8000-000000000000"
+#define B   "bbbbbbbb-0000-4000-8000-000000000000"
+#define C   "cccccccc-0000-4000-8000-000000000000"
 
 struct fixture {
     char dir[64];
@@ -279,8 +279,13 @@ static void parse(const char *text, int want, struct content_spec *spec, struct 
 
 static void content_forms_are_read_and_others_refused(void **state)
 {
-    static const char *const bad[] = {"{}", "{\"seed\": \"x\"}", "{\"seed\": 1, \"fill\": 1.5}",
-                                      "{\"seed\": 1, \"fill\": -0.1}", "{\"file\": 3}", "[]", "5"};
+    static const char *const bad[] = {"{}",
+                                      "{\"seed\": \"x\"}",
+                                      "{\"seed\": 1, \"fill\": 1.5}",
+                                      "{\"seed\": 1, \"fill\": -0.1}",
+                                      "{\"file\": 3}",
+                                      "[]",
+                                      "5"};
     struct content_spec spec;
     struct error err = ERROR_INIT;
     (void)state;
@@ -327,8 +332,8 @@ static void ext4_content_is_a_file_system_or_a_clear_error(void **state)
     unsigned char magic[2];
     char folder[96], command[300];
     snprintf(folder, sizeof folder, "%s/folder", f->dir);
-    snprintf(command, sizeof command, "mkdir %s && dd if=/dev/urandom of=%s/big bs=1M count=6 2>/dev/null",
-             folder, folder);
+    snprintf(command, sizeof command,
+             "mkdir %s && dd if=/dev/urandom of=%s/big bs=1M count=6 2>/dev/null", folder, folder);
     assert_int_equal(system(command), 0);
     struct content_spec spec = {.kind = CONTENT_EXT4, .path = folder};
     if (disks_add(f->disks, A, 16 * MIB, &spec, &err) != 0) {

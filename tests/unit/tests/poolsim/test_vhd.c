@@ -17,9 +17,9 @@
 #include "common/base/str.h"
 
 #define MIB (UINT64_C(1) << 20)
-#define A "aaaaaaaa-0000-4000-8000-000000000000"
-#define B "bbbbbbbb-0000-4000-8000-000000000000"
-#define C "cccccccc-0000-4000-8000-000000000000"
+#define A   "aaaaaaaa-0000-4000-8000-000000000000"
+#define B   "bbbbbbbb-0000-4000-8000-000000000000"
+#define C   "cccccccc-0000-4000-8000-000000000000"
 
 struct fixture {
     char dir[64];

@@ -19,8 +19,8 @@
 #include "common/base/text_list.h"
 
 #define MIB (UINT64_C(1) << 20)
-#define A "aaaaaaaa-0000-4000-8000-000000000000"
-#define B "bbbbbbbb-0000-4000-8000-000000000000"
+#define A   "aaaaaaaa-0000-4000-8000-000000000000"
+#define B   "bbbbbbbb-0000-4000-8000-000000000000"
 
 struct fixture {
     char dir[64];
@@ -161,8 +161,9 @@ static void first_and_last_block_are_sent_and_inner_zeros_are_not(void **state)
 static void allocated_clusters_are_sent_whole_even_if_zero(void **state)
 {
     static const char *const want[] = {
-        "Ref:5/00000000", "Ref:5/00000000.xxhash", "Ref:5/00000002", "Ref:5/00000002.xxhash",
-        "Ref:5/00000003", "Ref:5/00000003.xxhash", "Ref:5/00000007", "Ref:5/00000007.xxhash", NULL};
+        "Ref:5/00000000",        "Ref:5/00000000.xxhash", "Ref:5/00000002",
+        "Ref:5/00000002.xxhash", "Ref:5/00000003",        "Ref:5/00000003.xxhash",
+        "Ref:5/00000007",        "Ref:5/00000007.xxhash", NULL};
     struct fixture *f = *state;
     CLEAN_STR struct str out = STR_INIT;
     add_zero(f, A, 8 * MIB);
@@ -247,8 +248,8 @@ static void missing_members_fail_as_recorded(void **state)
     str_add_n(&hash, whole.data, whole.len);
     cut(&hash, member, member + sum);
     assert_int_equal(read_disk(f, B, &hash, false, &err), -1);
-    assert_string_equal(
-        err.text, "Stream_vdi.Failure(\"Found unsupported checksum file: Ref:5/00000001\")");
+    assert_string_equal(err.text,
+                        "Stream_vdi.Failure(\"Found unsupported checksum file: Ref:5/00000001\")");
     str_set_len(&whole, whole.len - 1024);
     assert_int_equal(read_disk(f, B, &whole, false, &err), 0);
     str_set_len(&whole, whole.len - 1024);
