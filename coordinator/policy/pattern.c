@@ -232,70 +232,6 @@ static int read_comment(struct pattern_parser *p, size_t begin, struct error *er
     return pattern_fail(p, begin, err, "missing ), unterminated comment");
 }
 
-/* ---- flags ---- */
-
-static unsigned flag_bit(uint32_t c)
-{
-    switch (c) {
-    case 'i':
-        return PATTERN_IGNORECASE;
-    case 'm':
-        return PATTERN_MULTILINE;
-    case 's':
-        return PATTERN_DOTALL;
-    case 'x':
-        return PATTERN_VERBOSE;
-    default:
-        return 0;
-    }
-}
-
-/* Letters of flags up to something else; "u" is what holds anyway. */
-static int read_flag_letters(struct pattern_parser *p, bool may_be_type, unsigned *ret_bits,
-                             struct error *err)
-{
-    size_t begin = p->at;
-    unsigned bits = 0;
-    for (;; p->at++) {
-        uint32_t c = pattern_peek(p);
-        if (c == 'a')
-            return pattern_fail(p, p->at, err, "the flag a (ASCII) is not supported");
-        if (c == 'L')
-            return pattern_fail(p, p->at, err,
-                                "bad inline flags: cannot use 'L' flag with a str pattern");
-        if (c == 'u' && !may_be_type)
-            return pattern_fail(p, p->at, err, "bad inline flags: cannot turn off flag 'u'");
-        if (c != 'u' && !flag_bit(c))
-            break;
-        bits |= flag_bit(c);
-    }
-    if (p->at == begin)
-        return pattern_fail(p, begin, err, "missing or unknown flag");
-    *ret_bits = bits;
-    return 0;
-}
-
-/* "(?i)", "(?i:", "(?i-m:", "(?-i:"; the first letter is still to be read. */
-static int read_flags(struct pattern_parser *p, bool *ret_is_global, unsigned *ret_add,
-                      unsigned *ret_remove, struct error *err)
-{
-    *ret_is_global = false;
-    *ret_add = *ret_remove = 0;
-    if (pattern_peek(p) != '-' && read_flag_letters(p, true, ret_add, err) < 0)
-        return -1;
-    if (pattern_take(p, ')')) {
-        *ret_is_global = true;
-        return 0;
-    }
-    if (pattern_take(p, '-') && read_flag_letters(p, false, ret_remove, err) < 0)
-        return -1;
-    if (!pattern_take(p, ':'))
-        return pattern_fail(p, p->at, err, "missing : or unknown flag");
-    if (*ret_add & *ret_remove)
-        return pattern_fail(p, p->at, err, "bad inline flags: flag turned on and off");
-    return 0;
-}
-
 /* ---- one parenthesis ---- */
 
 struct sequence {
@@ -346,7 +282,7 @@ static int read_flagged_group(struct pattern_parser *p, struct sequence *s, size
 {
     bool is_global;
     unsigned add, remove;
-    if (read_flags(p, &is_global, &add, &remove, err) < 0)
+    if (pattern_read_flags(p, &is_global, &add, &remove, err) < 0)
         return -1;
     if (!is_global)
         return read_group(p, s, begin, "(?:", false, NULL, (s->flags | add) & ~remove, err);
@@ -367,7 +303,7 @@ static int read_extension(struct pattern_parser *p, struct sequence *s, size_t b
     uint32_t c = pattern_peek(p);
     if (c == PATTERN_END)
         return pattern_fail(p, begin, err, "unexpected end of pattern");
-    if (c == '-' || c == 'a' || c == 'L' || c == 'u' || flag_bit(c))
+    if (c == '-' || c == 'a' || c == 'L' || c == 'u' || pattern_flag_bit(c))
         return read_flagged_group(p, s, begin, err);
     p->at++;
     switch (c) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What pattern.c (groups, repeats) and pattern_atom.c (characters, escapes, classes) share while
- * a pattern is read; nobody else includes it.
+ * What pattern.c (groups, repeats), pattern_flags.c and pattern_atom.c (characters, escapes,
+ * classes) share while a pattern is read; nobody else includes it.
  */
 #ifndef ONYX_COORDINATOR_POLICY_PATTERN_PARSER_H
 #define ONYX_COORDINATOR_POLICY_PATTERN_PARSER_H
@@ -87,6 +87,13 @@ int pattern_read_escape(struct pattern_parser *p, unsigned flags, enum pattern_i
 
 /* Read a class whose "[" is taken. */
 int pattern_read_class(struct pattern_parser *p, unsigned flags, struct error *err);
+
+/* The flag of a letter, 0 for another character. */
+unsigned pattern_flag_bit(uint32_t c);
+
+/* "(?i)", "(?i:", "(?i-m:", "(?-i:"; the first letter is still to be read. */
+int pattern_read_flags(struct pattern_parser *p, bool *ret_is_global, unsigned *ret_add,
+                       unsigned *ret_remove, struct error *err);
 
 /* Append a reference to a group after Python's checks. */
 int pattern_add_reference(struct pattern_parser *p, size_t group, size_t at, unsigned flags,

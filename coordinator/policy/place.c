@@ -121,7 +121,8 @@ int place_choose(const struct place_view *view, const char *host_uuid,
         return 0;
     bool is_host_full = is_reached(count_running(view, host_uuid), view->limits.host_n);
     uint32_t all = count_running(view, NULL);
-    bool is_all_full = is_reached(all, view->limits.store_n) || is_reached(all, view->limits.pool_n);
+    bool is_all_full = is_reached(all, view->limits.store_n) ||
+                       is_reached(all, view->limits.pool_n);
     bool has_best = false;
     struct candidate best = {0};
     for (size_t i = 0; i < view->jobs_n; i++) {

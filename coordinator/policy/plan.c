@@ -161,7 +161,8 @@ static char *choose_folder(struct planner *p, const struct vm *vm, struct text_l
     char *folder = name_on_share_encode(vm->name, vm->uuid);
     if (is_taken(p, folder, vm->uuid)) {
         char *twin = name_on_share_encode_twin(vm->name, vm->uuid);
-        text_list_add_format(warnings, "%s: the folder %s belongs to another VM; this one goes to %s",
+        text_list_add_format(warnings,
+                             "%s: the folder %s belongs to another VM; this one goes to %s",
                              vm->name, folder, twin);
         mem_free_char(&folder);
         folder = twin;
@@ -340,6 +341,16 @@ static bool check_vm(struct planner *p, enum job_kind kind, const struct vm *vm)
     return !blocked;
 }
 
+/* "xvdb" before "xvdaa". */
+static int compare_devices(const void *left, const void *right)
+{
+    const char *a = ((const struct job_disk *)left)->device;
+    const char *b = ((const struct job_disk *)right)->device;
+    if (strlen(a) != strlen(b))
+        return strlen(a) < strlen(b) ? -1 : 1;
+    return strcmp(a, b);
+}
+
 static void plan_vm(struct planner *p, const struct selected *selected)
 {
     const struct vm *vm = &p->pool->vms[selected->vm];
@@ -366,6 +377,8 @@ static void plan_vm(struct planner *p, const struct selected *selected)
         skip(p, JOB_BACKUP_VM, vm->uuid, vm->name, "%s", reason);
         return;
     }
+    if (job->job.disks_n > 1)
+        qsort(job->job.disks, job->job.disks_n, sizeof *job->job.disks, compare_devices);
     add_vm_facts(p, job, vm, selected);
     job->job.estimate_bytes = estimate_vm(p, vm);
     if (job->job.disks_n == 0)

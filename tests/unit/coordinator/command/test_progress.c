@@ -53,7 +53,7 @@ static void job_when_its_texts_are_long_then_it_fits_any_width(void **state)
 {
     (void)state;
     struct run_job job = running_job();
-    job.vm_name = "a-virtual-machine-whose-name-is-longer-than-any-line-of-a-terminal-\xc3\xbc\xc3\xbc";
+    job.vm_name = "a-virtual-machine-whose-name-is-longer-than-any-line-of-a-screen-\xc3\xbc";
     job.host_name = "a-host-with-a-name-that-is-long-too.example.org";
     job.bytes = UINT64_MAX / 2;
     job.rate_bytes_s = UINT64_MAX / 2;

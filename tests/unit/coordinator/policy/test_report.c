@@ -17,7 +17,7 @@
 #include "coordinator/policy/report.h"
 
 #define BEGAN_AT INT64_C(1700000000000)
-#define LONG_NAME "a-very-long-virtual-machine-name-that-no-column-can-hold-\xc3\xbc\xc3\xbc\xc3\xbc"
+#define LONG_NAME "a-very-long-virtual-machine-name-that-no-column-can-hold-\xc3\xbc\xc3\xbc"
 
 static struct report_job *add_job(struct report *report, const char *name, enum job_state state)
 {
