@@ -28,7 +28,7 @@
 #include "common/model/backup.h"
 #include "common/model/job.h"
 
-#define CATALOG_VERSION 1
+#define CATALOG_VERSION 2
 #define CATALOG_BUSY_MS 10000
 #define CATALOG_LOG_MAX 20000 /* newest lines that are kept */
 
@@ -198,7 +198,7 @@ int catalog_begin_attempt(struct catalog *catalog, const char *job, uint32_t att
 
 /*
  * Record how an attempt ended; for a done one its files become backups (proven) and its job is
- * done. Repeating it changes nothing. 1 recorded, 0 there is no such attempt, -1 failed.
+ * done; what it tells gone becomes expired, whatever the end. Repeating it changes nothing. 1 recorded, 0 there is no such attempt, -1 failed.
  */
 int catalog_end_attempt(struct catalog *catalog, const struct job_report *report, int64_t now_at,
                         struct error *err);
@@ -212,7 +212,7 @@ typedef int catalog_attempt_fn(void *context, const struct catalog_attempt *atte
 /* Of one run, by job and number. */
 int catalog_each_attempt(struct catalog *catalog, const char *run, catalog_attempt_fn *each,
                          void *context, struct error *err);
-/* Of all runs: those that may have left something (not clean), oldest first. Whoever asks makes
+/* Of all runs: those of backups that may have left something (not clean), oldest first. Whoever asks makes
  * sure that they are dead. */
 int catalog_each_remains(struct catalog *catalog, catalog_attempt_fn *each, void *context,
                          struct error *err);
@@ -234,6 +234,7 @@ struct catalog_backup_filter {
     const char *folder; /* NULL all */
     const char *file;   /* "web1/backup_20261122-202734.xva", or the file alone; NULL all */
     bool with_expired;
+    const char *expired_run; /* only those that this run removed; NULL all */
     size_t limit; /* 0 all */
 };
 
@@ -241,6 +242,10 @@ typedef int catalog_backup_fn(void *context, const struct backup *backup, struct
 /* Newest first. filter may be NULL: all that stand. */
 int catalog_each_backup(struct catalog *catalog, const struct catalog_backup_filter *filter,
                         catalog_backup_fn *each, void *context, struct error *err);
+/* How many backup jobs of a run in a folder have not come to a good end: then the copy that the run
+ * made there lacks files. */
+int catalog_count_undone(struct catalog *catalog, const char *run, const char *folder,
+                         size_t *ret_n, struct error *err);
 /* Bytes of the newest backup of a VM (for estimates). 1, 0, -1. */
 int catalog_find_last_size(struct catalog *catalog, const char *vm_uuid, enum job_kind kind,
                            uint64_t *ret_bytes, struct error *err);

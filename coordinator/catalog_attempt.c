@@ -220,6 +220,20 @@ static int catalog_add_files(struct catalog *catalog, const struct catalog_attem
     return 0;
 }
 
+/* What an expire job found gone, or made go. */
+static int catalog_expire_files(struct catalog *catalog, const struct catalog_attempt *attempt,
+                                const struct job_report *report, struct error *err)
+{
+    for (size_t i = 0; attempt->kind == JOB_EXPIRE && i < report->gone.n; i++)
+        if (catalog_run_sql(catalog, err,
+                            "UPDATE backup SET state = ?, expired_run = ?"
+                            " WHERE folder = (SELECT folder FROM job WHERE id = ?) AND file = ?",
+                            "isss", (int64_t)BACKUP_EXPIRED, attempt->run, attempt->job,
+                            report->gone.items[i]) < 0)
+            return -1;
+    return 0;
+}
+
 /* A lost attempt may be heard of again; every other end stands. */
 static bool catalog_may_end(const struct catalog_attempt *attempt, enum job_state state)
 {
@@ -250,6 +264,8 @@ static int catalog_write_end(struct catalog *catalog, const struct job_report *r
             (int64_t)report->attempt) < 0 ||
         catalog_put_warnings(catalog, attempt.run, attempt.job, attempt.attempt,
                              &report->warnings, err) < 0)
+        return -1;
+    if (catalog_expire_files(catalog, &attempt, report, err) < 0)
         return -1;
     if (report->state != JOB_STATE_DONE)
         return 1;
@@ -309,9 +325,10 @@ int catalog_each_remains(struct catalog *catalog, catalog_attempt_fn *each, void
 
     if (catalog_prepare(catalog, &rows, err,
                         "SELECT " ATTEMPT_COLUMNS " FROM " ATTEMPT_TABLES
-                        " WHERE attempt.is_clean = 0 AND job.kind != ?"
+                        " WHERE attempt.is_clean = 0 AND job.kind IN (?, ?, ?, ?)"
                         " ORDER BY attempt.assigned_at, attempt.rowid",
-                        "i", (int64_t)JOB_CLEANUP) < 0)
+                        "iiii", (int64_t)JOB_BACKUP_VM, (int64_t)JOB_BACKUP_DISK,
+                        (int64_t)JOB_BACKUP_POOL, (int64_t)JOB_BACKUP_HOST) < 0)
         return -1;
     return catalog_each_attempt_of(catalog, rows, each, context, err);
 }

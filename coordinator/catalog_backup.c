@@ -82,11 +82,11 @@ int catalog_each_backup(struct catalog *catalog, const struct catalog_backup_fil
             " (?1 IS NULL OR vm_uuid = ?1 COLLATE NOCASE OR vm_name = ?1)"
             " AND (?2 IS NULL OR run = ?2) AND (?3 IS NULL OR folder = ?3)"
             " AND (?4 IS NULL OR file = ?4 OR folder || '/' || file = ?4)"
-            " AND (?5 OR state != ?6)"
+            " AND (?5 OR state != ?6) AND (?8 IS NULL OR expired_run = ?8)"
             " ORDER BY finished_at DESC, id DESC LIMIT ?7",
-            "ssssiii", filter->vm, filter->run, filter->folder, filter->file,
+            "ssssiiis", filter->vm, filter->run, filter->folder, filter->file,
             (int64_t)filter->with_expired, (int64_t)BACKUP_EXPIRED,
-            filter->limit ? (int64_t)filter->limit : (int64_t)-1) < 0)
+            filter->limit ? (int64_t)filter->limit : (int64_t)-1, filter->expired_run) < 0)
         return -1;
     for (;;) {
         CLEAN_BACKUP struct backup backup = {0};
@@ -98,6 +98,25 @@ int catalog_each_backup(struct catalog *catalog, const struct catalog_backup_fil
             each(context, &backup, err) < 0)
             return -1;
     }
+}
+
+int catalog_count_undone(struct catalog *catalog, const char *run, const char *folder,
+                         size_t *ret_n, struct error *err)
+{
+    CLEAN_STATEMENT sqlite3_stmt *rows = NULL;
+
+    if (catalog_prepare(catalog, &rows, err,
+                        "SELECT count(*) FROM job WHERE run = ?"
+                        " AND folder = ? COLLATE NOCASE AND state != ?"
+                        " AND kind IN (?, ?, ?, ?)",
+                        "ssiiiii", run, folder, (int64_t)JOB_STATE_DONE, (int64_t)JOB_BACKUP_VM,
+                        (int64_t)JOB_BACKUP_DISK, (int64_t)JOB_BACKUP_POOL,
+                        (int64_t)JOB_BACKUP_HOST) < 0)
+        return -1;
+    int found = catalog_step(catalog, rows, err);
+    if (found > 0)
+        *ret_n = (size_t)catalog_column_int(rows, 0);
+    return found < 0 ? -1 : 0;
 }
 
 int catalog_find_last_size(struct catalog *catalog, const char *vm_uuid, enum job_kind kind,

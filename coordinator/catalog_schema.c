@@ -72,4 +72,9 @@ static const char catalog_step_1[] =
     " run TEXT, host_name TEXT, room TEXT, text TEXT NOT NULL);"
     "CREATE INDEX line_by_run ON line(run);";
 
-const char *const catalog_steps[CATALOG_VERSION] = {catalog_step_1};
+/* Which run removed an expired backup. */
+static const char catalog_step_2[] =
+    "ALTER TABLE backup ADD COLUMN expired_run TEXT;"
+    "CREATE INDEX backup_by_expired_run ON backup(expired_run) WHERE expired_run IS NOT NULL;";
+
+const char *const catalog_steps[CATALOG_VERSION] = {catalog_step_1, catalog_step_2};

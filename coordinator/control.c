@@ -185,6 +185,15 @@ void control_set_run(struct control *control, const char *run, const char *store
     pthread_mutex_unlock(&control->mutex);
 }
 
+void control_set_rules_take(struct control *control, struct expiry_rules_list *rules)
+{
+    pthread_mutex_lock(&control->mutex);
+    expiry_rules_list_done(&control->record.expire.rules);
+    control->record.expire.rules = *rules;
+    *rules = (struct expiry_rules_list){0};
+    pthread_mutex_unlock(&control->mutex);
+}
+
 void control_set_lease(struct control *control, uint64_t lease, bool is_renewed)
 {
     pthread_mutex_lock(&control->mutex);

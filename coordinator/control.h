@@ -16,6 +16,7 @@
 #include "common/base/text_list.h"
 #include "coordinator/dispatch.h"
 #include "coordinator/events.h"
+#include "coordinator/expiry.h"
 
 struct catalog;
 struct clock;
@@ -44,6 +45,8 @@ void control_stop(struct control **control);
 /* The run that begins now: its id stands in Orders, lines and cleanup jobs. */
 void control_set_run(struct control *control, const char *run, const char *store_uuid,
                      const char *store_nonce);
+/* How many old backups stay in which folder, as far as the run saves to it. Takes the list. */
+void control_set_rules_take(struct control *control, struct expiry_rules_list *rules);
 void control_set_lease(struct control *control, uint64_t lease, bool is_renewed);
 void control_name_host(struct control *control, const char *host_uuid, const char *name);
 

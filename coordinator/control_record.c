@@ -28,6 +28,7 @@ void control_record_init(struct control_record *record, struct catalog *catalog)
 void control_record_done(struct control_record *record)
 {
     events_done(&record->events);
+    control_expire_done(&record->expire);
     text_map_done(&record->agents);
     text_map_done(&record->agents_ms);
 }
@@ -211,7 +212,9 @@ static void record_due(struct control_record *record, struct dispatch *dispatch,
     }
     record->has_trouble = false;
     record_tell(record, dispatch, changes, n);
+    control_expire_note(&record->expire, dispatch, changes, n);
     dispatch_recorded(dispatch);
+    control_expire_step(&record->expire, record->catalog, dispatch, now);
     if (due->is_agent_due) {
         char text[NUM_TEXT_MAX];
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "coordinator/control_expire.h"
 #include "coordinator/dispatch.h"
 #include "coordinator/events.h"
 
@@ -18,6 +19,7 @@ struct control_record {
     struct catalog *catalog; /* borrowed */
     char run[RUN_ID_MAX];    /* "" before a run */
     struct events events;
+    struct control_expire expire;
     bool is_cancel_asked;
     bool is_planned;       /* before that agents may still be getting ready: no word of it */
     bool has_trouble;      /* the last commit failed */

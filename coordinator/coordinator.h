@@ -19,6 +19,7 @@
 #include "common/base/mem.h"
 #include "common/base/text_list.h"
 #include "common/model/job.h"
+#include "coordinator/policy/retain.h"
 #include "coordinator/progress.h"
 
 struct clock;
@@ -49,6 +50,7 @@ struct run_settings {
     uint32_t sr_jobs_max;     /* 4 */
     uint32_t store_jobs_max;  /* 8 */
     uint32_t pool_jobs_max;   /* 0: no limit */
+    struct retain_rules retain; /* max_backups is each job's own */
 };
 
 /* Where a run stands, for people. */

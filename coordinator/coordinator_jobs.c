@@ -220,11 +220,11 @@ static void end_unplanned(const struct jobs *old, struct jobs *jobs)
         copy_job(job, &old->items[i]);
         if (job_state_is_end(job->state))
             continue;
-        /* Cleanups are made anew from what the catalog says is not clean. */
-        bool is_cleanup = job->job.kind == JOB_CLEANUP;
-        job->state = is_cleanup ? JOB_STATE_CANCELLED : JOB_STATE_SKIPPED;
+        /* Cleanups and expires are made anew from what the catalog says. */
+        bool is_backup = job_kind_is_backup(job->job.kind);
+        job->state = is_backup ? JOB_STATE_SKIPPED : JOB_STATE_CANCELLED;
         mem_set(&job->reason,
-                is_cleanup ? "a later cleanup does it" : "it is no longer there to be backed up");
+                is_backup ? "it is no longer there to be backed up" : "a later job does it");
     }
 }
 
@@ -287,6 +287,21 @@ static int run_make_plan(struct run *run, struct error *err)
 }
 
 /* What the catalog knows. */
+/* How many old backups stay in each folder that is saved to. */
+static void set_rules(struct run *run)
+{
+    CLEAN_EXPIRY_RULES_LIST struct expiry_rules_list rules = {0};
+
+    for (size_t i = 0; i < run->plan.jobs_n; i++) {
+        const struct plan_job *job = &run->plan.jobs[i];
+
+        if (job_kind_is_backup(job->job.kind) && job->job.folder && job->max_backups > 0)
+            expiry_rules_list_add(&rules, job->job.folder, &run->settings.retain,
+                                  job->max_backups);
+    }
+    control_set_rules_take(run->control, &rules);
+}
+
 static int read_known(struct run *run, struct jobs *old, struct remains_list *remains,
                       struct error *err)
 {
@@ -309,6 +324,7 @@ int run_plan_jobs(struct run *run, struct error *err)
         add_skipped(run, &run->plan.skipped[i], &old, &jobs);
     end_unplanned(&old, &jobs);
     add_leftovers(run, &remains);
+    set_rules(run);
     if (control_plan(run->control, jobs.items, jobs.n, remains.items, remains.n, err) < 0)
         return error_add(err, "record the plan");
     return 0;

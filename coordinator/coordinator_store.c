@@ -49,13 +49,13 @@ static int run_add_sum(void *context, const struct backup *backup, struct error 
     struct run_sums *sums = context;
 
     (void)err;
-    if (!backup->sha256)
-        return 0;
     sums->entries = mem_grow(sums->entries, &sums->cap, sums->n + 1, sizeof *sums->entries);
     sums->entries[sums->n++] =
         (struct sums_entry){.folder = run_keep_text(sums, backup->folder),
                             .file = run_keep_text(sums, backup->file),
-                            .sha256 = run_keep_text(sums, backup->sha256)};
+                            .sha256 = backup->state == BACKUP_EXPIRED || !backup->sha256
+                                          ? NULL
+                                          : run_keep_text(sums, backup->sha256)};
     return 0;
 }
 
@@ -68,9 +68,12 @@ static void run_sums_done(struct run_sums *sums)
 static int run_write_sums(struct run *run, struct error *err)
 {
     CLEANUP(run_sums_done) struct run_sums sums = {0};
-    const struct catalog_backup_filter filter = {.run = run->record.id};
+    const struct catalog_backup_filter added = {.run = run->record.id};
+    const struct catalog_backup_filter gone = {.expired_run = run->record.id,
+                                               .with_expired = true};
 
-    if (catalog_each_backup(run->catalog, &filter, run_add_sum, &sums, err) < 0)
+    if (catalog_each_backup(run->catalog, &added, run_add_sum, &sums, err) < 0 ||
+        catalog_each_backup(run->catalog, &gone, run_add_sum, &sums, err) < 0)
         return -1;
     return sums.n > 0 ? sums_update(run->store, sums.entries, sums.n, err) : 0;
 }

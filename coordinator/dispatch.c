@@ -124,6 +124,27 @@ bool dispatch_is_cleanup(const struct item *item)
     return item->job.job.kind == JOB_CLEANUP;
 }
 
+bool dispatch_is_errand(const struct item *item)
+{
+    return !job_kind_is_backup(item->job.job.kind);
+}
+
+bool dispatch_is_folder_saved(const struct dispatch *dispatch, const char *folder)
+{
+    bool has_done = false;
+
+    for (size_t i = 0; i < dispatch->items_n; i++) {
+        const struct item *item = &dispatch->items[i];
+
+        if (dispatch_is_errand(item) || !str_equal(item->job.job.folder, folder))
+            continue;
+        if (!job_state_is_end(item->job.state))
+            return false;
+        has_done = has_done || item->job.state == JOB_STATE_DONE;
+    }
+    return has_done;
+}
+
 struct item *dispatch_find_item(const struct dispatch *dispatch, const char *id)
 {
     for (size_t i = 0; i < dispatch->items_n; i++)
@@ -162,6 +183,11 @@ void dispatch_warn(struct dispatch *dispatch, const char *format, ...)
     str_add_format_v(&text, format, args);
     va_end(args);
     dispatch_add_change(dispatch, DISPATCH_WARN, "")->reason = str_take(&text);
+}
+
+void dispatch_add_warning(struct dispatch *dispatch, const char *text)
+{
+    dispatch_warn(dispatch, "%s", text);
 }
 
 struct item *dispatch_add_item(struct dispatch *dispatch)

@@ -92,6 +92,16 @@ void dispatch_release_job(struct dispatch *dispatch, const char *id);
 void dispatch_add_remains(struct dispatch *dispatch, const struct job_remains *remains,
                           struct dispatch_now now);
 
+/* Add an expire job while the run goes on: any host takes it, before new backups. A failure of it
+ * is a warning of the run. job is copied; its id and run are given here. */
+void dispatch_add_expire(struct dispatch *dispatch, const struct job *job, struct dispatch_now now);
+
+/* What people should know, as a warning of the run. */
+void dispatch_add_warning(struct dispatch *dispatch, const char *text);
+
+/* Whether all backup jobs of a folder have ended, and some of them well. */
+bool dispatch_is_folder_saved(const struct dispatch *dispatch, const char *folder);
+
 /* All jobs are there: assigning may begin. */
 void dispatch_start(struct dispatch *dispatch, struct dispatch_now now);
 
@@ -109,7 +119,7 @@ void dispatch_tick(struct dispatch *dispatch, struct dispatch_now now);
 void dispatch_place(struct dispatch *dispatch, const char *host_uuid, struct dispatch_now now);
 
 enum dispatch_change_kind {
-    DISPATCH_ADD_JOB, /* a cleanup job was made: job */
+    DISPATCH_ADD_JOB, /* a cleanup or expire job was made: job */
     DISPATCH_BEGIN,   /* an attempt begins: id, attempt, host_uuid, prefix; the recorder sets stem */
     DISPATCH_END,     /* an attempt ended: report */
     DISPATCH_CLEAN,   /* nothing of it is left: id, attempt */

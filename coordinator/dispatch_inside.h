@@ -91,6 +91,8 @@ void dispatch_attempt_done(struct attempt *attempt);
 void dispatch_copy_job(struct catalog_job *to, const struct catalog_job *from);
 bool dispatch_is_active(const struct item *item); /* assigned or running */
 bool dispatch_is_cleanup(const struct item *item);
+/* Cleanup, expire: goes to any host, before backups, and counts against slots alone. */
+bool dispatch_is_errand(const struct item *item);
 struct item *dispatch_find_item(const struct dispatch *dispatch, const char *id);
 struct ended *dispatch_find_ended(const struct dispatch *dispatch, const char *id,
                                   uint32_t attempt);

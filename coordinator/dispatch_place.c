@@ -50,7 +50,7 @@ static size_t dispatch_running_n(const struct dispatch *dispatch, const char *ho
 static enum place_state dispatch_place_state(const struct dispatch *dispatch,
                                              const struct item *item, struct dispatch_now now)
 {
-    if (job_state_is_end(item->job.state) || dispatch_is_cleanup(item))
+    if (job_state_is_end(item->job.state) || dispatch_is_errand(item))
         return PLACE_OVER;
     if (dispatch_is_active(item))
         return PLACE_RUNNING;
@@ -153,6 +153,18 @@ static struct item *dispatch_choose_cleanup(const struct dispatch *dispatch, con
     return NULL;
 }
 
+static struct item *dispatch_choose_expire(const struct dispatch *dispatch,
+                                           struct dispatch_now now)
+{
+    for (size_t i = 0; i < dispatch->items_n; i++) {
+        struct item *item = &dispatch->items[i];
+
+        if (item->job.job.kind == JOB_EXPIRE && dispatch_is_ready(dispatch, item, now))
+            return item;
+    }
+    return NULL;
+}
+
 /* One job for this host; false when there is none now. */
 static bool dispatch_place_one(struct dispatch *dispatch, const struct agent *agent,
                                struct dispatch_now now)
@@ -164,6 +176,9 @@ static bool dispatch_place_one(struct dispatch *dispatch, const struct agent *ag
     if (agent->sync.free_slots <= unlisted_n)
         return false;
     struct item *item = dispatch_choose_cleanup(dispatch, agent->host_uuid, now);
+
+    if (!item)
+        item = dispatch_choose_expire(dispatch, now);
     if (item) {
         dispatch_begin(dispatch, item, agent, now);
         return true;
@@ -267,7 +282,7 @@ static void dispatch_refresh_reasons(struct dispatch *dispatch, struct dispatch_
     for (size_t n = 0; n < DISPATCH_REASONS_N && n < dispatch->items_n; n++) {
         struct item *item = &dispatch->items[dispatch->next_reason++ % dispatch->items_n];
 
-        if (dispatch_is_cleanup(item) || !dispatch_is_ready(dispatch, item, now))
+        if (dispatch_is_errand(item) || !dispatch_is_ready(dispatch, item, now))
             continue;
         text[0] = '\0';
         dispatch_explain(dispatch, &view, item, text);
@@ -281,7 +296,7 @@ static bool dispatch_is_hopeless(const struct dispatch *dispatch, const struct i
                                  struct dispatch_now now)
 {
     struct agents_store store = dispatch_store(dispatch);
-    bool may_go_anywhere = item->job.may_be_redirected || dispatch_is_cleanup(item);
+    bool may_go_anywhere = item->job.may_be_redirected || dispatch_is_errand(item);
     char why[AGENTS_REASON_MAX];
 
     if (!dispatch_is_ready(dispatch, item, now))

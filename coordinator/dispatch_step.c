@@ -64,6 +64,21 @@ void dispatch_add_cleanup(struct dispatch *dispatch, const struct job_remains *r
     dispatch_copy_job(&change->job, &item->job);
 }
 
+void dispatch_add_expire(struct dispatch *dispatch, const struct job *job, struct dispatch_now now)
+{
+    struct item *item = dispatch_add_item(dispatch);
+
+    job_copy(&item->job.job, job);
+    random_id(dispatch->settings.random, item->job.job.id);
+    str_copy(item->job.job.run, sizeof item->job.job.run, dispatch->run);
+    item->job.position = dispatch->items_n;
+    item->job.state = JOB_STATE_PLANNED;
+    dispatch->moved_ms = now.ms;
+    struct dispatch_change *change =
+        dispatch_add_change(dispatch, DISPATCH_ADD_JOB, item->job.job.id);
+    dispatch_copy_job(&change->job, &item->job);
+}
+
 static bool dispatch_blocks(const struct item *cleanup, const struct item *item)
 {
     const struct job *job = &cleanup->job.job;
@@ -110,6 +125,9 @@ void dispatch_set_state(struct dispatch *dispatch, struct item *item, enum job_s
     if (item->job.reason != reason)
         mem_set(&item->job.reason, reason);
     item->is_ended_recorded = false;
+    if (item->job.job.kind == JOB_EXPIRE && (state == JOB_STATE_FAILED || state == JOB_STATE_LOST))
+        dispatch_warn(dispatch, "old backups in %s could not be removed: %s",
+                      item->job.job.folder, reason ? reason : "no reason was told");
     if (!dispatch_is_active(item))
         dispatch_attempt_done(&item->now);
 }
@@ -279,7 +297,7 @@ void dispatch_end(struct dispatch *dispatch, struct item *item, const struct job
                                   .vm_uuid = job->vm_uuid,
                                   .folder = job->folder,
                                   .stem = job->stem};
-    bool is_dirty = !report->is_clean && !dispatch_is_cleanup(item);
+    bool is_dirty = !report->is_clean && !dispatch_is_errand(item);
 
     str_copy(remains.job, sizeof remains.job, job->id);
     dispatch->moved_ms = now.ms;

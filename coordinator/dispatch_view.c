@@ -147,6 +147,8 @@ void dispatch_view_totals(const struct dispatch *dispatch, struct run_totals *re
             dispatch_count_cleanup(&job, ret_totals);
             continue;
         }
+        if (job.kind == JOB_EXPIRE)
+            continue;
         ret_totals->jobs_n++;
         dispatch_count_state(&job, ret_totals);
         /* What has ended came to what was read; what goes on, to the estimate at least. */

@@ -32,7 +32,7 @@ struct run_job {
 };
 
 struct run_totals {
-    size_t jobs_n;    /* backups; cleanup jobs are not counted */
+    size_t jobs_n;    /* backups; cleanup and expire jobs are not counted */
     size_t waiting_n; /* planned or waiting */
     size_t running_n; /* assigned or running */
     size_t done_n;
