@@ -259,6 +259,15 @@ static void add_html(struct str *out, const char *text)
             str_add_char(out, *text);
 }
 
+/* "CODE: [ a; b ]" stands as it is (1388); what OCaml prints of an exception is escaped (531).
+ * Source: http_svr.ml, Generic_error against the rest. */
+static bool is_generic_error(const char *text)
+{
+    size_t code_n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+
+    return code_n > 0 && str_starts(text + code_n, ": [ ") && str_ends(text, " ]");
+}
+
 static void add_page(struct str *page, int status, const char *text)
 {
     if (status == 500) {
@@ -266,7 +275,10 @@ static void add_page(struct str *page, int status, const char *text)
                       "occurred; please wait a while and try again. If the problem persists, "
                       "please contact your support representative.<h1> Additional information "
                       "</h1>");
-        add_html(page, text);
+        if (is_generic_error(text))
+            str_add(page, text);
+        else
+            add_html(page, text);
     } else if (status == 401) {
         str_add(page, "<html><body><h1>HTTP 401 unauthorised</h1>Please check your credentials "
                       "and retry.");

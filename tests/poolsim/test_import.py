@@ -135,8 +135,10 @@ def test_iso_of_the_pool_is_in_the_drive_again():
 def test_flipped_bit_fails_unless_forced(lab, archive):
     bad = bytearray(archive)
     bad[-2 * MIB] ^= 1
-    _, error = assert_fails(lab, bytes(bad), "IMPORT_ERROR")
+    reply, error = assert_fails(lab, bytes(bad), "IMPORT_ERROR")
     assert error[1].startswith('INTERNAL_ERROR: [ Stream_vdi.Invalid_checksum("Block Ref:')
+    if reply.how == "eof":
+        assert ("IMPORT_ERROR: [ %s ]" % error[1]).encode() in reply.body  # not escaped
     vm = import_one(lab, bytes(bad), "&force=true")
     assert lab.sha256(lab.disks(vm)["0"]) != lab.sha256(lab.disks(lab.vm("raw"))["0"])
 
