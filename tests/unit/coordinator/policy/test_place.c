@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "coordinator/policy/place.h"
 #include "tests/unit/coordinator/policy/pool_text.h"
@@ -251,11 +252,48 @@ static void run_when_played_whole_then_close_to_the_lower_bound(void **state)
     }
 }
 
+/* 64 hosts ask for each of 5,000 jobs of one full SR: a look must not be quadratic. */
+static void pool_when_huge_then_a_look_takes_milliseconds(void **state)
+{
+    (void)state;
+    enum { HOSTS = 64, JOBS = 5000, ASKS = 64 };
+    CLEAN_TEXT_LIST struct text_list uuids = TEXT_LIST_INIT, srs = TEXT_LIST_INIT;
+    struct text_list *lists = calloc(JOBS, sizeof *lists); /* equal, but each its own */
+    struct place_job *jobs = calloc(JOBS, sizeof *jobs);
+    struct place_host hosts[HOSTS];
+    assert_true(lists && jobs);
+    text_list_add(&srs, "sr");
+    for (int i = 0; i < HOSTS; i++) {
+        text_list_add_format(&uuids, "00000000-0000-4000-8000-%012d", i);
+        hosts[i] = (struct place_host){uuids.items[i], true, 2};
+    }
+    for (int i = 0; i < JOBS; i++) {
+        text_list_copy(&lists[i], &uuids);
+        jobs[i] = (struct place_job){.state = i < 4 ? PLACE_RUNNING : PLACE_READY,
+                                     .kind = JOB_BACKUP_VM, .estimate_bytes = 1,
+                                     .hosts = &lists[i], .srs = &srs,
+                                     .host = i < 4 ? uuids.items[i] : NULL};
+    }
+    const struct place_view view = {jobs, JOBS, hosts, HOSTS, {.sr_n = 4}};
+    struct place_choice choice;
+    clock_t begin = clock();
+    for (int i = 0; i < ASKS; i++)
+        assert_int_equal(place_choose(&view, uuids.items[i], &choice), 0);
+    double ms = (double)(clock() - begin) * 1000 / CLOCKS_PER_SEC / ASKS;
+    if (ms > 200) /* some 5 here; sanitizers and a busy machine have room */
+        fail_msg("%.1f ms for one look", ms);
+    for (int i = 0; i < JOBS; i++)
+        text_list_done(&lists[i]);
+    free(lists);
+    free(jobs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hosts_when_they_ask_then_as_the_case_file_says),
         cmocka_unit_test(run_when_played_whole_then_close_to_the_lower_bound),
+        cmocka_unit_test(pool_when_huge_then_a_look_takes_milliseconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
