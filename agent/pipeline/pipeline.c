@@ -294,7 +294,9 @@ static int ask_facts(struct intake *in, struct error *err)
     int stream = in->source->run(in->source->context, intake, in, &stream_error);
     result->stream_ms = clock_monotonic_ms(clock_system()) - began;
     result->stream_ended = stream == 0;
-    if (stream != 0 && (in->is_ours || in->check_failed || is_cancelled(settings))) {
+    /* A time-out is our side's too: behind it the task only tells of our close. */
+    if (stream != 0 && (in->is_ours || in->check_failed || stream_error.code == ERROR_TIMEOUT ||
+                        is_cancelled(settings))) {
         *err = stream_error;
         return -1;
     }

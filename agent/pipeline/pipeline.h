@@ -70,7 +70,7 @@ struct pipeline_result {
  * 0 if all four facts hold. *ret is filled in both cases, as far as it came.
  *
  * Fails:  with the cause that came first: what our side did (ERROR_CANCELLED, ERROR_NO_SPACE, a
- *         hanging store), else what the pool's task says, else how the stream broke, else what
+ *         hanging store, a stream that stood still), else what the pool's task says, else how the stream broke, else what
  *         the check found.
  */
 int pipeline_run(const struct pipeline_source *source, const struct pipeline_check *check,

@@ -106,7 +106,9 @@ static int outcome(void *context, int64_t wait_ms, struct error *err)
         *err = why;
         return -1;
     }
-    return task_facts_check(&facts, err) == 0 ? 1 : -1;
+    if (task_facts_check(&facts, err) != 0)
+        return error_add(err, "the pool's task failed");
+    return 1;
 }
 
 struct pipeline_source source_xapi_source(struct source_xapi *source)

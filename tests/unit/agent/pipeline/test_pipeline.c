@@ -26,6 +26,7 @@
 struct parts {
     /* what goes wrong, each alone or together */
     int stream_fails_at; /* piece; 0 never */
+    bool stream_stands_still;
     int task;            /* what outcome gives at the end */
     int check_fails_at;
     bool check_is_incomplete;
@@ -70,7 +71,8 @@ static int run(void *context, pipeline_intake_fn *intake, void *intake_context, 
         for (size_t i = 0; i < sizeof piece; i++)
             piece[i] = (unsigned char)((size_t)parts->pieces * 7 + i);
         if (parts->pieces == parts->stream_fails_at)
-            return error_set(err, ERROR_SHORT, "the peer closed");
+            return error_set(err, parts->stream_stands_still ? ERROR_TIMEOUT : ERROR_SHORT,
+                             "the stream broke");
         if (intake(intake_context, piece, sizeof piece, err) != 0)
             return -1;
     }
@@ -179,6 +181,8 @@ static void pipeline_when_a_fact_fails_then_so_does_the_whole(void **state)
         {{.stream_fails_at = 100, .task = 1}, ERROR_SHORT, false, true, false},
         {{.stream_fails_at = 100, .task = 0}, ERROR_SHORT, false, false, false},
         {{.stream_fails_at = 100, .task = -1}, ERROR_XAPI, false, false, false},
+        {{.stream_fails_at = 9, .stream_stands_still = true, .task = -1}, ERROR_TIMEOUT, false,
+         false, false},
         {{.task = -1}, ERROR_XAPI, true, false, false},
         {{.task = 0}, ERROR_TIMEOUT, true, false, false},
         {{.check_fails_at = 50, .task = 1}, ERROR_CORRUPT, false, false, false},
@@ -198,6 +202,7 @@ static void pipeline_when_a_fact_fails_then_so_does_the_whole(void **state)
         const struct parts *set = &cases[i].set;
         parts_init(&parts);
         parts.stream_fails_at = set->stream_fails_at;
+        parts.stream_stands_still = set->stream_stands_still;
         parts.task = set->task;
         parts.check_fails_at = set->check_fails_at;
         parts.check_is_incomplete = set->check_is_incomplete;
