@@ -221,7 +221,7 @@ static void end_lost(struct export_job *job, int sys)
 {
     const char *const *wanted = stream_finish(job->stream);
     if (wanted)
-        handler_fail(&job->context, wanted);
+        handler_end_as_told(&job->context, wanted);
     else
         fail_client(job, sys == EPIPE && !job->is_compressed ? ECONNRESET : sys);
     http_close(job->connection, false);
@@ -319,7 +319,7 @@ static void answer(struct export_job *job, struct request *request, const char *
     }
     const char *const *wanted = stream_finish(job->stream);
     if (wanted)
-        handler_fail(&job->context, wanted);
+        handler_end_as_told(&job->context, wanted);
     else
         handler_complete(&job->context, "");
     http_close(job->connection, false);

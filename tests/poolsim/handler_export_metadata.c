@@ -7,10 +7,12 @@
  * (xen-api commit f8f3d61988).
  */
 #include <string.h>
+#include <strings.h>
 
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "tests/poolsim/handler.h"
+#include "tests/poolsim/handler_vdi.h"
 #include "tests/poolsim/handler_vm.h"
 #include "tests/poolsim/operations.h"
 #include "tests/poolsim/ova.h"
@@ -30,6 +32,32 @@ struct metadata_job {
     struct failure failure;
 };
 
+/* "vif,vbd,vgpu,vtpm" in any case; unknown ones fail. The releases before 24.13 do not know it. */
+static int read_excluded(struct metadata_job *job, struct request *request)
+{
+    const char *text = request_query(request, "excluded_device_types");
+    struct ova_options *options = &job->options;
+    if (!text || !request->pool->profile->has_excluded_devices)
+        return 0;
+    for (size_t n; *text; text += n + (text[n] == ',')) {
+        n = strcspn(text, ",");
+        if (n == 3 && strncasecmp(text, "vif", n) == 0) {
+            options->has_no_vifs = true;
+        } else if (n == 3 && strncasecmp(text, "vbd", n) == 0) {
+            options->has_no_vbds = true;
+        } else if (n == 4 && strncasecmp(text, "vtpm", n) == 0) {
+            options->has_no_vtpms = true;
+        } else if (!(n == 4 && strncasecmp(text, "vgpu", n) == 0)) {
+            CLEAN_CHAR char *page = str_format("Failure(\"Importexport.Devicetype.of_string: Type "
+                                               "'%.*s' not one of [vif; vbd; vgpu; vtpm]\")",
+                                               (int)n, text);
+            http_reply_error(job->connection, request, 500, page);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int read_query(struct metadata_job *job, struct request *request)
 {
     static const char *const bad[] = {"INTERNAL_ERROR", "Invalid_argument(\"bool_of_string\")",
@@ -41,7 +69,8 @@ static int read_query(struct metadata_job *job, struct request *request)
         handler_query_bool(connection, request, "all", false, &job->wants_all) == 0 &&
         handler_query_bool(connection, request, "export_snapshots", true,
                            &job->options.has_snapshots) == 0 &&
-        handler_query_bool(connection, request, "include_dom0", true, &job->has_dom0) == 0)
+        handler_query_bool(connection, request, "include_dom0", true, &job->has_dom0) == 0 &&
+        read_excluded(job, request) == 0)
         return 0;
     handler_fail(&job->context, bad);
     return -1;
@@ -157,7 +186,7 @@ static void send_tar(struct metadata_job *job, struct request *request, const st
     failed = failed || stream_write(stream, str_text(tar), tar->len) != 0;
     const char *const *wanted = stream_finish(stream);
     if (wanted)
-        handler_fail(&job->context, wanted);
+        handler_end_as_told(&job->context, wanted);
     else if (failed)
         handler_fail(&job->context, lost);
     else

@@ -204,7 +204,7 @@ static void end_failed(struct raw_job *job, const struct error *err)
     const char *const *wanted = err->code == ERROR_LOST ? stream_finish(job->stream) : NULL;
     if (wanted || err->code == ERROR_INTERRUPTED) {
         if (wanted)
-            handler_fail(&job->context, wanted);
+            handler_end_as_told(&job->context, wanted);
         http_close(job->connection, false);
     } else if (err->code == ERROR_NOT_FOUND || err->code == ERROR_UNSUPPORTED) {
         const char *const params[] = {"INTERNAL_ERROR", err->text, NULL};
@@ -242,7 +242,7 @@ static void answer(struct raw_job *job, struct request *request)
     } else {
         const char *const *wanted = stream_finish(job->stream);
         if (wanted)
-            handler_fail(&job->context, wanted);
+            handler_end_as_told(&job->context, wanted);
         else
             handler_complete(&job->context, "");
         http_close(job->connection, false);

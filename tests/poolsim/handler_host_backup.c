@@ -100,7 +100,7 @@ static void end_lost(struct connection *connection, struct handler_context *cont
     static const char *const lost[] = {"INTERNAL_ERROR",
                                        "Unix.Unix_error(Unix.EPIPE, \"write\", \"\")", NULL};
     const char *const *wanted = stream_finish(stream);
-    handler_fail(context, wanted ? wanted : lost);
+    handler_end_as_told(context, wanted ? wanted : lost);
     http_close(connection, false);
 }
 
@@ -129,7 +129,7 @@ void handler_host_backup(struct connection *connection, struct request *request)
     } else {
         const char *const *wanted = stream_finish(stream);
         if (wanted)
-            handler_fail(&context, wanted);
+            handler_end_as_told(&context, wanted);
         else
             handler_complete(&context, "");
         http_close(connection, false);

@@ -82,7 +82,7 @@ static void end_failed(struct import_job *job, const struct error *err)
     }
     set_failure(job, err);
     if (wanted) {
-        handler_fail(&job->context, wanted);
+        handler_end_as_told(&job->context, wanted);
         http_close(job->connection, false);
     } else {
         handler_fail_in_body(job->connection, &job->context, &job->failure);
@@ -223,7 +223,7 @@ static void answer(struct import_job *job, const char *kind)
     pool_unlock(pool);
     const char *const *wanted = stream_finish(job->stream);
     if (wanted)
-        handler_fail(&job->context, wanted);
+        handler_end_as_told(&job->context, wanted);
     else
         handler_complete(&job->context, result);
     /* What was not read of a full import makes the kernel send a reset; metadata are drained. */

@@ -128,7 +128,7 @@ static void answer(struct import_job *job, struct request *request)
         failed = read_body(job, request, &err);
     const char *const *wanted = stream_finish(job->stream);
     if (wanted)
-        handler_fail(&job->context, wanted);
+        handler_end_as_told(&job->context, wanted);
     else if (!failed)
         handler_complete(&job->context, result);
     if (failed && !wanted)

@@ -112,6 +112,12 @@ bool handler_is_forgotten(const struct handler_context *context)
     return is_gone;
 }
 
+void handler_end_as_told(struct handler_context *context, const char *const *params)
+{
+    if (strcmp(params[0], "PENDING") != 0)
+        handler_fail(context, params);
+}
+
 void handler_fail_in_body(struct connection *connection, struct handler_context *context,
                           struct failure *failure)
 {

@@ -41,6 +41,10 @@ void handler_be_silent(struct connection *connection, struct pool *pool);
  * ends (recording 1920). */
 bool handler_is_forgotten(const struct handler_context *context);
 
+/* The outcome that stream_finish gave: the task fails so, or stays pending for ever when the code
+ * is "PENDING". */
+void handler_end_as_told(struct handler_context *context, const char *const *params);
+
 /* Task failed so, and the page behind what was sent. */
 void handler_fail_in_body(struct connection *connection, struct handler_context *context,
                           struct failure *failure);

@@ -38,7 +38,7 @@ static void send_dump(struct connection *connection, struct handler_context *con
     int failed = stream_write(stream, dump.data, dump.len);
     const char *const *wanted = stream_finish(stream);
     if (wanted || failed)
-        handler_fail(context, wanted ? wanted : lost);
+        handler_end_as_told(context, wanted ? wanted : lost);
     else
         handler_complete(context, "");
     http_close(connection, false);

@@ -189,17 +189,17 @@ static void add_devices(struct walk *walk, const struct object *vm)
     const struct text_list *vifs = object_set(vm, F_VM_VIFs);
     const struct text_list *vbds = object_set(vm, F_VM_VBDs);
     const struct text_list *vtpms = object_set(vm, F_VM_VTPMs);
-    for (size_t i = 0; i < vifs->n; i++) {
+    for (size_t i = 0; !walk->options->has_no_vifs && i < vifs->n; i++) {
         const struct object *vif = store_find(walk->pool, CLASS_VIF, vifs->items[i]);
         if (vif && add(walk, object_ref(vif)))
             add(walk, object_text(vif, F_VIF_network));
     }
-    for (size_t i = 0; i < vbds->n; i++) {
+    for (size_t i = 0; !walk->options->has_no_vbds && i < vbds->n; i++) {
         const struct object *vbd = store_find(walk->pool, CLASS_VBD, vbds->items[i]);
         if (vbd && add(walk, object_ref(vbd)) && !object_bool(vbd, F_VBD_empty))
             add_vdi(walk, object_text(vbd, F_VBD_VDI));
     }
-    for (size_t i = 0; i < vtpms->n; i++)
+    for (size_t i = 0; !walk->options->has_no_vtpms && i < vtpms->n; i++)
         if (store_find(walk->pool, CLASS_VTPM, vtpms->items[i]))
             add(walk, vtpms->items[i]);
 }

@@ -22,6 +22,7 @@ struct ova_options {
     bool has_snapshots;     /* metadata: snapshot fields kept, snapshots of the VM included */
     bool keeps_power_state; /* power state and suspend VDI kept */
     bool has_vhd_parents;   /* VDIs named by sm_config:vhd-parent too */
+    bool has_no_vifs, has_no_vbds, has_no_vtpms; /* excluded_device_types */
 };
 
 /* A disk of the stream. */

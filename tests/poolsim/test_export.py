@@ -278,6 +278,10 @@ def test_wire_faults_cut_corrupt_pad_and_fail_the_task(lab):
     reply, outcome = lab.export(snap)
     parse_xva(reply)
     assert outcome == ("failure", ["VDI_IO_ERROR", "x"])
+    inject(lab, "task_fails", error=["PENDING"])
+    task = lab.task()
+    parse_xva(get(lab.pool, "/export?ref=%s&task_id=%s" % (snap, task)))
+    assert lab.call("task.get_status", task) == "pending"
     inject(lab, "late_500", at_byte=2 * MIB)
     reply, outcome = lab.export(snap)
     assert reply.body[2 * MIB:].startswith(PAGE) and outcome[0] == "failure"
@@ -367,6 +371,16 @@ def test_metadata_of_a_snapshot_is_refused_before_24_13():
                 assert outcome[1][0] == "OPERATION_NOT_ALLOWED"
             else:
                 assert outcome == ("success", [])
+
+
+def test_metadata_leave_excluded_devices_out():
+    with pool_with("head") as pool:
+        lab = Lab(pool)
+        target = "/export_metadata?ref=%s&excluded_device_types=" % lab.vm("raw")
+        assert "VIF" not in parse_xva(get(pool, target + "VIF")).objects
+        alone = parse_xva(get(pool, target + "vif,vbd,vgpu,vtpm")).objects
+        assert "VBD" not in alone and "VDI" not in alone and "VM" in alone
+        assert get(pool, target + "vbd,disk").status == "HTTP/1.1 500 Internal Error"
 
 
 def test_metadata_of_nothing_has_two_status_lines(lab):
