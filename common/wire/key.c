@@ -80,7 +80,7 @@ static int read_key_file(const char *path, const char *how_to_make, struct str *
     size_t n;
 
     if (fd < 0 && errno == ENOENT)
-        return error_set(err, ERROR_NOT_FOUND, "key file %s is missing: %s", path, how_to_make);
+        return error_set(err, ERROR_SETTINGS, "key file %s is missing: %s", path, how_to_make);
     if (fd < 0)
         return error_set_sys(err, ERROR_SETTINGS, errno, "key file %s", path);
     if (check_file(fd, path, err) < 0)

@@ -38,7 +38,7 @@ void wire_agent_key_done(struct wire_agent_key *key);
 /* Make a pool key file (0600). ERROR_EXISTS: an existing file is never replaced. */
 int wire_pool_key_create(const char *path, const struct random *random, struct error *err);
 
-/* ERROR_NOT_FOUND (says how to make one), ERROR_SETTINGS (mode, owner, contents). */
+/* ERROR_SETTINGS: not there (says how to make one), mode, owner, contents. */
 int wire_pool_key_read(const char *path, struct wire_pool_key *ret_key, struct error *err);
 int wire_agent_key_read(const char *path, struct wire_agent_key *ret_key, struct error *err);
 

@@ -157,7 +157,7 @@ static void a_missing_binary_or_odd_file_is_told(void **state)
     struct error err = ERROR_INIT;
     char large[2000];
     assert_int_equal(wire_pool_key_read(place->file, &key, &err), -1);
-    assert_int_equal(err.code, ERROR_NOT_FOUND);
+    assert_int_equal(err.code, ERROR_SETTINGS);
     assert_non_null(strstr(err.text, "onyxpool keygen"));
     assert_int_equal(wire_agent_key_read(place->file, &agent, &err), -1);
     assert_non_null(strstr(err.text, "--host UUID"));
