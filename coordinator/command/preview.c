@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/error.h"
+#include "common/base/log.h"
 #include "common/base/num.h"
 #include "common/base/str.h"
 #include "common/model/pool.h"
@@ -46,18 +47,15 @@ static int read_pool(const struct settings *settings, struct pool *ret_pool, str
     return inventory_read(xapi, ret_pool, err);
 }
 
-/* The catalog if there is one; a preview before the first run has none. */
-static int open_catalog(const struct settings *settings, struct catalog **ret_catalog,
-                        struct error *err)
+/* The catalog if there is one that can be read: without it nothing is known of former backups, but
+ * the selection stands. A run says the same as an error. */
+static void open_catalog(const struct settings *settings, struct catalog **ret_catalog)
 {
     CLEAN_CHAR char *fallback = settings->catalog ? NULL : catalog_default_path();
-    struct error own = ERROR_INIT;
+    struct error err = ERROR_INIT;
     const char *path = settings->catalog ? settings->catalog : fallback;
-    if (catalog_open(path, CATALOG_READ, ret_catalog, &own) == 0 || own.code == ERROR_NOT_FOUND)
-        return 0;
-    if (err)
-        *err = own;
-    return -1;
+    if (catalog_open(path, CATALOG_READ, ret_catalog, &err) < 0 && err.code != ERROR_NOT_FOUND)
+        log_warn("preview", "former backups are not known: %s", err.text);
 }
 
 /* ---- JSON ---- */
@@ -310,8 +308,8 @@ int command_preview(const struct settings *settings, struct error *err)
     }
     CLEANUP(preview_done) struct preview preview = {.settings = settings};
     CLEAN_CATALOG struct catalog *catalog = NULL;
-    if (open_catalog(settings, &catalog, err) < 0 ||
-        read_pool(settings, &preview.pool, err) < 0 ||
+    open_catalog(settings, &catalog);
+    if (read_pool(settings, &preview.pool, err) < 0 ||
         planning_make(settings, catalog, &preview.pool, &preview.selection, &preview.plan, err) <
             0)
         return -1;

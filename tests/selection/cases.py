@@ -50,7 +50,8 @@ def preview(onyxpool, pool, case, folder):
     os.makedirs(home, exist_ok=True)
     environment = {**os.environ, "HOME": home, "XDG_STATE_HOME": home}
     done = subprocess.run([onyxpool, "preview", "--json", "--xapi", pool.socket, "-c", config, "-d",
-                           os.path.join(folder, "store"), "--install-dir", folder] + case["argv"],
+                           os.path.join(folder, "store"), "--install-dir", folder, "--catalog",
+                           os.path.join(folder, "catalog.db")] + case["argv"],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
     if done.returncode != 0:
         raise ValueError("exit status %d: %s" % (done.returncode, done.stderr.decode()))
