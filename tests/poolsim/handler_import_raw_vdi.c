@@ -41,6 +41,13 @@ static int read_stream(void *context, void *bytes, size_t n, size_t *ret_n)
     return stream_read(context, bytes, n, ret_n);
 }
 
+/* Zeros where nothing is allocated are not written: the disk stays as sparse as vhd-tool leaves it
+ * (recording 705). */
+static bool is_hole(struct disk *disk, uint64_t at, const unsigned char *bytes, size_t n)
+{
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0 && !disk_has_data(disk, at, n);
+}
+
 /* So many bytes as were announced, or as the disk has; a longer body is an error of the device. */
 static int read_raw(struct import_job *job, const struct request *request,
                     const struct source *source, struct disk *disk, struct error *err)
@@ -59,7 +66,8 @@ static int read_raw(struct import_job *job, const struct request *request,
             continue;
         }
         size_t inside = size - at < n ? (size_t)(size - at) : n;
-        failed = disk_write(disk, at, bytes, inside, err);
+        if (!is_hole(disk, at, bytes, inside))
+            failed = disk_write(disk, at, bytes, inside, err);
         (void)handler_progress(&job->context, (double)at / (double)length);
     }
     free(bytes);
