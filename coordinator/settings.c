@@ -255,6 +255,13 @@ static void fill_run(struct settings *settings)
     settings->sr_jobs = option_number(o, OPT_SR_JOBS);
     settings->store_jobs = option_number(o, OPT_STORE_JOBS);
     settings->pool_jobs = option_number(o, OPT_POOL_JOBS);
+    settings->keep_copies = option_number(o, OPT_KEEP_COPIES);
+    settings->keep_last = option_number(o, OPT_KEEP_LAST);
+    settings->keep_daily = option_number(o, OPT_KEEP_DAILY);
+    settings->keep_weekly = option_number(o, OPT_KEEP_WEEKLY);
+    settings->keep_monthly = option_number(o, OPT_KEEP_MONTHLY);
+    settings->keep_yearly = option_number(o, OPT_KEEP_YEARLY);
+    settings->expire_max = option_number(o, OPT_EXPIRE_MAX);
 }
 
 static int fill(struct settings *settings, const char *work_dir, struct error *err)
@@ -275,6 +282,8 @@ static int fill(struct settings *settings, const char *work_dir, struct error *e
     settings->is_preview = option_flag(o, OPT_PREVIEW);
     settings->is_example = option_flag(o, OPT_EXAMPLE);
     settings->with_all = option_flag(o, OPT_ALL);
+    settings->is_dry_run = option_flag(o, OPT_DRY_RUN);
+    settings->is_explained = option_flag(o, OPT_EXPLAIN);
     settings->host_uuid = option_text(o, OPT_HOST);
     settings->out = option_text(o, OPT_OUT);
     if (!log_level_from_name(option_text(o, OPT_LOG_LEVEL), &settings->log_level))

@@ -28,6 +28,7 @@
     X(SHOW, "show", "BACKUP", "Show all that is known of one backup.")                             \
     X(REPORT, "report", "[RUN]", "Print the report of a run; without RUN, of the last one.")       \
     X(AGENTS, "agents", "", "List the agents, when each was seen and what keeps it from work.")    \
+    X(PRUNE, "prune", "[VM]", "Remove old backups by the rules of a run; --dry-run shows them.")       \
     X(KEYGEN, "keygen", "", "Make the pool key, or from it the key of one host's agent.")          \
     X(INIT_STORE, "init-store", "", "Mark the backup folder as the store of this pool.")
 
@@ -73,9 +74,13 @@ struct settings {
     bool prefer_vdi;
     bool is_example; /* preview --example */
     bool with_all; /* list --all: expired ones too */
+    bool is_dry_run;   /* prune: show, change nothing */
+    bool is_explained; /* prune: the rule of each */
     enum log_level log_level;
 
     int64_t max_backups;
+    int64_t keep_copies, keep_last, keep_daily, keep_weekly, keep_monthly, keep_yearly;
+    int64_t expire_max;
     int64_t space_threshold;
     const char *share_type;
     enum job_compress compress;

@@ -9,7 +9,8 @@
 
 #define BIT(command) (1u << COMMAND_##command)
 #define EVERY ((1u << COMMAND_N) - 1u)
-#define RUNS (BIT(RUN) | BIT(PREVIEW))
+#define STARTS (BIT(RUN) | BIT(PRUNE))
+#define RUNS (STARTS | BIT(PREVIEW))
 #define READS (BIT(STATUS) | BIT(LIST) | BIT(SHOW) | BIT(REPORT) | BIT(AGENTS))
 /* Where pool, store, catalog and key are: taken by every command, also by those that need only
  * some of it, so that one line of options fits them all. */
@@ -192,14 +193,14 @@ const struct option settings_table[OPT_N] = {
                  .help = "Begin anew even if an unfinished run could be continued."},
     [OPT_ATTEMPTS] = {.name = "attempts", ONYXPOOL, .key = "attempts", .kind = OPTION_INT,
                       .argument = "N", .min = 1, .max = JOB_ATTEMPTS_MAX, .fallback = "3",
-                      .commands = BIT(RUN), .help = "How often a job is tried."},
+                      .commands = STARTS, .help = "How often a job is tried."},
     [OPT_MUSTER] = {.name = "muster", ONYXPOOL, .key = "muster_s", .kind = OPTION_DURATION,
                     .argument = "TIME", .min = 100, .max = 1 * HOUR_MS, .fallback = "15",
-                    .commands = BIT(RUN),
+                    .commands = STARTS,
                     .help = "How long agents are waited for before planning."},
     [OPT_LEASE_WAIT] = {.name = "lease-wait", ONYXPOOL, .key = "lease_wait",
                         .kind = OPTION_DURATION, .argument = "TIME", .min = 1 * SECOND_MS,
-                        .max = 7 * (int64_t)DAY_MS, .fallback = "12h", .commands = BIT(RUN),
+                        .max = 7 * (int64_t)DAY_MS, .fallback = "12h", .commands = STARTS,
                         .help = "How long a run waits for another one of this pool to end."},
     [OPT_LEASE_RENEW] = {ONYXPOOL, .key = "lease_renew", .kind = OPTION_DURATION, .min = 200,
                          .max = 10 * MINUTE_MS, .fallback = "20",
@@ -228,12 +229,38 @@ const struct option settings_table[OPT_N] = {
                         .fallback = "8", .help = "Jobs at one time that write to the store."},
     [OPT_POOL_JOBS] = {ONYXPOOL, .key = "pool_jobs", .kind = OPTION_INT, .min = 0, .max = 1000,
                        .fallback = "0", .help = "Jobs at one time in the pool; 0 is no limit."},
+    [OPT_KEEP_COPIES] = {ONYXPOOL, .key = "keep_copies", .kind = OPTION_INT, .min = 1,
+                         .max = 1000, .fallback = "1",
+                         .help = "So many of a VM's newest proven backups never go, whatever "
+                                 "max_backups says."},
+    [OPT_KEEP_LAST] = {ONYXPOOL, .key = "keep_last", .kind = OPTION_INT, .min = 0,
+                      .max = 100000, .fallback = "0",
+                      .help = "So many of the newest backups stay, beside those of max_backups."},
+    [OPT_KEEP_DAILY] = {ONYXPOOL, .key = "keep_daily", .kind = OPTION_INT, .min = 0,
+                       .max = 100000, .fallback = "0",
+                       .help = "Of so many days the newest backup of each stays."},
+    [OPT_KEEP_WEEKLY] = {ONYXPOOL, .key = "keep_weekly", .kind = OPTION_INT, .min = 0,
+                        .max = 100000, .fallback = "0",
+                        .help = "Of so many weeks the newest backup of each stays."},
+    [OPT_KEEP_MONTHLY] = {ONYXPOOL, .key = "keep_monthly", .kind = OPTION_INT, .min = 0,
+                         .max = 100000, .fallback = "0",
+                         .help = "Of so many months the newest backup of each stays."},
+    [OPT_KEEP_YEARLY] = {ONYXPOOL, .key = "keep_yearly", .kind = OPTION_INT, .min = 0,
+                        .max = 100000, .fallback = "0",
+                        .help = "Of so many years the newest backup of each stays."},
+    [OPT_EXPIRE_MAX] = {ONYXPOOL, .key = "expire_max", .kind = OPTION_INT, .min = 1, .max = 128,
+                        .fallback = "3",
+                        .help = "At most so many old files go from one folder in a run."},
 
     [OPT_ALLOW_ROOT_FS] = {.name = "allow-root-fs", SWITCH, .commands = BIT(INIT_STORE),
                            .help = "Allow a store on the file system of / (backups fill the "
                                    "system's disk)."},
     [OPT_ALL] = {.name = "all", .letter = "a", SWITCH, .commands = BIT(LIST),
                  .help = "Expired backups too."},
+    [OPT_DRY_RUN] = {.name = "dry-run", .letter = "n", SWITCH, .commands = BIT(PRUNE),
+                     .help = "Show what would go, and change nothing."},
+    [OPT_EXPLAIN] = {.name = "explain", SWITCH, .commands = BIT(PRUNE),
+                     .help = "Show every backup with the rule that keeps or drops it."},
     [OPT_HOST] = {.name = "host", .kind = OPTION_TEXT, .argument = "UUID",
                   .commands = BIT(KEYGEN), .help = "Make the key of this host's agent."},
     [OPT_OUT] = {.name = "out", .letter = "o", .kind = OPTION_PATH, .argument = "FILE",

@@ -74,9 +74,18 @@ enum settings_option {
     OPT_SR_JOBS,
     OPT_STORE_JOBS,
     OPT_POOL_JOBS,
+    OPT_KEEP_COPIES,
+    OPT_KEEP_LAST,
+    OPT_KEEP_DAILY,
+    OPT_KEEP_WEEKLY,
+    OPT_KEEP_MONTHLY,
+    OPT_KEEP_YEARLY,
+    OPT_EXPIRE_MAX,
     /* single commands */
     OPT_ALLOW_ROOT_FS,
     OPT_ALL,
+    OPT_DRY_RUN,
+    OPT_EXPLAIN,
     OPT_HOST,
     OPT_OUT,
     OPT_N

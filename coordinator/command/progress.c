@@ -56,6 +56,8 @@ static const char *doing(const struct run_job *job)
         return "HUNG";
     if (job->state == JOB_STATE_ASSIGNED)
         return "assigned";
+    if (job->kind == JOB_EXPIRE)
+        return "expiring";
     return job->kind == JOB_CLEANUP ? "cleaning up" : job_phase_name(job->phase);
 }
 
@@ -120,7 +122,11 @@ bool progress_format_change(const struct run_job *job, struct str *out)
     char bytes[NUM_TEXT_MAX];
     const char *host = job->host_name ? job->host_name : "an unknown host";
     const char *why = job->reason ? job->reason : "no reason was told";
-    str_add_format(out, "%s%s: ", job->kind == JOB_CLEANUP ? "cleanup of " : "", subject_of(job));
+    str_add_format(out, "%s%s: ",
+                   job->kind == JOB_CLEANUP  ? "cleanup of "
+                   : job->kind == JOB_EXPIRE ? "old backups of "
+                                             : "",
+                   subject_of(job));
     switch (job->state) {
     case JOB_STATE_ASSIGNED:
         str_add_format(out, "begins on %s", host);
@@ -129,7 +135,7 @@ bool progress_format_change(const struct run_job *job, struct str *out)
         return true;
     case JOB_STATE_DONE:
         str_add_format(out, "done on %s", host);
-        if (job->kind != JOB_CLEANUP)
+        if (job_kind_is_backup(job->kind))
             str_add_format(out, ", %s read", num_format_bytes(job->bytes, bytes));
         return true;
     case JOB_STATE_FAILED:

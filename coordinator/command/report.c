@@ -46,7 +46,7 @@ static int add_job(void *context, const struct catalog_job *row, struct error *e
 {
     struct report *report = context;
     (void)err;
-    if (row->job.kind == JOB_CLEANUP && row->state == JOB_STATE_DONE)
+    if (!job_kind_is_backup(row->job.kind) && row->state == JOB_STATE_DONE)
         return 0;
     struct report_job *job = report_add_job(report);
     memcpy(job->id, row->job.id, sizeof job->id);

@@ -15,6 +15,7 @@
 #include "coordinator/catalog.h"
 #include "coordinator/command/planning.h"
 #include "coordinator/command/progress.h"
+#include "coordinator/command/run_settings.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/policy/report.h"
 
@@ -34,26 +35,6 @@ static int make_plan(void *context, const struct pool *pool, struct plan *ret_pl
     if (catalog_open(planner->catalog_path, CATALOG_READ, &catalog, err) < 0)
         return -1;
     return planning_make(planner->settings, catalog, pool, &selection, ret_plan, err);
-}
-
-static void fill_run_settings(const struct settings *settings, struct run_settings *run)
-{
-    run->store_root = settings->backup_dir;
-    run->key_path = settings->key;
-    run->listen = settings->listen;
-    run->muster_ms = settings->muster_ms;
-    run->lease_wait_ms = settings->lease_wait_ms;
-    run->lease_renew_ms = settings->lease_renew_ms;
-    run->lost_ms = settings->lost_ms;
-    run->run_max_ms = settings->run_max_ms;
-    run->continue_ms = settings->continue_ms;
-    run->backoff_ms = settings->backoff_ms;
-    run->idle_timeout_ms = settings->idle_timeout_ms;
-    run->attempts_max = (uint32_t)settings->attempts;
-    run->host_jobs_max = (uint32_t)settings->host_jobs;
-    run->sr_jobs_max = (uint32_t)settings->sr_jobs;
-    run->store_jobs_max = (uint32_t)settings->store_jobs;
-    run->pool_jobs_max = (uint32_t)settings->pool_jobs;
 }
 
 static int print_report(const struct settings *settings, const char *catalog_path,
@@ -88,7 +69,7 @@ int command_run(const struct settings *settings, struct error *err)
     planning_format_request(settings, &request_text);
     struct planner planner = {settings, catalog_path};
     struct run_settings run = {.target = &target, .catalog_path = catalog_path};
-    fill_run_settings(settings, &run);
+    run_settings_read(settings, &run);
     CLEAN_PROGRESS struct progress *progress = progress_begin(STDERR_FILENO);
     const struct run_request request = {.selection = str_text(&request_text),
                                         .is_new = settings->is_new,

@@ -8,7 +8,7 @@
 
 bool report_is_backup(const struct report_job *job)
 {
-    return job->kind != JOB_CLEANUP;
+    return job_kind_is_backup(job->kind);
 }
 
 uint64_t report_stored_bytes(const struct report_job *job)
