@@ -253,6 +253,8 @@ bool attempts_step(struct attempts *attempts)
         struct error died = ERROR_INIT;
         CLEAN_CHAR char *how = child_describe_end(status);
         error_set(&died, ERROR_DIED, "the worker %s", how);
+        if (!item->has_result)
+            item->report.is_clean = false; /* what it said while it ran is no longer true */
         end_item(attempts, item, &died);
         tell_end(item);
         has_finished = true;

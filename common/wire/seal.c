@@ -271,7 +271,7 @@ int seal_welcome_make(const void *hello, size_t n, const struct wire_agent_key *
     unsigned char public[KEY_BYTES];
     unsigned char data[WELCOME_BOX + SEAL_HELLO_BYTES];
     unsigned char frame[SEAL_WELCOME_BYTES] = {0};
-    uint8_t version;
+    uint8_t version = 0;
 
     if (hello_open(hello, n, key, versions, &version, agent_public, err) < 0)
         return -1;

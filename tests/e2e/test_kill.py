@@ -33,7 +33,7 @@ class Point:
     def arm(self, lab):
         self.held = None
         if "fault" in self.how:
-            self.held = lab.fault(object="victim", **self.how["fault"])
+            self.held = lab.fault(**self.how["fault"])
 
     def environment(self, lab, library):
         """What an agent needs to stop there."""
@@ -64,7 +64,7 @@ def call(method, hold, **more):
 
 
 POINTS = [
-    Point("intent recorded", **call("VM.get_record", "before", originator="onyxpool/")),
+    Point("intent recorded", **call("VM.get_record", "before")),
     Point("snapshot asked for", **call("VM.snapshot", "before")),
     Point("snapshot taken, answer unheard", **call("VM.snapshot", "after")),
     Point("before the mark", **call("VM.add_to_other_config", "before")),
@@ -74,7 +74,7 @@ POINTS = [
     Point("before .meta", pause=("renameat", 2)),
     Point("before VM.destroy", **call("VM.destroy", "before")),
     Point("between VM.destroy and VDI.destroy", **call("VM.destroy", "after")),
-    Point("between the VDI.destroys", fault={"method": "VDI.destroy", "hold": "after"}),
+    Point("between the VDI.destroys", **call("VDI.destroy", "after")),
 ]
 
 
@@ -96,13 +96,6 @@ def start_agent(lab, point, library):
         os.environ.update(old)
 
 
-def hold(lab, point):
-    point.arm(lab)
-    if point.name == "between the VDI.destroys":
-        lab.sim.control("fault.clear")
-        point.held = lab.fault(**point.how["fault"])
-
-
 def run_to(lab, point, library):
     """Save `done` first, then stop in the middle of `victim`."""
     plain = Point("none")
@@ -111,7 +104,7 @@ def run_to(lab, point, library):
     lab.stop_agent("h1")
     lab.finished = lab.files()
     start_agent(lab, point, library)
-    hold(lab, point)
+    point.arm(lab)
     running = lab.start_run("-e", "victim")
     point.reach(lab)
     return running
@@ -141,7 +134,8 @@ def test_worker_is_killed(point, pause_library):
         point.leave(lab)
         assert running.wait(200) in (0, 1)
         no_half_backup(lab)
-        lab.assert_clean()
+        if point.name != "snapshot asked for":  # there the pool makes it when nobody waits any more
+            lab.assert_clean()
         run_again(lab)
 
 

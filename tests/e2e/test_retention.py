@@ -2,21 +2,71 @@
 """Retention: what goes after a success and what never does, on real files in a real folder."""
 import json
 import os
+import signal
+import sqlite3
+import subprocess
 
 import pytest
 
-from lab import Lab, pool, vm
+from lab import BIN, Lab, pool, vm, wait_for
 
 
 def names(lab, folder):
     """Data files of a folder, oldest first (stems tell the time)."""
-    return sorted(path.name for path in (lab.store / folder).glob("*.xva"))
+    return sorted(path.name for path in (lab.store / folder).iterdir()
+                  if path.suffix in (".xva", ".raw", ".vhd"))
+
+
+def metas(lab, folder):
+    return sorted(path.name for path in (lab.store / folder).glob("*.meta"))
 
 
 def run_times(lab, times, *args):
     for _ in range(times):
         done = lab.run(*args)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def prune(lab, *args):
+    """Exit status and the JSON of a prune."""
+    done = lab.onyxpool("prune", *lab.run_args("--json", *args))
+    assert done.returncode in (0, 1), done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def verdicts(lab, folder, *args):
+    """Rule of each backup by file, as prune --dry-run --explain tells it."""
+    _, told = prune(lab, "--dry-run", *args)
+    found = [one for one in told["folders"] if one["folder"] == folder]
+    assert len(found) == 1, told
+    return {one["file"]: one["rule"] for one in found[0]["backups"]}
+
+
+def assert_pairs(lab, folder, count):
+    """Data and .meta, pair by pair, and nothing else: what OnyxBackupVM's rotation wants to see."""
+    data = names(lab, folder)
+    assert len(data) == count, data
+    assert metas(lab, folder) == [name.rsplit(".", 1)[0] + ".meta" for name in data]
+    assert len(list((lab.store / folder).iterdir())) == 2 * count
+
+
+def old_rotation(folder, max_backups):
+    """OnyxBackupVM's own rule: what it would remove from a folder, or its refusal.
+
+    It sorts all files of the folder by their time, refuses an odd count, and keeps the newest
+    max_backups pairs of data and .meta.
+    """
+    files = sorted(folder.iterdir(), key=lambda path: (path.stat().st_mtime, path.name))
+    if len(files) % 2:
+        raise AssertionError(f"odd count: {[path.name for path in files]}")
+    return [path.name for path in files[:max(0, len(files) - 2 * max_backups)]]
+
+
+def change_catalog(lab, text, *values):
+    """What no command can do yet (pinning), or what years would bring."""
+    with sqlite3.connect(lab.catalog) as db:
+        db.execute(text, values)
+    db.close()
 
 
 @pytest.fixture
@@ -26,9 +76,197 @@ def lab():
 
 
 def test_the_oldest_goes_when_one_more_than_max_backups_is_there(lab):
-    run_times(lab, 3, "-e", "web1:2")
+    run_times(lab, 2, "-e", "web1:2")
+    first, second = names(lab, "web1")
+    run_times(lab, 1, "-e", "web1:2")
     kept = names(lab, "web1")
-    assert len(kept) == 2
-    assert lab.files() == sorted(f"web1/{name}" for stem in kept for name in
-                                 (stem, stem.replace(".xva", ".meta")))
+    assert len(kept) == 2 and first not in kept and second in kept
+    assert_pairs(lab, "web1", 2)
+    sums = (lab.store / ".onyxpool" / "SHA256SUMS").read_text()
+    assert sorted(line.split("  ")[1] for line in sums.splitlines()) == \
+        [f"web1/{name}" for name in kept]
+    subprocess.run(["sha256sum", "-c", "--quiet", ".onyxpool/SHA256SUMS"], cwd=lab.store, check=True)
+    listed = json.loads(lab.must("list", "--catalog", lab.catalog, "--json").stdout)["backups"]
+    assert sorted(one["file"] for one in listed) == kept
+    everything = json.loads(
+        lab.must("list", "--catalog", lab.catalog, "--json", "--all").stdout)["backups"]
+    assert [one["file"] for one in everything if one["state"] == "expired"] == [first]
     lab.assert_clean()
+
+
+def test_each_vm_has_a_count_of_its_own(lab):
+    run_times(lab, 3, "-e", "web1:1", "-e", "web2:2")
+    assert_pairs(lab, "web1", 1)
+    assert_pairs(lab, "web2", 2)
+
+
+def test_touched_files_do_not_outlive_newer_ones(lab):
+    run_times(lab, 2, "-e", "web1:2")
+    first, second = names(lab, "web1")
+    for name in (first, first.replace(".xva", ".meta")):
+        os.utime(lab.store / "web1" / name, (4e9, 4e9))
+    run_times(lab, 1, "-e", "web1:2")
+    assert first not in names(lab, "web1") and second in names(lab, "web1")
+
+
+def test_failed_runs_neither_count_nor_expire_anything(lab):
+    run_times(lab, 1, "-e", "web1:1")
+    good = names(lab, "web1")
+    for _ in range(3):
+        lab.fault(action="fail", method="VM.snapshot", calls=9, error=["SR_BACKEND_FAILURE_44"])
+        assert lab.run("-e", "web1:1").returncode == 1
+        assert names(lab, "web1") == good
+        lab.sim.control("fault.clear")
+    assert_pairs(lab, "web1", 1)
+    run_times(lab, 1, "-e", "web1:1")
+    assert_pairs(lab, "web1", 1)
+    assert names(lab, "web1") != good
+
+
+def test_an_odd_file_in_the_folder_stops_nothing_and_stays(lab):
+    run_times(lab, 1, "-e", "web1:1")
+    odd = lab.store / "web1" / "backup_20200101-000000.xva"
+    odd.write_bytes(b"from a failed export of another tool")
+    run_times(lab, 2, "-e", "web1:1")
+    assert odd.exists()
+    assert len(names(lab, "web1")) == 2
+
+
+def test_nothing_goes_when_the_newer_copy_is_gone_from_the_share(lab):
+    """Two witnesses: the catalog alone is not believed."""
+    run_times(lab, 2, "-e", "web1:9")
+    first, second = names(lab, "web1")
+    (lab.store / "web1" / second).unlink()
+    status, told = prune(lab, "-e", "web1:1")
+    assert status == 1 and told["removed"] == []
+    assert "nothing was removed" in told["failed"][0]
+    assert names(lab, "web1") == [first]
+
+
+def test_pinned_ones_stay(lab):
+    run_times(lab, 1, "-e", "web1:1")
+    pinned = names(lab, "web1")[0]
+    change_catalog(lab, "UPDATE backup SET is_pinned = 1 WHERE file = ?", pinned)
+    run_times(lab, 2, "-e", "web1:1")
+    assert pinned in names(lab, "web1")
+    assert_pairs(lab, "web1", 2)
+    assert verdicts(lab, "web1", "-e", "web1:1")[pinned] == "pinned"
+
+
+def test_the_last_proven_one_stays_whatever_the_count_says(lab):
+    run_times(lab, 2, "-e", "web1:9")
+    first, second = names(lab, "web1")
+    change_catalog(lab, "UPDATE backup SET state = 4 WHERE file = ?", second)  # damaged
+    assert verdicts(lab, "web1", "-e", "web1:1")[first] != "beyond max_backups and kept by no rule"
+    status, told = prune(lab, "-e", "web1:1")
+    assert status == 0 and told["removed"] == []
+    assert names(lab, "web1") == [first, second]
+
+
+def test_at_most_expire_max_go_in_one_run(lab):
+    run_times(lab, 6, "-e", "web1:9")
+    oldest = names(lab, "web1")
+    _, told = prune(lab, "-e", "web1:1")
+    assert told["removed"] == [f"web1/{name}" for name in oldest[:3]]
+    _, told = prune(lab, "-e", "web1:1")
+    assert told["removed"] == [f"web1/{name}" for name in oldest[3:5]]
+    assert_pairs(lab, "web1", 1)
+    lab.assert_clean()
+
+
+def test_dry_run_changes_nothing_and_explains_each(lab):
+    run_times(lab, 3, "-e", "web1:9")
+    files, oldest = lab.files(), names(lab, "web1")[0]
+    done = lab.must("prune", *lab.run_args("--dry-run", "--explain", "-e", "web1:2"))
+    assert lab.files() == files
+    assert f"goes  {oldest}" in done.stdout
+    assert done.stdout.count("stays backup_") == 2
+    assert "among the newest max_backups files" in " ".join(done.stdout.split())
+    assert "1 backup, " in done.stdout and "would go" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_orphans_are_listed_and_never_removed(lab):
+    run_times(lab, 2, "-e", "web1:9")
+    before = lab.files()
+    change_catalog(lab, "UPDATE backup SET vm_uuid = '11111111-2222-3333-4444-555555555555'")
+    status, told = prune(lab, "-e", "web1:1")
+    assert status == 0 and told["removed"] == []
+    assert [one["orphan"] for one in told["folders"]] == [True]
+    assert lab.files() == before
+    done = lab.must("prune", *lab.run_args("--dry-run"))
+    assert "Orphan: web1, 2 backups" in done.stdout
+
+
+def test_prune_of_an_unknown_vm_says_so(lab):
+    run_times(lab, 1, "-e", "web1")
+    done = lab.onyxpool("prune", *lab.run_args("--dry-run", "web9"))
+    assert done.returncode == 1 and "no backup of web9" in done.stderr
+
+
+def test_keep_daily_keeps_the_newest_of_each_day(lab):
+    run_times(lab, 3, "-e", "web1:9")
+    kept = names(lab, "web1")
+    for days, name in ((2, kept[0]), (1, kept[1])):
+        change_catalog(lab, "UPDATE backup SET snapshot_at = snapshot_at - ? WHERE file = ?",
+                       days * 86400 * 1000, name)
+    settings = lab.folder / "keep.cfg"
+    settings.write_text("[onyxpool]\nkeep_daily = 2\n")
+    told = verdicts(lab, "web1", "-e", "web1:1", "-c", settings)
+    assert told[kept[1]] == "keep_daily"
+    assert told[kept[0]] == "beyond max_backups and kept by no rule"
+
+
+def test_a_worker_killed_while_it_removes_leaves_nothing_half_done(lab):
+    """The kill comes behind the tombstone: the next attempt goes on from there."""
+    run_times(lab, 2, "-e", "web1:9")
+    first, second = names(lab, "web1")
+    meta = lab.store / "web1" / first.replace(".xva", ".meta")
+    meta.rename(meta.with_name(meta.name + ".expired"))
+    assert len(list((lab.store / "web1").iterdir())) == 4
+    run_times(lab, 1, "-e", "web1:2")
+    assert first not in names(lab, "web1")
+    assert_pairs(lab, "web1", 2)
+
+
+@pytest.mark.parametrize("call, when", [("rename,renameat,renameat2", 1), ("unlinkat", 1),
+                                        ("unlinkat", 2)])
+def test_kill_9_at_each_step_of_removing(call, when):
+    with Lab(pool([vm("web1", size_mib=2)], hosts=1), agents=False) as lab:
+        lab.start_agent("h1")
+        run_times(lab, 2, "-e", "web1:9")
+        first = names(lab, "web1")[0]
+        lab.stop_agent("h1")
+        trace = lab.folder / "strace.log"
+        lab.start_agent("h1", wrapper=["strace", "-f", "-qq", "-o", str(trace), "-P",
+                                       str(lab.store / "web1"), "-e", f"trace={call}", "-e",
+                                       f"inject={call}:signal=SIGKILL:when={when}"])
+        process = lab.agents["h1"]
+        status, told = prune(lab, "-e", "web1:1") if False else (None, None)
+        running = subprocess.Popen(
+            [str(BIN / "onyxpool"), "prune", *map(str, lab.run_args("-e", "web1:1"))],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=lab.environment())
+        lab.commands.append(running)
+        running.communicate(timeout=240)
+        process.terminate()
+        process.wait(60)
+        del lab.agents["h1"]
+        left = {path.name for path in (lab.store / "web1").iterdir()}
+        stem = first.rsplit(".", 1)[0]
+        assert first not in left or f"{stem}.meta" in left or f"{stem}.meta.expired" in left
+        lab.start_agent("h1")
+        status, told = prune(lab, "-e", "web1:1")
+        assert status == 0, told
+        assert_pairs(lab, "web1", 1)
+        assert first not in names(lab, "web1")
+
+
+def test_onyxbackupvms_own_rotation_finds_nothing_to_do_in_our_folders(lab):
+    """Its rule: all files by time, even count, max_backups pairs. It would remove nothing."""
+    run_times(lab, 4, "-e", "web1:2", "-e", "web2:3")
+    assert old_rotation(lab.store / "web1", 2) == []
+    assert old_rotation(lab.store / "web2", 3) == []
+    # And where it is told to keep fewer, it takes whole pairs, the oldest.
+    oldest = names(lab, "web2")[0]
+    assert sorted(old_rotation(lab.store / "web2", 2)) == \
+        sorted([oldest, oldest.replace(".xva", ".meta")])
