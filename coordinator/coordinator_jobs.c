@@ -286,7 +286,6 @@ static int run_make_plan(struct run *run, struct error *err)
     return 0;
 }
 
-/* What the catalog knows. */
 /* How many old backups stay in each folder that is saved to. */
 static void set_rules(struct run *run)
 {
@@ -310,6 +309,29 @@ static int read_known(struct run *run, struct jobs *old, struct remains_list *re
     return catalog_each_remains(run->catalog, add_attempt_remains, remains, err);
 }
 
+/* A job that no message can carry fails here, with its reason, instead of never being heard. */
+static void check_crossing(struct run *run, struct jobs *jobs)
+{
+    for (size_t i = 0; i < jobs->n; i++) {
+        struct catalog_job *job = &jobs->items[i];
+        CLEAN_JOB struct job copy = {.attempt = 0};
+        struct error error = ERROR_INIT;
+
+        if (job_state_is_end(job->state))
+            continue;
+        job_copy(&copy, &job->job);
+        copy.attempt = 1;
+        copy.lease = 1;
+        if (copy.folder)
+            mem_set(&copy.stem, "backup_20000101-000000");
+        if (wire_job_check(&copy, &error) == 0)
+            continue;
+        job->state = JOB_STATE_FAILED;
+        mem_set(&job->reason, error.text);
+        run->has_failure = true;
+    }
+}
+
 int run_plan_jobs(struct run *run, struct error *err)
 {
     CLEANUP(jobs_done) struct jobs old = {0};
@@ -322,6 +344,7 @@ int run_plan_jobs(struct run *run, struct error *err)
         add_planned(run, &run->plan.jobs[i], &old, &jobs);
     for (size_t i = 0; i < run->plan.skipped_n; i++)
         add_skipped(run, &run->plan.skipped[i], &old, &jobs);
+    check_crossing(run, &jobs);
     end_unplanned(&old, &jobs);
     add_leftovers(run, &remains);
     set_rules(run);

@@ -57,11 +57,40 @@ static enum place_state dispatch_place_state(const struct dispatch *dispatch,
     return dispatch_is_ready(dispatch, item, now) ? PLACE_READY : PLACE_HELD;
 }
 
+/* Room that running attempts have not yet used up by their estimates; UINT64_MAX when nothing is
+ * reserved (what comes then must try) or no agent told how much is free. */
+static uint64_t dispatch_space_left(const struct dispatch *dispatch)
+{
+    uint64_t free_bytes = UINT64_MAX;
+    uint64_t reserved_bytes = 0;
+
+    for (size_t i = 0; i < dispatch->items_n; i++) {
+        const struct item *item = &dispatch->items[i];
+        uint64_t estimate_bytes = item->job.job.estimate_bytes;
+
+        if (dispatch_is_active(item) && estimate_bytes > item->now.report.bytes)
+            reserved_bytes += estimate_bytes - item->now.report.bytes;
+    }
+    if (reserved_bytes == 0)
+        return UINT64_MAX;
+    for (size_t i = 0; i < dispatch->agents.n; i++) {
+        const struct wire_store *store = &dispatch->agents.items[i].sync.store;
+
+        if (!dispatch->agents.items[i].is_lost && store->total_bytes > 0 &&
+            store->free_bytes < free_bytes)
+            free_bytes = store->free_bytes;
+    }
+    if (free_bytes == UINT64_MAX)
+        return UINT64_MAX;
+    return free_bytes > reserved_bytes ? free_bytes - reserved_bytes : 0;
+}
+
 static void dispatch_fill_view(const struct dispatch *dispatch, struct dispatch_now now,
                                struct view *ret)
 {
     const struct dispatch_settings *settings = &dispatch->settings;
     struct agents_store store = dispatch_store(dispatch);
+    uint64_t space_bytes = dispatch_space_left(dispatch);
     bool may_redirect = now.ms - dispatch->started_ms >= settings->strange_ms;
     char why[AGENTS_REASON_MAX];
 
@@ -79,6 +108,8 @@ static void dispatch_fill_view(const struct dispatch *dispatch, struct dispatch_
                                .may_be_redirected = item->job.may_be_redirected && may_redirect,
                                .host = dispatch_is_active(item) ? item->now.host_uuid : NULL,
                                .avoid = item->avoid_uuid};
+        if (ret->jobs[i].state == PLACE_READY && item->job.job.estimate_bytes > space_bytes)
+            ret->jobs[i].state = PLACE_HELD;
     }
     for (size_t i = 0; i < dispatch->agents.n; i++) {
         const struct agent *agent = &dispatch->agents.items[i];
@@ -252,7 +283,11 @@ static void dispatch_explain(const struct dispatch *dispatch, const struct view 
         CLEAN_CHAR char *line = NULL;
 
         if (agent && !agents_why_not(agent, &store, why)) {
-            place_why_waiting(&view->place, (size_t)(item - dispatch->items), text);
+            if (view->jobs[item - dispatch->items].state == PLACE_HELD)
+                str_copy(text, AGENTS_REASON_MAX,
+                         "what runs now may need all the room that the store has left");
+            else
+                place_why_waiting(&view->place, (size_t)(item - dispatch->items), text);
             return;
         }
         line = agent ? str_format("the agent of host %s gets no job: %s",

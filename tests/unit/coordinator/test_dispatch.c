@@ -4,7 +4,8 @@
  *
  *     job A hosts=h1,h2 [srs=s1] [est=N] [vm=NAME] [attempt=N] [open] [state=STATE] [redirect]
  *     start | cancel | release A | remains A#1 vm=NAME | record on|off | lease renewed|stale
- *     sync h1 [boot=N] [seq=N] [free=N] [partial] [drain] [nonce=X] [A#1=STATE[:ERROR][:clean]]...
+ *     sync h1 [boot=N] [seq=N] [free=N] [partial] [drain] [nonce=X] [space=N]
+ *          [A#1=STATE[:ERROR][:clean]]...
  *                  => orders: "assign A#1 cancel B#1 forget C#2", or "nothing"
  *     wait MS      time passes, one tick
  *     state A      => "running", or with reason "failed: TEXT"
@@ -283,6 +284,8 @@ static char *do_sync(struct world *world, char **words, size_t n)
     sync.store.root = mem_dup("/backup");
     sync.store.uuid = mem_dup("store");
     sync.store.nonce = mem_dup(word_value(words, n, "nonce", "nonce"));
+    sync.store.free_bytes = word_number(words, n, "space", 0);
+    sync.store.total_bytes = sync.store.free_bytes;
     for (size_t i = 2; i < n; i++)
         if (strchr(words[i], '#'))
             parse_report(world, words[i], wire_sync_add_report(&sync));
@@ -649,6 +652,15 @@ CASE(slots_and_limits_hold,
      "sync h1 free=1 A#1=running B#1=running => nothing\n" /* two per host */
      "sync h1 free=2 A#1=done B#1=running => assign C#1 forget A#1\n")
 
+CASE(room_is_reserved_for_what_runs,
+     "job A est=100\njob B est=100\njob C est=40\n"
+     "start\n"
+     "sync h1 space=150 free=2 => assign A#1 assign C#1\n"
+     "sync h1 space=150 free=2 A#1=running C#1=done => forget C#1\n"
+     "wait 1000\n"
+     "state B => waiting: what runs now may need all the room that the store has left\n"
+     "sync h1 space=90 free=2 A#1=done => assign B#1 forget A#1\n")
+
 CASE(no_job_begins_while_the_lease_is_not_renewed,
      "job A\nstart\n"
      "lease stale\n"
@@ -762,6 +774,7 @@ int main(void)
         cmocka_unit_test(jobs_are_spread_over_the_hosts_that_ask),
         cmocka_unit_test(a_host_that_is_silent_is_not_waited_for),
         cmocka_unit_test(slots_and_limits_hold),
+        cmocka_unit_test(room_is_reserved_for_what_runs),
         cmocka_unit_test(no_job_begins_while_the_lease_is_not_renewed),
         cmocka_unit_test(a_job_without_an_agent_on_its_hosts_is_redirected_last_with_a_warning),
         cmocka_unit_test(a_job_waits_for_an_agent_that_is_silent_until_it_is_lost),
