@@ -4,7 +4,7 @@
  *
  * Locks: disks->lock guards the table and the reference counts of disks; a disk's own lock guards
  * its top layer, so a write and a snapshot of one disk exclude each other and a snapshot is one
- * instant. The table's lock is never taken while a disk's is held.
+ * instant. The table's lock may be taken while a disk's is held, never the other way round.
  */
 #include "tests/poolsim/disks.h"
 

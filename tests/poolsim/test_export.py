@@ -3,9 +3,11 @@
 import gzip
 import io
 import os
+import shutil
 import subprocess
 import threading
 import time
+import warnings
 
 import pytest
 
@@ -341,6 +343,68 @@ def test_toolstack_restart_ends_the_stream_and_leaves_the_disk_attached():
         attached = [vdi for vdi in again.disks(snap).values()
                     if len(again.call("VDI.get_VBDs", vdi)) == 2]
         assert len(attached) == 1
+
+
+def test_pool_ends_cleanly_while_streams_run():
+    with pool_with() as pool:  # asserts the exit status
+        lab = Lab(pool)
+        snap = lab.snapshot()
+        for stream in ("export", "export_raw_vdi"):
+            pool.control("fault.inject", stream=stream, action="stall", at_byte=2 * MIB)
+        targets = ["/export?ref=" + snap, "/export_raw_vdi?vdi=" + lab.disks(snap)["0"],
+                   "/export?use_compression=zstd&ref=" + lab.vm("raw")]
+        workers = [threading.Thread(target=get, args=(pool, target)) for target in targets]
+        for worker in workers:
+            worker.start()
+        deadline = time.monotonic() + 20
+        while not lab.call("VM.get_current_operations", snap) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    for worker in workers:
+        worker.join()
+
+
+# --- the rest of the source ---
+
+def test_ext4_disk_passes_e2fsck_and_has_the_files(tmp_path):
+    if not shutil.which("mke2fs", path=os.environ["PATH"] + ":/sbin:/usr/sbin"):
+        warnings.warn("SKIPPED: e2fsprogs is not installed")
+        pytest.skip("e2fsprogs is not installed")
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "hello.txt").write_text("hello from the guest\n")
+    disk = {"device": "xvda", "sr": "nfs1", "size_mib": 16, "content": {"ext4_from": str(folder)}}
+    with pool_with(vms=[{"name": "fs", "count": 2, "disks": [disk]}]) as pool:
+        lab = Lab(pool)
+        reply, outcome = lab.export(lab.vm("fs-2"))
+        assert outcome == ("success", [])
+        (found,) = parse_xva(reply, out=str(tmp_path)).disks.values()
+        env = dict(os.environ, PATH=os.environ["PATH"] + ":/sbin:/usr/sbin")
+        subprocess.run(["e2fsck", "-fn", found.path], check=True, env=env, capture_output=True)
+        text = subprocess.run(["debugfs", "-R", "cat hello.txt", found.path], check=True, env=env,
+                              capture_output=True, text=True).stdout
+        assert text == "hello from the guest\n"
+
+
+def test_folder_that_does_not_fit_is_one_clear_error(tmp_path):
+    (tmp_path / "big").write_bytes(os.urandom(4 * MIB))
+    disk = {"device": "xvda", "sr": "nfs1", "size_mib": 2, "content": {"ext4_from": str(tmp_path)}}
+    with pytest.raises(RuntimeError, match="size_mib"):
+        with pool_with(vms=[{"name": "fs", "disks": [disk]}]):
+            pass
+
+
+def test_streams_of_one_host_share_its_rate():
+    with pool_with(hosts=[{"name": "h1", "rate_mib_s": 8}, {"name": "h2"}]) as pool:
+        lab = Lab(pool)
+        vdi = lab.disks(lab.vm("raw"))["0"]  # 8 MiB
+        start = time.monotonic()
+        workers = [threading.Thread(target=lab.export_vdi, args=(vdi,)) for _ in range(2)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        took = time.monotonic() - start
+        assert 1.5 < took < 20
 
 
 # --- metadata ---
