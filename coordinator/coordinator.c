@@ -20,6 +20,7 @@
 #define RUN_SLICE_MS 100
 #define RUN_PROGRESS_MS 500
 #define RUN_LINGER_MS 3000      /* so that agents hear what they may forget */
+#define RUN_NAMES_MAX 8         /* hosts named in one error */
 #define RUN_RELEASE_MS 300000   /* between two looks at jobs that wait by the plan's wish */
 
 static const int64_t SECOND_MS = 1000;
@@ -170,7 +171,8 @@ static int run_check(struct run *run, struct error *err)
 static int run_fail_muster(struct run *run, struct error *err)
 {
     CLEAN_TEXT_LIST struct text_list troubles = TEXT_LIST_INIT;
-    CLEAN_STR struct str names = STR_INIT;
+    CLEAN_TEXT_LIST struct text_list names = TEXT_LIST_INIT;
+    CLEAN_STR struct str list = STR_INIT;
 
     control_list_troubles(run->control, &troubles);
     if (troubles.n > 0) {
@@ -178,16 +180,19 @@ static int run_fail_muster(struct run *run, struct error *err)
             run_warn(run, troubles.items[i]);
         return error_set(err, ERROR_NOT_FOUND, "no agent can take a job: %s", troubles.items[0]);
     }
-    for (size_t i = 0; i < run->hosts.n && i < 8; i++) {
+    for (size_t i = 0; i < run->hosts.n; i++) {
         const char *name = text_map_get(&run->host_names, run->hosts.items[i]);
 
-        str_add_format(&names, "%s%s", i ? ", " : "", name ? name : run->hosts.items[i]);
+        text_list_add(&names, name ? name : run->hosts.items[i]);
     }
+    text_list_sort(&names);
+    for (size_t i = 0; i < names.n && i < RUN_NAMES_MAX; i++)
+        str_add_format(&list, "%s%s", i ? ", " : "", names.items[i]);
     return error_set(err, ERROR_NOT_FOUND,
                      "no agent answered within %lld s: start onyxpool-agent on %s%s (they connect "
                      "to %s)",
-                     (long long)(run->settings.muster_ms / 1000), str_text(&names),
-                     run->hosts.n > 8 ? ", ..." : "", run->address);
+                     (long long)(run->settings.muster_ms / 1000), str_text(&list),
+                     names.n > RUN_NAMES_MAX ? ", ..." : "", run->address);
 }
 
 /* Until every host has an agent that can work, or the time is over. */
