@@ -263,7 +263,7 @@ static const struct vdi_rule vdi_rules[] = {
     {"enable_cbt", ATTACHED_TOO | NEEDS_CBT_SM},
     {"disable_cbt", ATTACHED_TOO | NEEDS_CBT_SM},
     {"list_changed_blocks", METADATA_TOO | NEEDS_CBT_SM},
-    {"data_destroy", METADATA_TOO | NEEDS_CBT_SM},
+    {"data_destroy", ATTACHED_TOO | METADATA_TOO | NEEDS_CBT_SM},
     {"forget", METADATA_TOO},
     {"update", METADATA_TOO},
     {"resize", 0},

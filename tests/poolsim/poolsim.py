@@ -6,7 +6,7 @@
         pool.rpc(pool.master, "VM.get_all_records", session)
         pool.control("fault.inject", method="VM.snapshot", error=["SR_BACKEND_FAILURE_44", "", "", ""])
 
-The binary is taken from the argument or from $POOLSIM.
+The binary is taken from the argument, $POOLSIM or $ONYX_BIN.
 """
 import http.client
 import json
@@ -45,7 +45,7 @@ class Pool:
     """A running poolsim in a folder of its own."""
 
     def __init__(self, pool, binary=None, folder=None, start_timeout=60):
-        self.binary = binary or os.environ.get("POOLSIM", "poolsim")
+        self.binary = binary or os.environ.get("POOLSIM") or os.path.join(os.environ.get("ONYX_BIN", ""), "poolsim")
         self.owns_folder = folder is None
         self.folder = folder or tempfile.mkdtemp(prefix="poolsim-")
         self.file = os.path.join(self.folder, "pool.json")
