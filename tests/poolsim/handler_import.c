@@ -106,6 +106,9 @@ static int read_ova(struct import_job *job, struct xva_reader *reader, struct st
     const struct source raw = {read_stream, job->stream};
     struct xva_member member;
     job->source = raw;
+    /* A length of 0 is not honoured: XAPI waits for bytes until the client closes (1427). */
+    if (job->request->has_length && job->request->content_length == 0)
+        handler_be_silent(job->connection, job->context.pool);
     if (source_read_all(&raw, head, sizeof head, err) != 0)
         return -1;
     bool is_plain =

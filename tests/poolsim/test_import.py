@@ -3,13 +3,15 @@
 import contextlib
 import gzip
 import os
+import socket
 import threading
 import time
 import warnings
 
 import pytest
 
-from data_client import (MIB, PAGE, Lab, XapiError, connect, get, parse_xva, pool_with, put, xva)
+from data_client import (MIB, PAGE, Lab, XapiError, connect, get, parse_xva, pool_with, put,
+                         read_reply, xva)
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +217,20 @@ def test_truncated_body_is_a_premature_end(lab, archive, cut):
 def test_garbage_and_an_empty_body_are_a_premature_end(lab):
     assert_fails(lab, b"garbage" * 1000, "IMPORT_ERROR_PREMATURE_EOF", half_close=True)
     assert_fails(lab, b"", "IMPORT_ERROR_PREMATURE_EOF", half_close=True)
+
+
+def test_length_of_zero_is_not_honoured(lab):
+    task = lab.task()
+    connection = connect(lab.pool)
+    connection.sendall(("PUT /import?sr_id=%s&task_id=%s HTTP/1.1\r\nHost: x\r\nContent-Length: 0"
+                        "\r\n\r\n" % (lab.by_name("SR", "nfs1"), task)).encode())
+    assert connection.recv(15) == b"HTTP/1.1 200 OK"
+    time.sleep(0.3)
+    assert lab.call("task.get_status", task) == "pending"
+    connection.shutdown(socket.SHUT_WR)
+    assert PAGE in read_reply(connection).raw
+    connection.close()
+    assert lab.outcome(task) == ("failure", ["IMPORT_ERROR_PREMATURE_EOF"])
 
 
 def test_forced_truncated_import_leaves_vm_and_disks(lab, archive):
