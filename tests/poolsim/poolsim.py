@@ -134,7 +134,8 @@ class Pool:
     def control(self, call, /, timeout=120, **params):
         """A control call (README.md) with its parameters by name."""
         body = json.dumps({"jsonrpc": "2.0", "method": call, "params": params, "id": 1})
-        connection = UnixConnection(os.path.join(self.folder, "d", "control.sock"), timeout)
+        folder = os.path.dirname(self.hosts[self.master]["socket"])
+        connection = UnixConnection(os.path.join(folder, "control.sock"), timeout)
         try:
             connection.request("POST", "/poolsim", body.encode())
             answer = json.loads(connection.getresponse().read())
