@@ -220,13 +220,12 @@ static void add_folder_text(const struct pruning_folder *folder, bool is_explain
             str_add_format(out, "%s (max_backups = %lld)\n", expiry->folder,
                            (long long)expiry->max_backups);
         has_head = true;
-        str_add_format(&line, "%s %s, %s", goes(folder, i) ? "goes " : "stays",
-                       expiry->backups[i].file,
+        str_add_format(&line, "%s, %s", expiry->backups[i].file,
                        num_format_bytes(expiry->backups[i].size_bytes, size));
         if (is_explained)
             str_add_format(&line, ": %s", rule_of(folder, i));
-        str_add(out, "  ");
-        option_wrap(str_text(&line), 2, 8, out);
+        str_add(out, goes(folder, i) ? "  goes  " : "  stays ");
+        option_wrap(str_text(&line), 8, 8, out);
     }
 }
 

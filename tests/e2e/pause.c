@@ -67,3 +67,11 @@ int fsync(int fd)
     pause_at("fsync");
     return next(fd);
 }
+
+int unlinkat(int folder, const char *name, int flags)
+{
+    int (*next)(int, const char *, int) =
+        (int (*)(int, const char *, int))dlsym(RTLD_NEXT, "unlinkat");
+    pause_at("unlinkat");
+    return next(folder, name, flags);
+}

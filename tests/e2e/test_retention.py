@@ -2,13 +2,15 @@
 """Retention: what goes after a success and what never does, on real files in a real folder."""
 import json
 import os
-import signal
+import pathlib
 import sqlite3
 import subprocess
 
 import pytest
 
 from lab import BIN, Lab, pool, vm, wait_for
+
+HERE = pathlib.Path(__file__).resolve().parent
 
 
 def names(lab, folder):
@@ -110,10 +112,12 @@ def test_touched_files_do_not_outlive_newer_ones(lab):
 
 
 def test_failed_runs_neither_count_nor_expire_anything(lab):
+    lab.set(attempts=1)
     run_times(lab, 1, "-e", "web1:1")
     good = names(lab, "web1")
     for _ in range(3):
-        lab.fault(action="fail", method="VM.snapshot", calls=9, error=["SR_BACKEND_FAILURE_44"])
+        lab.fault(method="VM.snapshot", count=0,
+                  error=["SR_BACKEND_FAILURE_44", "", "There is insufficient space", ""])
         assert lab.run("-e", "web1:1").returncode == 1
         assert names(lab, "web1") == good
         lab.sim.control("fault.clear")
@@ -210,15 +214,13 @@ def test_keep_daily_keeps_the_newest_of_each_day(lab):
     for days, name in ((2, kept[0]), (1, kept[1])):
         change_catalog(lab, "UPDATE backup SET snapshot_at = snapshot_at - ? WHERE file = ?",
                        days * 86400 * 1000, name)
-    settings = lab.folder / "keep.cfg"
-    settings.write_text("[onyxpool]\nkeep_daily = 2\n")
-    told = verdicts(lab, "web1", "-e", "web1:1", "-c", settings)
+    lab.set(keep_daily=2)
+    told = verdicts(lab, "web1", "-e", "web1:1")
     assert told[kept[1]] == "keep_daily"
     assert told[kept[0]] == "beyond max_backups and kept by no rule"
 
 
-def test_a_worker_killed_while_it_removes_leaves_nothing_half_done(lab):
-    """The kill comes behind the tombstone: the next attempt goes on from there."""
+def test_what_an_earlier_expire_began_the_next_run_ends(lab):
     run_times(lab, 2, "-e", "web1:9")
     first, second = names(lab, "web1")
     meta = lab.store / "web1" / first.replace(".xva", ".meta")
@@ -229,36 +231,74 @@ def test_a_worker_killed_while_it_removes_leaves_nothing_half_done(lab):
     assert_pairs(lab, "web1", 2)
 
 
-@pytest.mark.parametrize("call, when", [("rename,renameat,renameat2", 1), ("unlinkat", 1),
-                                        ("unlinkat", 2)])
-def test_kill_9_at_each_step_of_removing(call, when):
+STEPS = [("renameat", 1), ("fsync", 1), ("unlinkat", 1), ("fsync", 2), ("unlinkat", 2), ("fsync", 3)]
+
+
+@pytest.fixture(scope="module")
+def pause_library(tmp_path_factory):
+    library = tmp_path_factory.mktemp("pause") / "pause.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, HERE / "pause.c", "-ldl"], check=True)
+    return library
+
+
+def start_pausing_agent(lab, library, step):
+    """An agent whose worker stops in front of the n-th call of a function."""
+    folder = lab.folder / "pause"
+    folder.mkdir()
+    old = dict(os.environ)
+    asan = old.get("ASAN_OPTIONS", "")
+    try:
+        os.environ.update(LD_PRELOAD=str(library), ONYX_PAUSE=f"{step[0]} {step[1]} {folder}",
+                          ASAN_OPTIONS=f"{asan}:verify_asan_link_order=0".lstrip(":"))
+        lab.start_agent("h1")
+    finally:
+        os.environ.clear()
+        os.environ.update(old)
+    return folder
+
+
+def start_prune(lab, *args):
+    with open(lab.folder / "prune.log", "w") as log:
+        process = subprocess.Popen(
+            [str(BIN / "onyxpool"), "prune", *map(str, lab.run_args(*args))], stdout=log,
+            stderr=log, stdin=subprocess.DEVNULL, env=lab.environment())
+    lab.commands.append(process)
+    return process
+
+
+@pytest.mark.parametrize("everything", [False, True], ids=["worker", "everything"])
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: f"{step[0]}-{step[1]}")
+def test_kill_9_in_mid_expire(step, everything, pause_library):
     with Lab(pool([vm("web1", size_mib=2)], hosts=1), agents=False) as lab:
+        lab.set(lost=2, lease_renew="1", backoff="1")
         lab.start_agent("h1")
         run_times(lab, 2, "-e", "web1:9")
-        first = names(lab, "web1")[0]
+        first, second = names(lab, "web1")
         lab.stop_agent("h1")
-        trace = lab.folder / "strace.log"
-        lab.start_agent("h1", wrapper=["strace", "-f", "-qq", "-o", str(trace), "-P",
-                                       str(lab.store / "web1"), "-e", f"trace={call}", "-e",
-                                       f"inject={call}:signal=SIGKILL:when={when}"])
-        process = lab.agents["h1"]
-        status, told = prune(lab, "-e", "web1:1") if False else (None, None)
-        running = subprocess.Popen(
-            [str(BIN / "onyxpool"), "prune", *map(str, lab.run_args("-e", "web1:1"))],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=lab.environment())
-        lab.commands.append(running)
-        running.communicate(timeout=240)
-        process.terminate()
-        process.wait(60)
-        del lab.agents["h1"]
-        left = {path.name for path in (lab.store / "web1").iterdir()}
+        folder = start_pausing_agent(lab, pause_library, step)
+        pruning = start_prune(lab, "-e", "web1:1")
+        wait_for("the step", (folder / "reached").exists)
+        if everything:
+            for process in (pruning, lab.agents.pop("h1")):
+                process.kill()
+                process.wait()
+        lab_left = {path.name for path in (lab.store / "web1").iterdir()}
         stem = first.rsplit(".", 1)[0]
-        assert first not in left or f"{stem}.meta" in left or f"{stem}.meta.expired" in left
-        lab.start_agent("h1")
-        status, told = prune(lab, "-e", "web1:1")
-        assert status == 0, told
+        assert first not in lab_left or {f"{stem}.meta", f"{stem}.meta.expired"} & lab_left
+        if everything:
+            (folder / "go").touch()  # the orphan worker sees its agent's end
+            lab.commands.remove(pruning)
+            lab.start_agent("h1")
+            status, told = prune(lab, "-e", "web1:1")
+            assert status == 0, told
+        else:
+            lab.kill_workers("h1")
+            (folder / "go").touch()
+            assert pruning.wait(120) == 0, (lab.folder / "prune.log").read_text()
+        assert names(lab, "web1") == [second]
         assert_pairs(lab, "web1", 1)
-        assert first not in names(lab, "web1")
+        listed = json.loads(lab.must("list", "--catalog", lab.catalog, "--json").stdout)
+        assert [one["file"] for one in listed["backups"]] == [second]
 
 
 def test_onyxbackupvms_own_rotation_finds_nothing_to_do_in_our_folders(lab):
