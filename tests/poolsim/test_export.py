@@ -11,7 +11,7 @@ import warnings
 
 import pytest
 
-from data_client import (MIB, PAGE, Lab, connect, get, parse_xva, pool_with, read_reply, sha256,
+from data_client import (MIB, PAGE, Lab, connect, get, parse_xva, pool_with, put, sha256,
                          xva)
 
 
@@ -125,6 +125,39 @@ def test_head_sends_allocated_clusters_even_if_zero():
             assert [number for number, _, _ in found.blocks] == want
 
 
+@pytest.mark.parametrize("profile", ["xs71", "ch82", "xcp83", "xs8", "head"])
+def test_every_profile_goes_round(profile):
+    with pool_with(profile) as pool:
+        lab = Lab(pool)
+        snap, task = lab.snapshot(), lab.task()
+        reply, outcome = lab.export(snap)
+        assert outcome == ("success", [])
+        put(pool, "/import?sr_id=%s&task_id=%s" % (lab.by_name("SR", "nfs1"), task), reply.body)
+        record = pool.wait_task(lab.session, task)
+        assert record["status"] == "success", record["error_info"]
+        new = record["result"].split("<value>")[2].split("<")[0]
+        for device, vdi in lab.disks(snap).items():
+            assert parse_xva(reply).disk_of(device).sha256 == lab.sha256(vdi)
+            assert lab.sha256(lab.disks(new)[device]) == lab.sha256(vdi)
+
+
+def test_suspended_vm_keeps_its_image_only_if_asked():
+    with pool_with() as pool:
+        lab = Lab(pool)
+        vm, image = lab.vm("raw"), lab.new_vdi(2 * MIB)
+        lab.write(image, 5, b"memory")
+        for name, ref, field, value in (("VDI", image, "type", "suspend"),
+                                        ("VM", vm, "suspend_VDI", image),
+                                        ("VM", vm, "power_state", "Suspended")):
+            pool.control("object.set", **{"class": name, "object": ref, "field": field,
+                                          "value": value})
+        plain = parse_xva(lab.export(vm)[0])
+        assert plain.vm()["power_state"] == "Halted" and len(plain.disks) == 1
+        kept = parse_xva(lab.export(vm, "&preserve_power_state=true")[0])
+        assert kept.vm()["power_state"] == "Suspended"
+        assert kept.disks[kept.vm()["suspend_VDI"]].sha256 == lab.sha256(image)
+
+
 def test_long_zero_runs_give_keepalives_that_shift_numbers():
     disk = {"device": "xvda", "sr": "raw1", "size_mib": 2600, "content": {"zero": True}}
     with pool_with(vms=[{"name": "z", "power_state": "Halted", "disks": [disk]}]) as pool:
@@ -138,7 +171,6 @@ def test_long_zero_runs_give_keepalives_that_shift_numbers():
         assert (2502, 2500 * MIB, MIB) in found.blocks
         assert found.sha256 == lab.sha256(vdi)
         task = lab.task()
-        from data_client import put
         put(pool, "/import?sr_id=%s&task_id=%s" % (lab.by_name("SR", "nfs1"), task), reply.body)
         record = pool.wait_task(lab.session, task)
         assert record["status"] == "success"
