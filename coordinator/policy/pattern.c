@@ -382,7 +382,7 @@ static int read_braces(struct pattern_parser *p, struct repeat *repeat, struct e
     size_t begin = p->at;
     if (pattern_peek(p) == '}')
         return 0;
-    bool has_min, has_max;
+    bool has_min = false, has_max = false;
     struct error count_error = ERROR_INIT;
     *repeat = (struct repeat){0, PYTHON_REPEAT_MAX};
     int bad = read_count(p, &repeat->min, &has_min, &count_error);
