@@ -185,7 +185,7 @@ static void erase(struct progress *progress, struct str *out)
 }
 
 /* A line that stays, above the picture. */
-static void tell(struct progress *progress, enum log_level level, const char *colour,
+static void show(struct progress *progress, enum log_level level, const char *colour,
                  const char *text)
 {
     if (!log_is_on(level))
@@ -207,10 +207,18 @@ static void tell(struct progress *progress, enum log_level level, const char *co
     pthread_mutex_unlock(&progress->lock);
 }
 
+/* What is no log line yet goes into the log's files as well. */
+static void tell(struct progress *progress, enum log_level level, const char *colour,
+                 const char *text)
+{
+    log_write_tee(level, "run", "%s", text);
+    show(progress, level, colour, text);
+}
+
 static void take_log_line(void *context, enum log_level level, const char *room, const char *text)
 {
     CLEAN_CHAR char *line = str_format("%s: %s", room, text);
-    tell(context, level, level == LOG_LEVEL_ERROR ? RED : level == LOG_LEVEL_WARN ? YELLOW : NULL,
+    show(context, level, level == LOG_LEVEL_ERROR ? RED : level == LOG_LEVEL_WARN ? YELLOW : NULL,
          line);
 }
 

@@ -7,6 +7,8 @@
  */
 #include "coordinator/command/command.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/base/error.h"
@@ -18,6 +20,7 @@
 #include "coordinator/command/run_settings.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/policy/report.h"
+#include "coordinator/run_log.h"
 
 #include "common/base/poison.h"
 
@@ -38,27 +41,26 @@ static int make_plan(void *context, const struct pool *pool, struct plan *ret_pl
 }
 
 static int print_report(const struct settings *settings, const char *catalog_path,
-                        const char *run, struct error *err)
+                        const char *run, struct report *ret_report, struct error *err)
 {
     CLEAN_CATALOG struct catalog *catalog = NULL;
-    CLEAN_REPORT struct report report = {.run = ""};
     CLEAN_STR struct str text = STR_INIT;
     if (catalog_open(catalog_path, CATALOG_READ, &catalog, err) < 0)
         return -1;
-    int found = command_read_report(catalog, run, &report, err);
+    int found = command_read_report(catalog, run, ret_report, err);
     if (found <= 0)
         return found;
     if (settings->is_json)
-        report_format_json(&report, &text);
+        report_format_json(ret_report, &text);
     else
-        report_format_text(&report, &text);
+        report_format_text(ret_report, &text);
     return command_print(&text, err);
 }
 
-int command_run(const struct settings *settings, struct error *err)
+/* ret_report stays empty when it did not come to a run. */
+static int run_to_end(const struct settings *settings, struct report *ret_report,
+                      struct error *err)
 {
-    if (settings->is_preview)
-        return command_preview(settings, err);
     CLEAN_XAPI_TARGET struct xapi_target target = {.kind = XAPI_TARGET_SOCKET};
     CLEAN_RUN_OUTCOME struct run_outcome outcome = {.run = ""};
     CLEAN_STR struct str request_text = STR_INIT;
@@ -79,11 +81,23 @@ int command_run(const struct settings *settings, struct error *err)
     int bad = coordinator_run(&run, &request, &outcome, err);
     progress_end(&progress);
     struct error report_error = ERROR_INIT;
-    if (outcome.run[0] && print_report(settings, catalog_path, outcome.run, &report_error) < 0 &&
-        !bad) {
+    memcpy(ret_report->run, outcome.run, sizeof ret_report->run);
+    if (outcome.run[0] && print_report(settings, catalog_path, outcome.run, ret_report,
+                                       &report_error) < 0 && !bad) {
         if (err)
             *err = report_error;
         return -1;
     }
     return bad ? -1 : outcome.exit_status;
+}
+
+int command_run(const struct settings *settings, struct error *err)
+{
+    if (settings->is_preview)
+        return command_preview(settings, err);
+    CLEAN_RUN_LOG struct run_log *log = run_log_begin(settings, getenv("LOG_CFG"));
+    CLEAN_REPORT struct report report = {.run = ""};
+    int status = run_to_end(settings, &report, err);
+    run_log_end(&log, &report, err);
+    return status;
 }
