@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * From the dispatch into a real catalog: nothing is ordered before its commit, requests of other
+ * commands are answered.
+ */
+#include "coordinator/control_record.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/base/random.h"
+#include "common/base/str.h"
+#include "coordinator/catalog.h"
+#include "coordinator/catalog_sql.h"
+
+#define RUN "00000000000000aa"
+#define JOB "00000000000000bb"
+#define AT 1763856000000
+
+struct world {
+    char folder[40];
+    struct catalog *catalog;
+    struct catalog *other; /* another command's connection */
+    struct dispatch *dispatch;
+    struct control_record record;
+    struct dispatch_now now;
+};
+
+static void add_run_and_job(struct world *world)
+{
+    struct catalog_run run = {.state = CATALOG_RUN_RUNNING, .started_at = AT};
+    CLEAN_CATALOG_JOB struct catalog_job job = {.state = JOB_STATE_PLANNED};
+
+    str_copy(run.id, sizeof run.id, RUN);
+    assert_int_equal(catalog_add_run(world->catalog, &run, NULL), 0);
+    str_copy(job.job.id, sizeof job.job.id, JOB);
+    str_copy(job.job.run, sizeof job.job.run, RUN);
+    job.job.kind = JOB_BACKUP_VM;
+    job.job.compress = JOB_COMPRESS_NONE;
+    job.job.disk_format = JOB_DISK_RAW;
+    job.job.vm_uuid = mem_dup("vm");
+    job.job.vm_name = mem_dup("web1");
+    job.job.folder = mem_dup("web1");
+    text_list_add(&job.hosts, "h1");
+    assert_int_equal(catalog_put_job(world->catalog, &job, NULL), 0);
+    dispatch_add_job(world->dispatch, &job, world->now);
+    dispatch_start(world->dispatch, world->now);
+}
+
+static int set_up(void **state)
+{
+    struct world *world = mem_zero(1, sizeof *world);
+    const struct dispatch_settings settings = {.attempts_max = 3,
+                                               .lost_ms = 60000,
+                                               .strange_ms = 1000,
+                                               .stall_ms = 60000,
+                                               .run_max_ms = 600000,
+                                               .run = RUN,
+                                               .store_uuid = "store",
+                                               .store_nonce = "nonce",
+                                               .random = random_system()};
+
+    str_copy(world->folder, sizeof world->folder, "/tmp/onyx-record-XXXXXX");
+    assert_non_null(mkdtemp(world->folder));
+    CLEAN_CHAR char *path = str_format("%s/catalog.db", world->folder);
+    world->now = (struct dispatch_now){.ms = 1000, .at = AT};
+    assert_int_equal(catalog_open(path, CATALOG_WRITE, &world->catalog, NULL), 0);
+    assert_int_equal(catalog_open(path, CATALOG_ASK, &world->other, NULL), 0);
+    sqlite3_busy_timeout(world->catalog->db, 20); /* not ten seconds in a test */
+    world->dispatch = dispatch_new(&settings, world->now);
+    dispatch_set_lease(world->dispatch, 1, true);
+    control_record_init(&world->record, world->catalog);
+    control_record_set_run(&world->record, RUN);
+    add_run_and_job(world);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+    CLEAN_CHAR char *line = str_format("rm -rf '%s'", world->folder);
+
+    dispatch_free(&world->dispatch);
+    control_record_done(&world->record);
+    catalog_close(&world->other);
+    catalog_close(&world->catalog);
+    assert_int_equal(system(line), 0);
+    free(world);
+    return 0;
+}
+
+/* One Sync of h1 and what it is answered. */
+static void hear(struct world *world, enum job_state job_state, struct wire_orders *ret_orders)
+{
+    CLEAN_WIRE_SYNC struct wire_sync sync = {.boot = 1, .slots = 2, .free_slots = 2};
+    static const char host[] = "h1";
+
+    sync.seq = (uint64_t)++world->now.ms;
+    str_copy(sync.host_uuid, sizeof sync.host_uuid, host);
+    sync.store.uuid = mem_dup("store");
+    sync.store.nonce = mem_dup("nonce");
+    struct wire_log_line *line = wire_sync_add_log(&sync);
+    *line = (struct wire_log_line){.at = AT, .level = LOG_LEVEL_DEBUG};
+    line->room = mem_dup("agent");
+    line->text = mem_dup("a line");
+    if (job_state != 0) {
+        struct job_report *report = wire_sync_add_report(&sync);
+
+        str_copy(report->id, sizeof report->id, JOB);
+        report->attempt = 1;
+        report->state = job_state;
+        report->is_clean = true;
+    }
+    assert_int_equal(dispatch_hear(world->dispatch, &sync, world->now, NULL), 0);
+    dispatch_place(world->dispatch, host, world->now);
+    control_record_sync(&world->record, world->dispatch, &sync, world->now);
+    dispatch_orders(world->dispatch, host, world->now, ret_orders);
+}
+
+static void nothing_is_ordered_while_the_catalog_is_held_by_another(void **state)
+{
+    struct world *world = *state;
+    CLEAN_WIRE_ORDERS struct wire_orders before = {0};
+    CLEAN_WIRE_ORDERS struct wire_orders after = {0};
+    CLEAN_CATALOG_JOB struct catalog_job job = {0};
+
+    assert_int_equal(catalog_begin(world->other, NULL), 0);
+    hear(world, 0, &before);
+    assert_int_equal(before.assign_n, 0);
+    assert_true(world->record.has_trouble);
+    catalog_undo(world->other);
+    hear(world, 0, &after);
+    assert_int_equal(after.assign_n, 1);
+    assert_false(world->record.has_trouble);
+    assert_int_equal(catalog_find_job(world->other, JOB, &job, NULL), 1);
+    assert_true(job.is_open);
+    assert_string_equal(job.job.stem, after.assign[0].stem);
+}
+
+static void finished_attempt_is_forgotten_behind_its_commit(void **state)
+{
+    struct world *world = *state;
+    CLEAN_WIRE_ORDERS struct wire_orders first = {0};
+    CLEAN_WIRE_ORDERS struct wire_orders held = {0};
+    CLEAN_WIRE_ORDERS struct wire_orders done = {0};
+    CLEAN_CATALOG_JOB struct catalog_job job = {0};
+
+    hear(world, 0, &first);
+    assert_int_equal(catalog_begin(world->other, NULL), 0);
+    hear(world, JOB_STATE_DONE, &held);
+    assert_int_equal(held.forget_n, 0);
+    catalog_undo(world->other);
+    hear(world, JOB_STATE_DONE, &done);
+    assert_int_equal(done.forget_n, 1);
+    assert_int_equal(catalog_find_job(world->other, JOB, &job, NULL), 1);
+    assert_int_equal(job.state, JOB_STATE_DONE);
+    assert_true(dispatch_is_over(world->dispatch));
+}
+
+static void every_commit_is_told_as_an_event(void **state)
+{
+    struct world *world = *state;
+    CLEAN_WIRE_ORDERS struct wire_orders orders = {0};
+    CLEAN_EVENTS struct events events = {0};
+    size_t jobs_n = 0;
+    size_t agents_n = 0;
+
+    hear(world, 0, &orders);
+    events_move(&world->record.events, &events);
+    for (size_t i = 0; i < events.n; i++) {
+        jobs_n += events.items[i].kind == EVENTS_JOB;
+        agents_n += events.items[i].kind == EVENTS_AGENT;
+    }
+    assert_int_equal(jobs_n, 1);
+    assert_int_equal(agents_n, 1);
+    assert_int_equal(world->record.events.n, 0);
+}
+
+static int64_t ask(struct world *world, const char *verb)
+{
+    CLEAN_CHAR char *copy = mem_dup(verb);
+    const struct catalog_request request = {.verb = copy, .pid = 1, .asked_at = AT};
+    int64_t id = 0;
+
+    assert_int_equal(catalog_add_request(world->other, &request, &id, NULL), 0);
+    return id;
+}
+
+static void requests_are_answered_and_a_cancel_is_heard_once(void **state)
+{
+    struct world *world = *state;
+    int64_t run = ask(world, "run");
+    int64_t cancel = ask(world, "cancel");
+    int64_t unknown = ask(world, "dance");
+    CLEAN_CATALOG_REQUEST struct catalog_request noted = {0};
+    CLEAN_CATALOG_REQUEST struct catalog_request done = {0};
+    CLEAN_CATALOG_REQUEST struct catalog_request refused = {0};
+
+    assert_true(control_record_requests(&world->record, world->now));
+    assert_false(control_record_requests(&world->record, world->now));
+    assert_int_equal(catalog_find_request(world->other, run, &noted, NULL), 1);
+    assert_int_equal(noted.state, REQUEST_NOTED);
+    assert_int_equal(catalog_find_request(world->other, cancel, &done, NULL), 1);
+    assert_int_equal(done.state, REQUEST_ANSWERED);
+    assert_int_equal(done.exit_status, 0);
+    assert_int_equal(catalog_find_request(world->other, unknown, &refused, NULL), 1);
+    assert_int_equal(refused.exit_status, 2);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(nothing_is_ordered_while_the_catalog_is_held_by_another),
+        CASE(finished_attempt_is_forgotten_behind_its_commit),
+        CASE(every_commit_is_told_as_an_event),
+        CASE(requests_are_answered_and_a_cancel_is_heard_once),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
