@@ -28,6 +28,7 @@
 
 #define POOL_SLICE_MS 100      /* how soon a wish to end is heard */
 #define POOL_AGAIN_MS 1000     /* after a renewal that failed */
+#define POOL_TELL_EVERY 30     /* of failures in a row, one is told */
 #define POOL_LOOK_MS 1000      /* between two looks at another's lease */
 #define POOL_RENEWED_PERIODS 2
 #define POOL_LEAVE_MS 5000     /* how long giving back and logging out may take */
@@ -49,6 +50,7 @@ struct pool_thread {
     struct pool_thread_lease seen;
     int64_t renewed_ms; /* last success */
     int64_t next_renewal_ms; /* 0: no lease */
+    unsigned failures_n; /* renewals that failed in a row */
     struct xapi *xapi;
 };
 
@@ -98,8 +100,10 @@ static void pool_thread_renew(struct pool_thread *pool)
         pool->next_renewal_ms = clock_monotonic_ms(pool->settings.clock) + POOL_AGAIN_MS;
     }
     pthread_mutex_unlock(&pool->mutex);
-    if (result < 0 && error.code != ERROR_CANCELLED)
-        log_warn("pool", "renew the lease: %s", error.text);
+    if (result == 0)
+        pool->failures_n = 0;
+    else if (error.code != ERROR_CANCELLED && pool->failures_n++ % POOL_TELL_EVERY == 0)
+        log_warn("pool", "%s", error.text);
 }
 
 static void pool_thread_leave(struct pool_thread *pool)
