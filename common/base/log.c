@@ -119,7 +119,8 @@ static void write_stderr(enum log_level level, const char *room, const char *tex
     (void)n; /* there is nobody to tell */
 }
 
-static void format_shown(const char *format, va_list args, struct str *out)
+__attribute__((format(printf, 1, 0))) static void format_shown(const char *format, va_list args,
+                                                                 struct str *out)
 {
     char text[LOG_TEXT_MAX];
     int n = vsnprintf(text, sizeof text, format, args);

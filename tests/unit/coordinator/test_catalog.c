@@ -473,7 +473,7 @@ static void done_attempt_becomes_a_backup_once(void **state)
 
     add_run(catalog, RUN, NOW);
     add_job(catalog, JOB, "web1", "web1");
-    CLEAN_CHAR char *stem = begin(catalog, JOB, 1);
+    free(begin(catalog, JOB, 1));
     assert_int_equal(remains_n(catalog), 1);
     end(catalog, JOB, 1, JOB_STATE_DONE);
     end(catalog, JOB, 1, JOB_STATE_DONE);
@@ -503,7 +503,7 @@ static void lost_attempt_that_is_heard_of_again_counts(void **state)
 
     add_run(catalog, RUN, NOW);
     add_job(catalog, JOB, "web1", "web1");
-    CLEAN_CHAR char *stem = begin(catalog, JOB, 1);
+    free(begin(catalog, JOB, 1));
     end(catalog, JOB, 1, JOB_STATE_LOST);
     assert_int_equal(remains_n(catalog), 1);
     assert_int_equal(catalog_set_clean(catalog, JOB, 1, NULL), 0);

@@ -403,7 +403,7 @@ static void a_cancel_stops_between_two(void **state)
 static void names_that_lead_elsewhere_are_refused(void **state)
 {
     struct lab *lab = *state;
-    static const char *const names[] = {"../web2/" OLD, ".meta", "", "a/b"};
+    static const char *const names[] = {("../web2/" OLD), ".meta", "", "a/b"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct error err = ERROR_INIT;
         size_t gone = 0;
