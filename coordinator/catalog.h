@@ -228,6 +228,10 @@ int catalog_find_folder_owner(struct catalog *catalog, const char *folder, char 
 
 int catalog_add_backup(struct catalog *catalog, const struct backup *backup, struct error *err);
 
+/* No such backup is no error. A state other than expired forgets which run removed it. */
+int catalog_set_backup_state(struct catalog *catalog, const char *folder, const char *file,
+                             enum backup_state state, struct error *err);
+
 struct catalog_backup_filter {
     const char *vm;     /* name or uuid; NULL all */
     const char *run;    /* NULL all */

@@ -100,6 +100,15 @@ int catalog_each_backup(struct catalog *catalog, const struct catalog_backup_fil
     }
 }
 
+int catalog_set_backup_state(struct catalog *catalog, const char *folder, const char *file,
+                             enum backup_state state, struct error *err)
+{
+    return catalog_run_sql(catalog, err,
+                           "UPDATE backup SET state = ?, expired_run = NULL"
+                           " WHERE folder = ? AND file = ?",
+                           "iss", (int64_t)state, folder, file);
+}
+
 int catalog_count_undone(struct catalog *catalog, const char *run, const char *folder,
                          size_t *ret_n, struct error *err)
 {

@@ -25,6 +25,7 @@ static command_fn *const commands[COMMAND_N] = {
     [COMMAND_SHOW] = command_show,     [COMMAND_REPORT] = command_report,
     [COMMAND_AGENTS] = command_agents, [COMMAND_KEYGEN] = command_keygen,
     [COMMAND_INIT_STORE] = command_init_store, [COMMAND_PRUNE] = command_prune,
+    [COMMAND_ADOPT] = command_adopt,
 };
 
 static void format_overview(struct str *out)

@@ -284,6 +284,7 @@ static int fill(struct settings *settings, const char *work_dir, struct error *e
     settings->with_all = option_flag(o, OPT_ALL);
     settings->is_dry_run = option_flag(o, OPT_DRY_RUN);
     settings->is_explained = option_flag(o, OPT_EXPLAIN);
+    settings->is_share_forced = option_flag(o, OPT_FORCE_SHARED);
     settings->host_uuid = option_text(o, OPT_HOST);
     settings->out = option_text(o, OPT_OUT);
     if (!log_level_from_name(option_text(o, OPT_LOG_LEVEL), &settings->log_level))

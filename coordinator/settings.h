@@ -29,6 +29,7 @@
     X(REPORT, "report", "[RUN]", "Print the report of a run; without RUN, of the last one.")       \
     X(AGENTS, "agents", "", "List the agents, when each was seen and what keeps it from work.")    \
     X(PRUNE, "prune", "[VM]", "Remove old backups by the rules of a run; --dry-run shows them.")       \
+    X(ADOPT, "adopt", "", "Make the backups known that OnyxBackupVM wrote into the store.")            \
     X(KEYGEN, "keygen", "", "Make the pool key, or from it the key of one host's agent.")          \
     X(INIT_STORE, "init-store", "", "Mark the backup folder as the store of this pool.")
 
@@ -76,6 +77,7 @@ struct settings {
     bool with_all; /* list --all: expired ones too */
     bool is_dry_run;   /* prune: show, change nothing */
     bool is_explained; /* prune: the rule of each */
+    bool is_share_forced; /* adopt: OnyxBackupVM's newer files are no objection */
     enum log_level log_level;
 
     int64_t max_backups;

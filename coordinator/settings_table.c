@@ -39,7 +39,8 @@ const struct option settings_table[OPT_N] = {
                          .commands = EVERY,
                          .help = "Folder that holds etc, logs and exports; without it the folder "
                                  "of the name that the program was called by."},
-    [OPT_JSON] = {.name = "json", SWITCH, .commands = RUNS | READS | BIT(KEYGEN) | BIT(INIT_STORE),
+    [OPT_JSON] = {.name = "json", SWITCH, .commands = RUNS | READS | BIT(ADOPT) | BIT(KEYGEN) |
+                                                BIT(INIT_STORE),
                   .help = "Print one JSON object instead of text."},
     [OPT_EXAMPLE] = {.name = "example", SWITCH, .commands = BIT(PREVIEW),
                      .help = "Print a settings file that names every key, and end."},
@@ -180,7 +181,7 @@ const struct option settings_table[OPT_N] = {
                     .help = "ADDRESS:PORT where agents find the coordinator. Without it this "
                             "host's management address, port 7451."},
     [OPT_ZONE] = {.name = "zone", ONYXPOOL, .key = "zone", .kind = OPTION_TEXT,
-                  .argument = "ZONE", .commands = RUNS | READS,
+                  .argument = "ZONE", .commands = RUNS | READS | BIT(ADOPT),
                   .help = "Time zone of the names and times, like Europe/Berlin. Without it the "
                           "system's."},
     [OPT_OVERLAP] = {ONYXPOOL, .key = "overlap", .kind = OPTION_CHOICE,
@@ -261,6 +262,9 @@ const struct option settings_table[OPT_N] = {
                      .help = "Show what would go, and change nothing."},
     [OPT_EXPLAIN] = {.name = "explain", SWITCH, .commands = BIT(PRUNE),
                      .help = "Show every backup with the rule that keeps or drops it."},
+    [OPT_FORCE_SHARED] = {.name = "force-shared-folder", SWITCH, .commands = BIT(ADOPT),
+                          .help = "Adopt also what OnyxBackupVM wrote after our last run: it does "
+                                  "not run any more, or is known to spare our files."},
     [OPT_HOST] = {.name = "host", .kind = OPTION_TEXT, .argument = "UUID",
                   .commands = BIT(KEYGEN), .help = "Make the key of this host's agent."},
     [OPT_OUT] = {.name = "out", .letter = "o", .kind = OPTION_PATH, .argument = "FILE",

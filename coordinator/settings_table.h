@@ -86,6 +86,7 @@ enum settings_option {
     OPT_ALL,
     OPT_DRY_RUN,
     OPT_EXPLAIN,
+    OPT_FORCE_SHARED,
     OPT_HOST,
     OPT_OUT,
     OPT_N

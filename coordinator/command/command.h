@@ -30,6 +30,7 @@ command_fn command_agents;
 command_fn command_keygen;
 command_fn command_init_store;
 command_fn command_prune;
+command_fn command_adopt;
 
 /* ERROR_USAGE when there are fewer or more operands; what names the operand: "BACKUP". */
 int command_check_operands(const struct settings *settings, size_t min, size_t max,
