@@ -166,7 +166,8 @@ static int vbd_create(struct call *call)
     const char *vdi_ref = record_text(record, "VDI", REF_NULL);
     CLEAN_CHAR char *device = NULL;
 
-    if (need_fields(call, record, needed))
+    if (need_fields(call, record, needed) ||
+        value_check_record(record, CLASS_VBD, call->failure))
         return -1;
     vm = store_find(pool, CLASS_VM, record_text(record, "VM", ""));
     vdi = store_find(pool, CLASS_VDI, vdi_ref);
@@ -303,7 +304,8 @@ static int vif_create(struct call *call)
     const struct object *vm = store_find(pool, CLASS_VM, vm_ref);
     struct object *vif;
 
-    if (need_fields(call, record, needed))
+    if (need_fields(call, record, needed) ||
+        value_check_record(record, CLASS_VIF, call->failure))
         return -1;
     if (!vm)
         return call_handle_invalid(call, "VM", vm_ref);
@@ -356,6 +358,8 @@ static int network_create(struct call *call)
     struct object *network;
     CLEAN_CHAR char *bridge = NULL;
 
+    if (value_check_record(record, CLASS_network, call->failure))
+        return -1;
     network = store_create(pool, CLASS_network);
     bridge = str_format("xapi%zu", store_count(pool, CLASS_network));
     object_set_text(pool, network, F_network_name_label, record_text(record, "name_label", ""));
@@ -440,6 +444,8 @@ static int pbd_create(struct call *call)
     const char *host_ref = record_text(record, "host", "");
     struct object *pbd;
 
+    if (value_check_record(record, CLASS_PBD, call->failure))
+        return -1;
     if (!store_find(pool, CLASS_SR, sr_ref))
         return call_handle_invalid(call, "SR", sr_ref);
     if (!pool_host_by_ref(pool, host_ref))

@@ -381,6 +381,27 @@ int operations_check_vdi(struct pool *pool, struct object *vdi, const char *oper
     return 0;
 }
 
+int operations_wait_vdi(struct pool *pool, const char *vdi_ref, const char *operation,
+                        const char *task_ref, int64_t wait_ms, struct failure *failure)
+{
+    int64_t deadline = pool_now_ms() + wait_ms;
+
+    for (;;) {
+        struct object *vdi = store_find(pool, CLASS_VDI, vdi_ref);
+        if (!vdi)
+            return failure_set(failure, "HANDLE_INVALID", "VDI", vdi_ref, NULL);
+        if (operations_check_vdi(pool, vdi, operation, failure) == 0)
+            return 0;
+        if (strcmp(failure_code(failure), "OTHER_OPERATION_IN_PROGRESS") != 0 ||
+            pool_now_ms() >= deadline || pool->is_ending)
+            return -1;
+        if (task_is_cancelling(pool, task_ref))
+            return failure_set(failure, "TASK_CANCELLED", task_ref, NULL);
+        failure_done(failure);
+        pool_wait_until(pool, deadline);
+    }
+}
+
 /* --- what a record lists --- */
 
 static bool is_file_driver(struct pool *pool, const struct object *vdi)

@@ -23,6 +23,10 @@ int operations_check_vdi(struct pool *pool, struct object *vdi, const char *oper
 int operations_begin_vm(struct pool *pool, const char *vm_ref, const char *operation,
                         const char *task_ref, int64_t wait_ms, struct failure *failure);
 
+/* The same for a VDI, without putting anything into current_operations. */
+int operations_wait_vdi(struct pool *pool, const char *vdi_ref, const char *operation,
+                        const char *task_ref, int64_t wait_ms, struct failure *failure);
+
 void operations_allowed(struct pool *pool, const struct object *object,
                         struct text_list *ret_allowed);
 

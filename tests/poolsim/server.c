@@ -242,6 +242,18 @@ static void route(struct connection *connection, struct request *request, bool i
         rpc_handle(connection, request, str_starts(request->path, "/jsonrpc"));
 }
 
+void server_serve(struct connection *connection, bool is_control)
+{
+    struct request request;
+    bool is_kept = true;
+
+    while (is_kept && connection_read_request(connection, &request)) {
+        route(connection, &request, is_control);
+        is_kept = connection_is_kept(connection, &request);
+        request_done(&request);
+    }
+}
+
 static void live_in(struct server *server, struct live *live)
 {
     live->next = server->live;
@@ -268,8 +280,7 @@ static void *serve(void *context)
     struct server *server = live->server;
     struct pool *pool = server->pool;
     struct connection *connection = NULL;
-    struct request request;
-    bool is_kept = true;
+    bool is_kept;
 
     if (connection_open(live->host, live->transport, live->fd,
                         live->transport == TRANSPORT_TLS ? server->tls : NULL, &connection))
@@ -281,11 +292,8 @@ static void *serve(void *context)
     live->fd = -1;
     is_kept = connection && !pool->is_ending;
     pool_unlock(pool);
-    while (is_kept && connection_read_request(connection, &request)) {
-        route(connection, &request, live->is_control);
-        is_kept = connection_is_kept(connection, &request);
-        request_done(&request);
-    }
+    if (is_kept)
+        server_serve(connection, live->is_control);
     pool_lock(pool);
     live_out(server, live);
     pool_unlock(pool);

@@ -11,6 +11,7 @@
 
 #include "tests/poolsim/pool.h"
 
+struct connection;
 struct error;
 struct server;
 
@@ -20,6 +21,9 @@ int server_open(struct pool *pool, struct server **ret_server, struct error *err
 /* Accept until quit_fd becomes readable, then end all connections and wait for their threads. */
 void server_run(struct server *server, int quit_fd);
 void server_free(struct server *server);
+
+/* All requests of one connection, on this thread. is_control: of the control socket. */
+void server_serve(struct connection *connection, bool is_control);
 
 /* The pool's TLS certificate, PEM. Borrowed. */
 const char *server_certificate(const struct server *server);

@@ -79,10 +79,11 @@ def test_operation_under_way_is_seen_and_others_wait_behind_it(lab):
     assert list(call("VDI.get_current_operations", call.disks(vm)["0"]).values()) == ["snapshot"]
     assert call("VDI.get_allowed_operations", call.disks(vm)["0"]) == []
     start = call("Async.VM.start", vm, False, False)
+    disk = call("Async.VDI.snapshot", call.disks(vm)["0"])
     time.sleep(0.2)
-    assert call("task.get_status", start) == "pending"
+    assert call("task.get_status", start) == call("task.get_status", disk) == "pending"
     pool.control("fault.release", id=fault)
-    assert call.wait(task)[0] == "success" and call.wait(start)[0] == "success"
+    assert [call.wait(t)[0] for t in (task, start, disk)] == ["success"] * 3
 
 
 def test_waiting_call_that_is_cancelled_ends_cancelled(lab):

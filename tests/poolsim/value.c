@@ -209,3 +209,18 @@ int value_check(const json_t *value, const struct type *type, struct failure *fa
     }
     return check_scalar(value, type->kind, type->of, failure);
 }
+
+int value_check_record(const json_t *record, enum class_id class, struct failure *failure)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)record, name, value)
+    {
+        enum field_id field;
+        if (schema_find_field(class, name, &field) &&
+            value_check(value, &schema_field(field)->type, failure))
+            return -1;
+    }
+    return 0;
+}

@@ -260,7 +260,7 @@ static int check_record(const json_t *record, struct failure *failure)
         if (value_check(value, &field->type, failure))
             return -1;
     }
-    return 0;
+    return value_check_record(record, CLASS_VDI, failure);
 }
 
 static void set_optional(struct pool *pool, struct object *vdi, const json_t *record)
@@ -326,9 +326,12 @@ static int create(struct call *call)
 
 static int duplicate(struct call *call, enum vdi_copy how, const char *sr_ref)
 {
+    static const char *const operations[] = {"snapshot", "clone", "copy"};
     char ref[REF_MAX];
 
-    if (vdi_duplicate(call->pool, call_text(call, 0), how, sr_ref, call->task_ref, call->failure,
+    if (operations_wait_vdi(call->pool, call_text(call, 0), operations[how], call->task_ref,
+                            WAIT_NORMAL_MS, call->failure) ||
+        vdi_duplicate(call->pool, call_text(call, 0), how, sr_ref, call->task_ref, call->failure,
                       ref))
         return -1;
     answer_text(call->answer, ref);
@@ -353,8 +356,12 @@ static int copy(struct call *call)
                      *sr_ref && strcmp(sr_ref, REF_NULL) != 0 ? sr_ref : NULL);
 }
 
+/* While something else is done with the disk the call waits, as XAPI's own retry does. */
 static int destroy(struct call *call)
 {
+    if (operations_wait_vdi(call->pool, call_text(call, 0), "destroy", call->task_ref,
+                            WAIT_NORMAL_MS, call->failure))
+        return -1;
     return vdi_destroy(call->pool, call_text(call, 0), call->failure);
 }
 

@@ -120,9 +120,6 @@ static const enum field_id needed_fields[] = {
 
 static int check_record(const json_t *record, struct failure *failure)
 {
-    const char *name;
-    json_t *value;
-
     for (size_t i = 0; i < sizeof needed_fields / sizeof *needed_fields; i++)
         if (!json_object_get(record, schema_field(needed_fields[i])->name)) {
             CLEAN_CHAR char *text =
@@ -130,14 +127,7 @@ static int check_record(const json_t *record, struct failure *failure)
                            schema_field(needed_fields[i])->name);
             return failure_set(failure, "INTERNAL_ERROR", text, NULL);
         }
-    json_object_foreach((json_t *)(uintptr_t)record, name, value)
-    {
-        enum field_id field;
-        if (schema_find_field(CLASS_VM, name, &field) &&
-            value_check(value, &schema_field(field)->type, failure))
-            return -1;
-    }
-    return 0;
+    return value_check_record(record, CLASS_VM, failure);
 }
 
 static void set_value(struct pool *pool, struct object *object, enum field_id field,

@@ -9,6 +9,7 @@
 
 #include "common/base/str.h"
 #include "tests/poolsim/disks.h"
+#include "tests/poolsim/operations.h"
 #include "tests/poolsim/store_inside.h"
 #include "tests/poolsim/task.h"
 
@@ -162,6 +163,7 @@ static void drop_disks(struct pool *pool, const struct pairs *pairs)
 static int copy_disk(struct pool *pool, const struct vm_copy *copy, const char *vbd_ref,
                      struct pairs *pairs, struct failure *failure)
 {
+    static const char *const operations[] = {"snapshot", "clone", "copy"};
     const struct object *vbd = store_find(pool, CLASS_VBD, vbd_ref);
     struct disk_pair pair = {.vdi_ref = REF_NULL};
     const char *vdi_ref;
@@ -176,7 +178,10 @@ static int copy_disk(struct pool *pool, const struct vm_copy *copy, const char *
     str_copy(pair.vbd_ref, sizeof pair.vbd_ref, vbd_ref);
     if (strcmp(object_text(vbd, F_VBD_type), "Disk") == 0 && !object_bool(vbd, F_VBD_empty)) {
         subtask = str_format("OpaqueRef:%s", random_uuid(pool->random, uuid));
-        if (vdi_duplicate(pool, vdi_ref, copy->how, copy->sr_ref, subtask, failure, pair.vdi_ref))
+        CLEAN_CHAR char *waited = mem_dup(vdi_ref); /* the VBD may go while we wait */
+        if (operations_wait_vdi(pool, waited, operations[copy->how], copy->task_ref,
+                                WAIT_NORMAL_MS, failure) ||
+            vdi_duplicate(pool, waited, copy->how, copy->sr_ref, subtask, failure, pair.vdi_ref))
             return -1;
         pair.is_new = true;
     } else {
