@@ -50,9 +50,11 @@ void answer_escape_xml(struct str *out, const char *text)
 
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
-        const char *entity = c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;"
-                             : c == '"'                                       ? "&quot;"
-                                                                              : NULL;
+        const char *entity = c == '<'   ? "&lt;"
+                             : c == '>' ? "&gt;"
+                             : c == '&' ? "&amp;"
+                             : c == '"' ? "&quot;"
+                                        : NULL;
         bool is_control = c < 0x20 && c != '\t' && c != '\n' && c != '\r';
         if (!entity && !is_control)
             continue;

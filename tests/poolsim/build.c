@@ -20,8 +20,9 @@
 #define LOGIN_DELAY_MS 2000
 
 static const char *const pool_members[] = {
-    "name", "profile", "user", "password", "login_delay_ms", "hosts", "srs", "networks", "vms",
-    "other_config", "tags", "default_sr", "description", "default_templates", NULL};
+    "name",        "profile",           "user", "password",     "login_delay_ms", "hosts",
+    "srs",         "networks",          "vms",  "other_config", "tags",           "default_sr",
+    "description", "default_templates", NULL};
 
 static struct pool *pool_new(const char *dir)
 {

@@ -14,12 +14,11 @@
 
 #define ADDRESSES_PER_NET 250
 #define DOM0_MEMORY_BYTES (INT64_C(1) << 30)
-#define CORES_MAX 64
+#define CORES_MAX         64
 
-static const char *const host_members[] = {"name",  "cores",   "rate_mib_s",     "enabled",
-                                           "uuid",  "address", "clock_offset_s", "memory_mib",
-                                           "tags",  "other_config", "hostname", "description",
-                                           NULL};
+static const char *const host_members[] = {
+    "name",       "cores", "rate_mib_s",   "enabled",  "uuid",        "address", "clock_offset_s",
+    "memory_mib", "tags",  "other_config", "hostname", "description", NULL};
 
 static void build_cpus(struct pool *pool, const struct host *host, int64_t cores)
 {
@@ -92,9 +91,9 @@ static void build_versions(struct pool *pool, struct object *record, int64_t cor
 
 static void build_licence(struct pool *pool, struct object *record)
 {
-    static const char *const features[] = {"restrict_checkpoint", "restrict_cbt",
+    static const char *const features[] = {"restrict_checkpoint",  "restrict_cbt",
                                            "restrict_zstd_export", "restrict_vss",
-                                           "restrict_rbac", "restrict_pooling"};
+                                           "restrict_rbac",        "restrict_pooling"};
     static const char *const capabilities[] = {"xen-3.0-x86_64", "hvm-3.0-x86_32",
                                                "hvm-3.0-x86_32p", "hvm-3.0-x86_64", ""};
     struct object *own = store_find(pool, CLASS_pool, pool->pool_ref);
@@ -114,7 +113,8 @@ static void build_licence(struct pool *pool, struct object *record)
 
 static void build_interface(struct pool *pool, const struct host *host)
 {
-    struct object *network = build_find(pool, CLASS_network, "Pool-wide network associated with eth0");
+    struct object *network =
+        build_find(pool, CLASS_network, "Pool-wide network associated with eth0");
     struct object *pif = store_create(pool, CLASS_PIF);
     struct object *metrics = store_create(pool, CLASS_PIF_metrics);
     CLEAN_CHAR char *mac = str_format("52:54:00:00:%02x:%02x", (unsigned)(host->index >> 8 & 0xff),

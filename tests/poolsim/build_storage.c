@@ -12,7 +12,7 @@
 
 #include "common/base/poison.h"
 
-#define SIZE_MIB_MAX (INT64_C(1) << 30)
+#define SIZE_MIB_MAX     (INT64_C(1) << 30)
 #define SIZE_MIB_DEFAULT (INT64_C(1) << 20)
 
 enum { CAN_SNAPSHOT = 1, CAN_CBT = 2, IS_ISO = 4 };
@@ -38,9 +38,9 @@ static const struct {
 static void build_driver(struct pool *pool, size_t index)
 {
     static const char *const always[] = {
-        "SR_ATTACH", "SR_CREATE", "SR_DELETE", "SR_DETACH", "SR_PROBE", "SR_SCAN", "SR_UPDATE",
-        "VDI_ACTIVATE", "VDI_ATTACH", "VDI_CREATE", "VDI_DEACTIVATE", "VDI_DELETE", "VDI_DETACH",
-        "VDI_INTRODUCE", "VDI_RESIZE", "VDI_UPDATE"};
+        "SR_ATTACH",  "SR_CREATE",     "SR_DELETE",  "SR_DETACH",  "SR_PROBE",       "SR_SCAN",
+        "SR_UPDATE",  "VDI_ACTIVATE",  "VDI_ATTACH", "VDI_CREATE", "VDI_DEACTIVATE", "VDI_DELETE",
+        "VDI_DETACH", "VDI_INTRODUCE", "VDI_RESIZE", "VDI_UPDATE"};
     struct object *sm = store_create(pool, CLASS_SM);
     CLEAN_TEXT_LIST struct text_list able = TEXT_LIST_INIT;
 
@@ -146,9 +146,9 @@ static int build_isos(struct pool *pool, const struct node *node, const char *sr
 
 static int build_sr(struct pool *pool, const struct node *node)
 {
-    static const char *const members[] = {"name", "type", "shared", "host", "hosts", "attached",
-                                          "content_type", "size_mib", "uuid", "isos",
-                                          "other_config", "description", "tags", NULL};
+    static const char *const members[] = {
+        "name",     "type", "shared", "host",         "hosts",       "attached", "content_type",
+        "size_mib", "uuid", "isos",   "other_config", "description", "tags",     NULL};
     const char *name = node_text(node, "name", NULL);
     const char *type = node_text(node, "type", "nfs");
     CLEAN_TEXT_MAP struct text_map other = TEXT_MAP_INIT;
@@ -176,8 +176,7 @@ static int build_sr(struct pool *pool, const struct node *node)
     object_set_set(pool, sr, F_SR_tags, &tags);
     object_set_int(pool, sr, F_SR_physical_size,
                    node_number(node, "size_mib", 1, SIZE_MIB_MAX, SIZE_MIB_DEFAULT) << 20);
-    if (build_pbds(pool, node, object_ref(sr), is_shared) ||
-        build_isos(pool, node, object_ref(sr)))
+    if (build_pbds(pool, node, object_ref(sr), is_shared) || build_isos(pool, node, object_ref(sr)))
         return -1;
     sr_recount(pool, object_ref(sr));
     return error_is_set(node->err) ? -1 : 0;
@@ -185,8 +184,8 @@ static int build_sr(struct pool *pool, const struct node *node)
 
 static int build_network(struct pool *pool, const struct node *node, size_t index)
 {
-    static const char *const members[] = {"name", "bridge", "purpose", "description",
-                                          "other_config", NULL};
+    static const char *const members[] = {"name",        "bridge",       "purpose",
+                                          "description", "other_config", NULL};
     const char *name = node_text(node, "name", NULL);
     CLEAN_CHAR char *bridge = str_format("xapi%zu", index);
     CLEAN_TEXT_LIST struct text_list purpose = TEXT_LIST_INIT;

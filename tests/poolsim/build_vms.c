@@ -14,16 +14,34 @@
 #include "common/base/poison.h"
 
 #define MEMORY_MIB_MAX (INT64_C(1) << 24)
-#define SIZE_MIB_MAX (INT64_C(1) << 26)
-#define COUNT_MAX 100000
+#define SIZE_MIB_MAX   (INT64_C(1) << 26)
+#define COUNT_MAX      100000
 
-static const char *const vm_members[] = {
-    "name", "count", "host", "power_state", "memory_mib", "vcpus", "os", "description", "tags",
-    "other_config", "disks", "cd", "vifs", "is_a_template", "blocked_operations", "vusb",
-    "affinity", "uuid", "tools", "platform", "ha_restart_priority", NULL};
+static const char *const vm_members[] = {"name",
+                                         "count",
+                                         "host",
+                                         "power_state",
+                                         "memory_mib",
+                                         "vcpus",
+                                         "os",
+                                         "description",
+                                         "tags",
+                                         "other_config",
+                                         "disks",
+                                         "cd",
+                                         "vifs",
+                                         "is_a_template",
+                                         "blocked_operations",
+                                         "vusb",
+                                         "affinity",
+                                         "uuid",
+                                         "tools",
+                                         "platform",
+                                         "ha_restart_priority",
+                                         NULL};
 static const char *const disk_members[] = {
-    "device", "sr", "size_mib", "size_bytes", "content", "sharable", "on_boot", "name", "mode",
-    "bootable", "missing", "other_config", "uuid", "description", NULL};
+    "device", "sr",       "size_mib", "size_bytes",   "content", "sharable",    "on_boot", "name",
+    "mode",   "bootable", "missing",  "other_config", "uuid",    "description", NULL};
 
 /* "xvda", "sda", "hda" or "0" to the number that userdevice holds. */
 static int device_number(const char *device)
@@ -34,8 +52,8 @@ static int device_number(const char *device)
         return -1;
     if (device[0] >= '0' && device[0] <= '9')
         return (int)strtol(device, NULL, 10);
-    if (n >= 3 && (str_starts(device, "xvd") || str_starts(device, "sd") ||
-                   str_starts(device, "hd")) &&
+    if (n >= 3 &&
+        (str_starts(device, "xvd") || str_starts(device, "sd") || str_starts(device, "hd")) &&
         device[n - 1] >= 'a' && device[n - 1] <= 'z')
         return device[n - 1] - 'a';
     return -1;
@@ -89,8 +107,8 @@ static int build_disk(struct pool *pool, const struct node *node, const char *vm
     object_set_bool(pool, vdi, F_VDI_sharable, node_bool(node, "sharable", false));
     object_set_bool(pool, vdi, F_VDI_missing, node_bool(node, "missing", false));
     object_set_text(pool, vdi, F_VDI_on_boot, node_text(node, "on_boot", "persist"));
-    vbd = vbd_make(pool, vm_ref, object_ref(vdi), userdevice, "Disk",
-                   node_text(node, "mode", "RW"));
+    vbd =
+        vbd_make(pool, vm_ref, object_ref(vdi), userdevice, "Disk", node_text(node, "mode", "RW"));
     object_set_bool(pool, vbd, F_VBD_bootable, node_bool(node, "bootable", index == 0));
     vdi_renew_content(pool, object_ref(vdi));
     if (disks_add(pool->disks, object_uuid(vdi), (uint64_t)size, &spec, node->err))
@@ -108,8 +126,7 @@ static int build_drive(struct pool *pool, const struct node *node, const char *v
     const char *iso_name = node_text(node, "iso", NULL);
     const struct object *sr = sr_name ? build_find(pool, CLASS_SR, sr_name) : NULL;
     const struct object *iso = NULL;
-    CLEAN_CHAR char *device =
-        str_format("%d", device_number(node_text(node, "device", "3")));
+    CLEAN_CHAR char *device = str_format("%d", device_number(node_text(node, "device", "3")));
     struct object *vbd;
 
     if (!node_check_members(node, members))
@@ -117,8 +134,7 @@ static int build_drive(struct pool *pool, const struct node *node, const char *v
     if (sr_name && !sr)
         return node_fail(node, "there is no SR %s in srs", sr_name);
     for (size_t i = 0; sr && i < object_set(sr, F_SR_VDIs)->n && !iso; i++) {
-        const struct object *vdi =
-            store_find(pool, CLASS_VDI, object_set(sr, F_SR_VDIs)->items[i]);
+        const struct object *vdi = store_find(pool, CLASS_VDI, object_set(sr, F_SR_VDIs)->items[i]);
         if (!iso_name || strcmp(object_text(vdi, F_VDI_name_label), iso_name) == 0)
             iso = vdi;
     }

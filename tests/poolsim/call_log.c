@@ -113,11 +113,11 @@ json_t *call_log_list(struct pool *pool, const json_t *params)
         const struct entry *entry = &log->entries[i % CALL_LOG_MAX];
         if (!entry->method || (method && !str_starts(entry->method, method)))
             continue;
-        json_array_append_new(
-            list, json_pack("{s:I, s:s, s:s*, s:s, s:s, s:s, s:s}", "n", entry->n, "method",
-                            entry->method, "params", entry->params, "originator",
-                            entry->originator, "user_agent", entry->user_agent, "host",
-                            entry->host, "transport", transports[entry->transport]));
+        json_array_append_new(list, json_pack("{s:I, s:s, s:s*, s:s, s:s, s:s, s:s}", "n", entry->n,
+                                              "method", entry->method, "params", entry->params,
+                                              "originator", entry->originator, "user_agent",
+                                              entry->user_agent, "host", entry->host, "transport",
+                                              transports[entry->transport]));
     }
     return list;
 }

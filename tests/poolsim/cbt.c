@@ -20,7 +20,7 @@
 #include "common/base/poison.h"
 
 #define DATA_DESTROY_WAIT_MS 4000
-#define NO_CONTENT "/No content: this is a cbt_metadata VDI/"
+#define NO_CONTENT           "/No content: this is a cbt_metadata VDI/"
 
 /* The plain file driver takes the call and keeps nothing, as recorded (267-273). */
 static bool is_untracked(struct pool *pool, const struct object *vdi)
@@ -123,8 +123,7 @@ static bool serves_nbd(struct pool *pool, const struct object *pif)
 static void answer_nbd_server(struct call *call, const struct object *vdi, const struct host *host,
                               int port, const struct object *pif)
 {
-    CLEAN_CHAR char *name =
-        str_format("/%s?session_id=%s", object_uuid(vdi), call->session_ref);
+    CLEAN_CHAR char *name = str_format("/%s?session_id=%s", object_uuid(vdi), call->session_ref);
 
     answer_begin_map(call->answer);
     answer_key(call->answer, "exportname");

@@ -50,8 +50,8 @@ static void cut_connections(struct pool *pool, const json_t *call)
     const char *name = json_string_value(json_object_get(json_object_get(call, "params"), "host"));
     struct host *host;
 
-    if (!method || (strcmp(method, "host.down") != 0 &&
-                    strcmp(method, "pool.restart_toolstack") != 0))
+    if (!method ||
+        (strcmp(method, "host.down") != 0 && strcmp(method, "pool.restart_toolstack") != 0))
         return;
     pool_lock(pool);
     host = name ? pool_host_by_name(pool, name) : pool->master;
@@ -108,7 +108,8 @@ void control_handle(struct connection *connection, struct request *request)
                  : json_pack("{s:s, s:{s:i, s:s}, s:n}", "jsonrpc", "2.0", "error", "code", -1,
                              "message", problem.text, "id");
     text = json_dumps(reply, JSON_COMPACT);
-    http_reply_rpc(connection, request, "application/json", text ? text : "", text ? strlen(text) : 0);
+    http_reply_rpc(connection, request, "application/json", text ? text : "",
+                   text ? strlen(text) : 0);
     if (json_object_get(reply, "result"))
         cut_connections(request->pool, call);
     free(text);

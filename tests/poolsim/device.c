@@ -65,8 +65,7 @@ struct object *vif_make(struct pool *pool, const char *vm_ref, const char *netwo
 static bool device_taken(struct pool *pool, const struct object *vm, const char *device)
 {
     for (size_t i = 0; i < object_set(vm, F_VM_VBDs)->n; i++) {
-        const struct object *vbd =
-            store_find(pool, CLASS_VBD, object_set(vm, F_VM_VBDs)->items[i]);
+        const struct object *vbd = store_find(pool, CLASS_VBD, object_set(vm, F_VM_VBDs)->items[i]);
         if (strcmp(object_text(vbd, F_VBD_userdevice), device) == 0)
             return true;
     }
@@ -155,9 +154,10 @@ static int need_fields(struct call *call, const json_t *record, const char *cons
 
 static int vbd_create(struct call *call)
 {
-    static const char *const needed[] = {"VM",   "VDI",   "userdevice",         "bootable",
-                                         "mode", "type",  "empty",              "other_config",
-                                         "qos_algorithm_type", "qos_algorithm_params", NULL};
+    static const char *const needed[] = {
+        "VM",   "VDI",   "userdevice",   "bootable",           "mode",
+        "type", "empty", "other_config", "qos_algorithm_type", "qos_algorithm_params",
+        NULL};
     struct pool *pool = call->pool;
     const json_t *record = call_value(call, 0);
     const struct object *vm;
@@ -166,8 +166,7 @@ static int vbd_create(struct call *call)
     const char *vdi_ref = record_text(record, "VDI", REF_NULL);
     CLEAN_CHAR char *device = NULL;
 
-    if (need_fields(call, record, needed) ||
-        value_check_record(record, CLASS_VBD, call->failure))
+    if (need_fields(call, record, needed) || value_check_record(record, CLASS_VBD, call->failure))
         return -1;
     vm = store_find(pool, CLASS_VM, record_text(record, "VM", ""));
     vdi = store_find(pool, CLASS_VDI, vdi_ref);
@@ -228,8 +227,8 @@ static int vbd_plug(struct call *call)
                            object_ref(vbd), NULL);
     vm = object_follow(call->pool, vbd, F_VBD_VM);
     if (is_plug && vm && strcmp(object_text(vm, F_VM_power_state), "Running") != 0)
-        return failure_set(call->failure, "VM_BAD_POWER_STATE", object_ref(vm), "running",
-                           "halted", NULL);
+        return failure_set(call->failure, "VM_BAD_POWER_STATE", object_ref(vm), "running", "halted",
+                           NULL);
     object_set_bool(call->pool, vbd, F_VBD_currently_attached, is_plug);
     return 0;
 }
@@ -294,8 +293,15 @@ static bool is_mac(const char *text)
 
 static int vif_create(struct call *call)
 {
-    static const char *const needed[] = {"device", "network", "VM", "MAC", "MTU", "other_config",
-                                         "qos_algorithm_type", "qos_algorithm_params", NULL};
+    static const char *const needed[] = {"device",
+                                         "network",
+                                         "VM",
+                                         "MAC",
+                                         "MTU",
+                                         "other_config",
+                                         "qos_algorithm_type",
+                                         "qos_algorithm_params",
+                                         NULL};
     struct pool *pool = call->pool;
     const json_t *record = call_value(call, 0);
     const char *vm_ref = record_text(record, "VM", "");
@@ -304,8 +310,7 @@ static int vif_create(struct call *call)
     const struct object *vm = store_find(pool, CLASS_VM, vm_ref);
     struct object *vif;
 
-    if (need_fields(call, record, needed) ||
-        value_check_record(record, CLASS_VIF, call->failure))
+    if (need_fields(call, record, needed) || value_check_record(record, CLASS_VIF, call->failure))
         return -1;
     if (!vm)
         return call_handle_invalid(call, "VM", vm_ref);
@@ -346,8 +351,7 @@ static int vif_plug(struct call *call)
 
     if (!vif)
         return -1;
-    object_set_bool(call->pool, vif, F_VIF_currently_attached,
-                    strcmp(call->name, "VIF.plug") == 0);
+    object_set_bool(call->pool, vif, F_VIF_currently_attached, strcmp(call->name, "VIF.plug") == 0);
     return 0;
 }
 
@@ -421,8 +425,7 @@ static int pbd_plug(struct call *call)
         return -1;
     sr = object_follow(pool, pbd, F_PBD_SR);
     for (size_t i = 0; !is_plug && sr && i < object_set(sr, F_SR_VDIs)->n; i++) {
-        const struct object *vdi =
-            store_find(pool, CLASS_VDI, object_set(sr, F_SR_VDIs)->items[i]);
+        const struct object *vdi = store_find(pool, CLASS_VDI, object_set(sr, F_SR_VDIs)->items[i]);
         for (size_t k = 0; k < object_set(vdi, F_VDI_VBDs)->n; k++) {
             const struct object *vbd =
                 store_find(pool, CLASS_VBD, object_set(vdi, F_VDI_VBDs)->items[k]);

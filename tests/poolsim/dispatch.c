@@ -18,8 +18,8 @@
 #define STACK_BYTES (512UL << 10)
 
 static const struct method_row *const method_tables[] = {
-    session_methods, task_methods, event_methods, pool_methods,   host_methods,   vm_methods,
-    vm_power_methods, vdi_methods, cbt_methods,   sr_methods,     device_methods, message_methods};
+    session_methods,  task_methods, event_methods, pool_methods, host_methods,   vm_methods,
+    vm_power_methods, vdi_methods,  cbt_methods,   sr_methods,   device_methods, message_methods};
 
 static method_fn *find_method(const struct message *message)
 {
@@ -279,8 +279,7 @@ void dispatch(struct incoming *incoming)
                         .user_agent = agent ? agent : "",
                         .answer = incoming->answer,
                         .failure = incoming->failure};
-    CLEAN_CHAR char *dummy =
-        str_format("DummyRef:|%s|%s", random_uuid(pool->random, uuid), name);
+    CLEAN_CHAR char *dummy = str_format("DummyRef:|%s|%s", random_uuid(pool->random, uuid), name);
 
     str_copy(call.task_ref, REF_MAX, dummy);
     pool_lock(pool);

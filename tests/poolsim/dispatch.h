@@ -20,8 +20,8 @@ struct incoming {
     json_t *params; /* with the session */
     struct answer *answer;
     struct failure *failure;
-    enum error_shape shape;  /* out */
-    bool drops_connection;   /* out */
+    enum error_shape shape; /* out */
+    bool drops_connection;  /* out */
 };
 
 /* Fills answer or failure. Takes the lock itself. */

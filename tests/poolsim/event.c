@@ -76,9 +76,8 @@ static void add_lower(struct str *out, const char *text)
         str_add_char(out, (char)(*text >= 'A' && *text <= 'Z' ? *text + 32 : *text));
 }
 
-static void write_event(struct answer *answer, struct pool *pool, uint64_t id,
-                        enum class_id class, const char *operation, const char *ref,
-                        const struct object *snapshot)
+static void write_event(struct answer *answer, struct pool *pool, uint64_t id, enum class_id class,
+                        const char *operation, const char *ref, const struct object *snapshot)
 {
     CLEAN_STR struct str text = STR_INIT;
 
@@ -144,8 +143,8 @@ static void write_events(struct answer *answer, struct pool *pool,
         for (const struct object *object = first; object; object = object->change_next)
             if ((object->made_n <= since) == (is_mod == 1) &&
                 is_wanted(pool, subscription, object->class, object->ref))
-                write_event(answer, pool, object->changed_n, object->class,
-                            is_mod ? "mod" : "add", object->ref, object);
+                write_event(answer, pool, object->changed_n, object->class, is_mod ? "mod" : "add",
+                            object->ref, object);
     for (size_t i = deletions_since(store, since); i < store->deletions_n; i++) {
         const struct deletion *deletion = &store->deletions[i % DELETED_MAX];
         if (is_wanted(pool, subscription, deletion->class, deletion->ref))
@@ -188,8 +187,7 @@ static void write_counts(struct answer *answer, struct pool *pool)
         add_lower(&name, schema_class(order[i])->name);
         answer_key(answer, str_text(&name));
         /* Messages are no rows of the database. */
-        answer_int32(answer, order[i] == CLASS_message ? 0
-                                                       : (int64_t)store_count(pool, order[i]));
+        answer_int32(answer, order[i] == CLASS_message ? 0 : (int64_t)store_count(pool, order[i]));
     }
     answer_end_map(answer);
 }
@@ -217,8 +215,7 @@ static int parse_token(const char *token, uint64_t *ret_since)
     return 0;
 }
 
-static int wait_for_news(struct call *call, const struct subscription *subscription,
-                         uint64_t since)
+static int wait_for_news(struct call *call, const struct subscription *subscription, uint64_t since)
 {
     struct pool *pool = call->pool;
     double timeout_s = value_float(call_value(call, 2));

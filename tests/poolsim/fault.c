@@ -53,8 +53,8 @@ void faults_free(struct sim_faults *faults)
 
 static const struct object *find_any_class(struct pool *pool, const char *ref)
 {
-    for (int class = 0; class < CLASSES_N; class++) {
-        const struct object *object = store_find(pool, (enum class_id)class, ref);
+    for (int class = 0; class < CLASSES_N; class ++) {
+        const struct object *object = store_find(pool, (enum class_id) class, ref);
         if (object)
             return object;
     }
@@ -84,9 +84,10 @@ static bool fits_params(struct pool *pool, const struct fault *fault, const json
 
     if (!fault->object)
         return true;
-    json_array_foreach((json_t *)(uintptr_t)params, i, item) if (
-        json_is_string(item) && fault_names(pool, fault->object, json_string_value(item)))
-        return true;
+    json_array_foreach(
+        (json_t *)(uintptr_t)params, i,
+        item) if (json_is_string(item) &&
+                  fault_names(pool, fault->object, json_string_value(item))) return true;
     return false;
 }
 
@@ -100,8 +101,8 @@ static struct fault *find_for_call(struct call *call)
             (fault->method && strcmp(fault->method, call->name) != 0) ||
             (fault->host && pool_host_by_name(pool, fault->host) != call->host) ||
             (fault->originator &&
-             (!session || strcmp(fault->originator,
-                                 object_text(session, F_session_originator)) != 0)) ||
+             (!session ||
+              strcmp(fault->originator, object_text(session, F_session_originator)) != 0)) ||
             !fits_params(pool, fault, call->params))
             continue;
         return fault;

@@ -41,10 +41,10 @@ struct fault {
     char *object; /* reference, uuid or name */
     char *host;
     char *originator;
-    int left;       /* uses left; -1 for ever */
+    int left; /* uses left; -1 for ever */
     int hits;
-    int held;       /* calls or streams that wait in it now */
-    bool is_after;  /* the call took effect first */
+    int held;      /* calls or streams that wait in it now */
+    bool is_after; /* the call took effect first */
     bool is_hold;
     bool is_drop;
     bool is_released;
@@ -52,7 +52,7 @@ struct fault {
     uint64_t at_byte;
     uint64_t bytes;
     uint64_t rate_bytes_per_s;
-    int disk;       /* source faults: number of the disk in the stream, -1 the first */
+    int disk; /* source faults: number of the disk in the stream, -1 the first */
     struct text_list error;
     struct fault *next;
 };
@@ -75,7 +75,8 @@ int fault_of_driver(struct pool *pool, const char *step, const char *vdi_ref,
 struct fault *fault_of_stream(struct pool *pool, const struct host *host, const char *kind,
                               const char *ref);
 
-/* Whether an object, given by reference, is the one that a test named by reference, uuid or name. */
+/* Whether an object, given by reference, is the one that a test named by reference, uuid or name.
+ */
 bool fault_names(struct pool *pool, const char *wanted, const char *ref);
 
 /* Control calls fault.*: 0 and a new value, -1. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Methods that XAPI generates for every class: get_record, get_all_records_where, set_x, add_to_x...
+ * Methods that XAPI generates for every class: get_record, get_all_records_where, set_x,
+ * add_to_x...
  *
  * A message's name says which one it is; the class and field come from the name too.
  * Source: datamodel_utils.ml; recordings 238-246, 1554-1576.
@@ -283,15 +284,14 @@ static int remove_item(struct call *call)
 
 method_fn *generic_method(const struct message *message)
 {
-    static const struct method_row whole[] = {
-        {"get_record", get_record},
-        {"get_by_uuid", get_by_uuid},
-        {"get_by_name_label", get_by_name_label},
-        {"get_all", get_all},
-        {"get_all_records", get_all_records},
-        {"get_all_where", get_where},
-        {"get_all_records_where", get_where},
-        {NULL, NULL}};
+    static const struct method_row whole[] = {{"get_record", get_record},
+                                              {"get_by_uuid", get_by_uuid},
+                                              {"get_by_name_label", get_by_name_label},
+                                              {"get_all", get_all},
+                                              {"get_all_records", get_all_records},
+                                              {"get_all_where", get_where},
+                                              {"get_all_records_where", get_where},
+                                              {NULL, NULL}};
     enum class_id class;
     enum field_id field;
 
@@ -308,8 +308,7 @@ method_fn *generic_method(const struct message *message)
     if (split(message->name, "remove_from_", &class, &field) &&
         schema_field(field)->type.kind == KIND_MAP)
         return remove_from;
-    if (split(message->name, "add_", &class, &field) &&
-        schema_field(field)->type.kind == KIND_SET)
+    if (split(message->name, "add_", &class, &field) && schema_field(field)->type.kind == KIND_SET)
         return add_item;
     if (split(message->name, "remove_", &class, &field) &&
         schema_field(field)->type.kind == KIND_SET)

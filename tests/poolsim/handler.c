@@ -66,8 +66,8 @@ int handler_authenticate(struct connection *connection, struct request *request,
     const char *slash = strchr(permission, '/');
     bool is_in;
 
-    *ret_context = (struct handler_context){
-        .request = request, .pool = request->pool, .host = request->host};
+    *ret_context =
+        (struct handler_context){.request = request, .pool = request->pool, .host = request->host};
     pool_lock(request->pool);
     session_collect_garbage(request->pool);
     is_in = is_known(ret_context);

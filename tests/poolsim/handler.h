@@ -28,7 +28,8 @@ struct handler_context {
 int handler_authenticate(struct connection *connection, struct request *request,
                          const char *permission, struct handler_context *ret_context);
 
-/* A handler that makes no task is done with the caller (ends the session of Basic auth). No lock. */
+/* A handler that makes no task is done with the caller (ends the session of Basic auth). No lock.
+ */
 void handler_leave(struct handler_context *context);
 
 /* Take over task_id or make a task of this label. 0, or -1: 500 is written (bad task_id). No

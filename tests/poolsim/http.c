@@ -237,8 +237,7 @@ void http_reply_rpc(struct connection *connection, const struct request *request
         str_add_n(&head, body, n);
         n = 0;
     }
-    if (http_write(connection, str_text(&head), head.len) ||
-        (n && http_write(connection, body, n)))
+    if (http_write(connection, str_text(&head), head.len) || (n && http_write(connection, body, n)))
         http_close(connection, false);
 }
 

@@ -30,17 +30,17 @@ struct request {
     struct host *host;
     struct pool *pool;
     enum transport transport;
-    char method[16];          /* "GET" */
-    char *target;             /* "/export?ref=..." as sent */
-    char *path;               /* decoded, without the query */
-    struct text_map query;    /* decoded */
-    struct text_map headers;  /* names in lower case */
+    char method[16];         /* "GET" */
+    char *target;            /* "/export?ref=..." as sent */
+    char *path;              /* decoded, without the query */
+    struct text_map query;   /* decoded */
+    struct text_map headers; /* names in lower case */
     struct text_map cookies;
-    int minor_version;        /* HTTP/1.0 or 1.1 */
+    int minor_version; /* HTTP/1.0 or 1.1 */
     bool has_length;
     uint64_t content_length;
-    bool is_chunked;          /* a Transfer-Encoding header was there */
-    bool wants_close;         /* by version and Connection */
+    bool is_chunked;  /* a Transfer-Encoding header was there */
+    bool wants_close; /* by version and Connection */
 };
 
 /* NULL if absent. */

@@ -15,12 +15,12 @@ struct connection {
     int fd;
     struct ssl_st *ssl;
     bool must_close;
-    bool is_hard;   /* end with a reset */
+    bool is_hard;    /* end with a reset */
     bool is_control; /* works whatever state the host is in */
-    bool is_broken; /* TLS can't say goodbye any more */
+    bool is_broken;  /* TLS can't say goodbye any more */
     bool has_length;
     bool ignores_length;
-    uint64_t body_left; /* of content_length; may be passed when the length is ignored */
+    uint64_t body_left;         /* of content_length; may be passed when the length is ignored */
     size_t buffer_at, buffer_n; /* read and not yet used */
     char buffer[HTTP_HEADER_MAX + 1];
 };

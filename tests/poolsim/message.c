@@ -12,7 +12,7 @@
 
 #include "common/base/poison.h"
 
-#define MESSAGES_MAX 1000
+#define MESSAGES_MAX      1000
 #define PRIORITY_ORDINARY 5
 
 static struct object *make(struct pool *pool, const char *name, int64_t priority, const char *cls,

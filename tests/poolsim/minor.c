@@ -86,9 +86,14 @@ static void run_restore(struct connection *connection, struct request *request)
 
 const struct handler_row minor_handlers[] = {
     {"PUT", "/pool/xmldbdump", run_restore},
-    {"GET", "/audit_log", run},       {"GET", "/host_logs_download", run},
-    {"GET", "/services", run},        {"GET", "/sync_config_files", run},
-    {"GET", "/vncsnapshot", run},     {"GET", "/wlb_report", run},
-    {"GET", "/wlb_diagnostics", run}, {"GET", "/repository", run},
-    {"GET", "/host_updates", run_updates}, {NULL, NULL, NULL},
+    {"GET", "/audit_log", run},
+    {"GET", "/host_logs_download", run},
+    {"GET", "/services", run},
+    {"GET", "/sync_config_files", run},
+    {"GET", "/vncsnapshot", run},
+    {"GET", "/wlb_report", run},
+    {"GET", "/wlb_diagnostics", run},
+    {"GET", "/repository", run},
+    {"GET", "/host_updates", run_updates},
+    {NULL, NULL, NULL},
 };

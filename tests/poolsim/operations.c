@@ -293,9 +293,9 @@ static const struct object *driver_of(struct pool *pool, const struct object *vd
 static const char *capability_for(const char *operation)
 {
     static const char *const rows[][2] = {
-        {"snapshot", "VDI_SNAPSHOT"},     {"clone", "VDI_CLONE"},
-        {"resize", "VDI_RESIZE"},         {"destroy", "VDI_DELETE"},
-        {"enable_cbt", "VDI_CONFIG_CBT"}, {"disable_cbt", "VDI_CONFIG_CBT"},
+        {"snapshot", "VDI_SNAPSHOT"},       {"clone", "VDI_CLONE"},
+        {"resize", "VDI_RESIZE"},           {"destroy", "VDI_DELETE"},
+        {"enable_cbt", "VDI_CONFIG_CBT"},   {"disable_cbt", "VDI_CONFIG_CBT"},
         {"data_destroy", "VDI_CONFIG_CBT"}, {"list_changed_blocks", "VDI_CONFIG_CBT"}};
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -367,16 +367,14 @@ int operations_check_vdi(struct pool *pool, struct object *vdi, const char *oper
     if (check_attached(pool, vdi, rule, failure))
         return -1;
     if (is_metadata && !(rule->flags & METADATA_TOO))
-        return failure_set(failure, "VDI_INCOMPATIBLE_TYPE", object_ref(vdi), "CBT metadata",
-                           NULL);
+        return failure_set(failure, "VDI_INCOMPATIBLE_TYPE", object_ref(vdi), "CBT metadata", NULL);
     if (capability && driver && !text_list_has(object_set(driver, F_SM_capabilities), capability))
         return failure_set(failure, "SR_OPERATION_NOT_SUPPORTED", object_text(vdi, F_VDI_SR), NULL);
     if (check_cbt(vdi, operation, failure))
         return -1;
     if (strcmp(operation, "snapshot") == 0 && object_bool(vdi, F_VDI_sharable))
         return failure_set(failure, "VDI_IS_SHARABLE", object_ref(vdi), NULL);
-    if (strcmp(operation, "snapshot") == 0 &&
-        strcmp(object_text(vdi, F_VDI_on_boot), "reset") == 0)
+    if (strcmp(operation, "snapshot") == 0 && strcmp(object_text(vdi, F_VDI_on_boot), "reset") == 0)
         return failure_set(failure, "VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION", NULL);
     return 0;
 }
@@ -428,8 +426,8 @@ static void allowed_vm(struct pool *pool, struct object *vm, struct text_list *a
     for (size_t i = 0; i < sizeof vm_rules / sizeof *vm_rules; i++) {
         CLEAN_FAILURE struct failure failure = FAILURE_INIT;
         const char *name = vm_rules[i].name;
-        if (strcmp(name, "import") == 0 || (str_starts(name, "snapshot_with") &&
-                                            !pool->profile->has_quiesce))
+        if (strcmp(name, "import") == 0 ||
+            (str_starts(name, "snapshot_with") && !pool->profile->has_quiesce))
             continue;
         if (operations_check_vm(pool, vm, name, &failure) == 0)
             text_list_add(allowed, name);
@@ -454,20 +452,45 @@ static void allowed_names(const char *const *names, struct text_list *allowed)
         text_list_add(allowed, *names);
 }
 
+static const char *const sr_operations[] = {"vdi_enable_cbt",
+                                            "vdi_list_changed_blocks",
+                                            "vdi_introduce",
+                                            "unplug",
+                                            "plug",
+                                            "pbd_create",
+                                            "vdi_disable_cbt",
+                                            "update",
+                                            "pbd_destroy",
+                                            "vdi_resize",
+                                            "vdi_clone",
+                                            "vdi_data_destroy",
+                                            "scan",
+                                            "vdi_snapshot",
+                                            "vdi_create",
+                                            "vdi_destroy",
+                                            NULL};
+static const char *const host_operations[] = {"vm_migrate", "provision", "vm_resume", "enable",
+                                              "evacuate",   "vm_start",  NULL};
+static const char *const pool_operations[] = {"ha_enable",
+                                              "cluster_create",
+                                              "designate_new_master",
+                                              "tls_verification_enable",
+                                              "configure_repositories",
+                                              "sync_updates",
+                                              "sync_bundle",
+                                              "apply_updates",
+                                              "cert_refresh",
+                                              "exchange_certificates_on_join",
+                                              "exchange_ca_certificates_on_join",
+                                              "copy_primary_host_certs",
+                                              "eject",
+                                              "get_updates",
+                                              "exchange_crls_on_join",
+                                              NULL};
+
 void operations_allowed(struct pool *pool, const struct object *object,
                         struct text_list *ret_allowed)
 {
-    static const char *const sr[] = {
-        "vdi_enable_cbt", "vdi_list_changed_blocks", "vdi_introduce", "unplug",
-        "plug", "pbd_create", "vdi_disable_cbt", "update", "pbd_destroy", "vdi_resize",
-        "vdi_clone", "vdi_data_destroy", "scan", "vdi_snapshot", "vdi_create", "vdi_destroy", NULL};
-    static const char *const host[] = {"vm_migrate", "provision", "vm_resume", "enable",
-                                       "evacuate", "vm_start", NULL};
-    static const char *const pool_names[] = {
-        "ha_enable", "cluster_create", "designate_new_master", "tls_verification_enable",
-        "configure_repositories", "sync_updates", "sync_bundle", "apply_updates", "cert_refresh",
-        "exchange_certificates_on_join", "exchange_ca_certificates_on_join",
-        "copy_primary_host_certs", "eject", "get_updates", "exchange_crls_on_join", NULL};
     /* The checks read only; they take objects that may be changed because callers do. */
     struct object *mine = store_find(pool, object_class(object), object_ref(object));
 
@@ -489,13 +512,13 @@ void operations_allowed(struct pool *pool, const struct object *object,
             text_list_add(ret_allowed, "cancel");
         break;
     case CLASS_SR:
-        allowed_names(sr, ret_allowed);
+        allowed_names(sr_operations, ret_allowed);
         break;
     case CLASS_host:
-        allowed_names(host, ret_allowed);
+        allowed_names(host_operations, ret_allowed);
         break;
     case CLASS_pool:
-        allowed_names(pool_names, ret_allowed);
+        allowed_names(pool_operations, ret_allowed);
         break;
     default:
         break;

@@ -20,7 +20,7 @@
 #include "common/base/text_map.h"
 #include "tests/poolsim/schema.h"
 
-#define REF_MAX 64 /* "OpaqueRef:" and a uuid, or "DummyRef:|uuid|name" cut */
+#define REF_MAX        64 /* "OpaqueRef:" and a uuid, or "DummyRef:|uuid|name" cut */
 #define POOL_HOSTS_MAX 256
 
 enum profile_id { PROFILE_XS71, PROFILE_CH82, PROFILE_XCP83, PROFILE_XS8, PROFILE_HEAD };
@@ -50,8 +50,8 @@ struct profile {
 const struct profile *profile_find(const char *name); /* NULL if there is none */
 
 struct host;
-struct disks;     /* disks.h */
-struct store;     /* store.h */
+struct disks;      /* disks.h */
+struct store;      /* store.h */
 struct sim_faults; /* fault.h */
 struct call_log;
 struct nbd; /* nbd.h */
@@ -62,8 +62,8 @@ struct pool {
     bool is_ending;
     const struct random *random;
     const struct profile *profile;
-    char *dir;      /* where disks and sockets live */
-    char *user;     /* root */
+    char *dir;  /* where disks and sockets live */
+    char *user; /* root */
     char *password;
     int64_t login_delay_ms; /* before a wrong password is refused */
     int64_t collected_ms;   /* when garbage was last looked for */
@@ -78,10 +78,10 @@ struct pool {
     char pool_ref[REF_MAX];
     struct text_list kept_vbds; /* of dom0, left attached by a xapi that died */
     int64_t next_domid;
-    uint64_t next_xva_ref; /* process-wide number of "Ref:N"; handlers take and raise it */
-    int64_t old_events_n;           /* answers of event.next */
+    uint64_t next_xva_ref;         /* process-wide number of "Ref:N"; handlers take and raise it */
+    int64_t old_events_n;          /* answers of event.next */
     struct text_map registrations; /* session to class, of event.register */
-    int background_n;      /* threads of Async calls and connections that are still running */
+    int background_n; /* threads of Async calls and connections that are still running */
 };
 
 /* One simulated dom0. Its record in the store carries what XAPI says of it; this is the machine. */
@@ -89,21 +89,21 @@ struct host {
     struct pool *pool;
     size_t index;
     char ref[REF_MAX];
-    char dom0_ref[REF_MAX];    /* its control domain */
+    char dom0_ref[REF_MAX]; /* its control domain */
     char *name;
-    char *address;             /* 127.0.x.y */
+    char *address; /* 127.0.x.y */
     int port;
     int tls_port;
-    int nbd_port;              /* of its NBD server, 0: XAPI's own */
+    int nbd_port; /* of its NBD server, 0: XAPI's own */
     char *socket_path;
     struct text_list local_sessions; /* of slave_local_login_with_password */
-    int64_t clock_offset_ms;   /* its wall clock against ours */
-    uint64_t rate_bytes_per_s; /* 0: no limit; what this dom0 reads and writes in streams */
-    int64_t rate_next_free_ns; /* limiter's state, under the pool's lock */
-    bool is_silent;            /* accepts, then says nothing; running streams stop */
-    bool is_emergency;         /* its xapi is starting: HOST_STILL_BOOTING before any dispatch */
-    bool is_down;              /* connections are refused or reset */
-    struct server *server;     /* http.h */
+    int64_t clock_offset_ms;         /* its wall clock against ours */
+    uint64_t rate_bytes_per_s;       /* 0: no limit; what this dom0 reads and writes in streams */
+    int64_t rate_next_free_ns;       /* limiter's state, under the pool's lock */
+    bool is_silent;                  /* accepts, then says nothing; running streams stop */
+    bool is_emergency;     /* its xapi is starting: HOST_STILL_BOOTING before any dispatch */
+    bool is_down;          /* connections are refused or reset */
+    struct server *server; /* http.h */
 };
 
 void pool_lock(struct pool *pool);

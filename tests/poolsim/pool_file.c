@@ -33,8 +33,7 @@ struct node node_root(const json_t *json, struct error *err)
 struct node node_member(const struct node *node, const char *name)
 {
     struct node member = {.json = json_object_get(node->json, name), .err = node->err};
-    CLEAN_CHAR char *place =
-        str_format("%s%s%s", node->place, *node->place ? "." : "", name);
+    CLEAN_CHAR char *place = str_format("%s%s%s", node->place, *node->place ? "." : "", name);
 
     str_copy(member.place, sizeof member.place, place);
     if (json_is_null(member.json))

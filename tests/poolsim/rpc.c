@@ -18,7 +18,7 @@
 struct envelope {
     char *method;
     json_t *params;
-    json_t *id;   /* JSON only */
+    json_t *id; /* JSON only */
     bool is_json;
     bool is_version2;
 };
@@ -31,8 +31,7 @@ static void envelope_done(struct envelope *envelope)
 }
 
 /* -1: answered. */
-static int read_body(struct connection *connection, const struct request *request,
-                     struct str *body)
+static int read_body(struct connection *connection, const struct request *request, struct str *body)
 {
     if (!request->has_length) {
         http_reply_error(connection, request, 500,
@@ -93,7 +92,8 @@ static char *json_problem(const struct str *body, const json_error_t *problem)
 static char *parse_json(const struct str *body, struct envelope *ret_envelope)
 {
     json_error_t problem;
-    json_t *root = json_loadb(str_text(body), body->len, JSON_ALLOW_NUL | JSON_DECODE_ANY, &problem);
+    json_t *root =
+        json_loadb(str_text(body), body->len, JSON_ALLOW_NUL | JSON_DECODE_ANY, &problem);
     const json_t *version;
     const json_t *method;
     const char *bad = NULL;

@@ -19,12 +19,12 @@
 
 struct call {
     struct pool *pool;
-    struct host *host;     /* asked; methods that act on "this host" use it */
+    struct host *host; /* asked; methods that act on "this host" use it */
     enum transport transport;
     const char *user_agent;
-    const char *name;      /* as dispatched: "VM.snapshot" */
+    const char *name; /* as dispatched: "VM.snapshot" */
     const struct message *message;
-    json_t *params;        /* without the session */
+    json_t *params; /* without the session */
     char session_ref[REF_MAX];
     char task_ref[REF_MAX]; /* the Async task, or "DummyRef:|uuid|VM.snapshot" */
     struct answer *answer;
@@ -72,6 +72,5 @@ int call_handle_invalid(struct call *call, const char *class_name, const char *r
 
 /* POST of XML-RPC (is_json false) or JSON-RPC. */
 void rpc_handle(struct connection *connection, struct request *request, bool is_json);
-
 
 #endif

@@ -30,9 +30,9 @@
 
 #include "common/base/poison.h"
 
-#define BACKLOG 512
+#define BACKLOG       512
 #define BIND_ATTEMPTS 50
-#define STACK_BYTES (512UL << 10)
+#define STACK_BYTES   (512UL << 10)
 
 struct listener {
     int fd;
@@ -68,11 +68,10 @@ const char *server_certificate(const struct server *server)
     return server->pem;
 }
 
-static void add_listener(struct server *server, int fd, struct host *host,
-                         enum transport transport)
+static void add_listener(struct server *server, int fd, struct host *host, enum transport transport)
 {
-    server->listeners = mem_grow(server->listeners, &server->listeners_cap,
-                                 server->listeners_n + 1, sizeof *server->listeners);
+    server->listeners = mem_grow(server->listeners, &server->listeners_cap, server->listeners_n + 1,
+                                 sizeof *server->listeners);
     server->listeners[server->listeners_n++] = (struct listener){fd, host, transport, false};
 }
 

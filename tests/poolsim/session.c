@@ -15,12 +15,12 @@
 #include "common/base/poison.h"
 
 #define SESSIONS_PER_ORIGINATOR_MAX 500
-#define SESSION_IDLE_MS (24LL * 3600 * 1000)
-#define SESSION_TOUCH_MS (600LL * 1000)
-#define TASK_KEPT_MS (65LL * 60 * 1000)
-#define TASK_PENDING_KEPT_MS (24LL * 3600 * 1000)
-#define TASKS_MAX 200
-#define COLLECT_EVERY_MS 1000
+#define SESSION_IDLE_MS             (24LL * 3600 * 1000)
+#define SESSION_TOUCH_MS            (600LL * 1000)
+#define TASK_KEPT_MS                (65LL * 60 * 1000)
+#define TASK_PENDING_KEPT_MS        (24LL * 3600 * 1000)
+#define TASKS_MAX                   200
+#define COLLECT_EVERY_MS            1000
 
 static int64_t date_ms(const struct object *object, enum field_id field)
 {

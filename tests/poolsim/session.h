@@ -22,7 +22,8 @@ int session_check_password(struct pool *pool, const char *user, const char *pass
 /* The session is there: notes that it was used. Else SESSION_INVALID. */
 int session_check(struct pool *pool, const char *ref, struct failure *failure);
 
-/* Drop sessions idle for a day, finished tasks after 65 min and above 200; by the master's clock. */
+/* Drop sessions idle for a day, finished tasks after 65 min and above 200; by the master's clock.
+ */
 void session_collect_garbage(struct pool *pool);
 
 #endif

@@ -30,8 +30,7 @@ static int forget(struct call *call)
     if (!sr)
         return -1;
     for (size_t i = 0; i < object_set(sr, F_SR_PBDs)->n; i++) {
-        const struct object *pbd =
-            store_find(pool, CLASS_PBD, object_set(sr, F_SR_PBDs)->items[i]);
+        const struct object *pbd = store_find(pool, CLASS_PBD, object_set(sr, F_SR_PBDs)->items[i]);
         if (pbd && object_bool(pbd, F_PBD_currently_attached))
             return failure_set(call->failure, "SR_HAS_PBD", object_ref(sr), NULL);
     }

@@ -171,9 +171,8 @@ void store_destroy(struct pool *pool, struct object *object)
         if (schema->fields[i].back != F_NONE)
             store_move_back_reference(pool, object, (enum field_id)((int)object->class * 256 + i),
                                       object->values[i].text, NULL);
-    *deletion = (struct deletion){.class = object->class,
-                                  .made_n = object->made_n,
-                                  .changed_n = ++store->change_n};
+    *deletion = (struct deletion){
+        .class = object->class, .made_n = object->made_n, .changed_n = ++store->change_n};
     str_copy(deletion->ref, sizeof deletion->ref, object->ref);
     hash_out(store, object);
     change_out(store, object);

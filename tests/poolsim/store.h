@@ -80,7 +80,8 @@ void object_map_remove(struct pool *pool, struct object *object, enum field_id f
 /* Say that the object changed without changing it (event.inject, computed fields). */
 void object_touch(struct pool *pool, struct object *object);
 
-/* The record as XML-RPC value text ("<value><struct>...", as ova.xml has its snapshots). Appends. */
+/* The record as XML-RPC value text ("<value><struct>...", as ova.xml has its snapshots). Appends.
+ */
 struct str;
 void object_format_xml(struct pool *pool, const struct object *object, struct str *out);
 /* The record as JSON text. Appends. */

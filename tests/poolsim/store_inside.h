@@ -48,7 +48,7 @@ struct store {
     size_t slots;
     size_t objects;
     uint64_t change_n;
-    uint64_t message_n; /* the second number of event tokens */
+    uint64_t message_n;         /* the second number of event tokens */
     struct deletion *deletions; /* ring */
     size_t deletions_n;         /* ever written */
 };

@@ -24,7 +24,7 @@ struct stream {
     struct fault *fault; /* NULL: none */
     uint64_t bytes;
     bool is_over;
-    bool is_archive;      /* an import: only a compressed one ends at its content-length */
+    bool is_archive;        /* an import: only a compressed one ends at its content-length */
     struct failure outcome; /* what a fault makes of the task */
     unsigned char *scratch;
 };
@@ -224,7 +224,8 @@ int stream_read(struct stream *stream, void *bytes, size_t n, size_t *ret_n)
     n = piece_of(stream, n);
     if (http_read(stream->connection, bytes, n, ret_n))
         return over(stream, errno);
-    /* XAPI's feeder of a decompressor counts; its reader of a tar goes on to the two zero blocks. */
+    /* XAPI's feeder of a decompressor counts; its reader of a tar goes on to the two zero blocks.
+     */
     if (stream->is_archive && stream->bytes == 0 && *ret_n &&
         (*(unsigned char *)bytes == 0x1f || *(unsigned char *)bytes == 0x28))
         http_honour_length(stream->connection, true);

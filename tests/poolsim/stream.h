@@ -16,11 +16,11 @@
 
 enum source_fault {
     SOURCE_GOOD,
-    SOURCE_SHORT,         /* End_of_file: the disk ends early (recordings 1050-1053, 1066-1071) */
-    SOURCE_EIO,           /* 1828-1836 */
-    SOURCE_ATTACH_FAILS,  /* SR_BACKEND_FAILURE_46 at this disk (1056-1063) */
-    SOURCE_DETACH_FAILS,  /* the stream is good, dom0's VBD stays (1086-1087) */
-    SOURCE_CHILD_KILLED   /* compressor or vhd-tool dies (1064-1065, 1074-1075) */
+    SOURCE_SHORT,        /* End_of_file: the disk ends early (recordings 1050-1053, 1066-1071) */
+    SOURCE_EIO,          /* 1828-1836 */
+    SOURCE_ATTACH_FAILS, /* SR_BACKEND_FAILURE_46 at this disk (1056-1063) */
+    SOURCE_DETACH_FAILS, /* the stream is good, dom0's VBD stays (1086-1087) */
+    SOURCE_CHILD_KILLED  /* compressor or vhd-tool dies (1064-1065, 1074-1075) */
 };
 
 struct stream_source {

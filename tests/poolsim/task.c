@@ -36,8 +36,7 @@ static void task_end(struct pool *pool, struct object *task, const char *status)
     char now[32];
 
     object_set_bool(pool, task, F_task_is_cancellable, false);
-    object_set_text(pool, task, F_task_finished,
-                    pool_format_time(host ? host : pool->master, now));
+    object_set_text(pool, task, F_task_finished, pool_format_time(host ? host : pool->master, now));
     object_set_float(pool, task, F_task_progress, 1.0);
     object_set_text(pool, task, F_task_session, NULL);
     object_set_text(pool, task, F_task_status, status);

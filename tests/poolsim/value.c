@@ -188,15 +188,14 @@ int value_check(const json_t *value, const struct type *type, struct failure *fa
     if (type->kind == KIND_SET) {
         if (!json_is_array(value))
             return misfit(failure, "Expecting Rpc.Enum, but found", value);
-        json_array_foreach(value, i, item) if (check_scalar(item, type->item, type->of, failure))
-            return -1;
+        json_array_foreach(value, i,
+                           item) if (check_scalar(item, type->item, type->of, failure)) return -1;
         return 0;
     }
     if (type->kind == KIND_MAP || type->kind == KIND_RECORD) {
         if (!json_is_object(value))
             return misfit(failure, "Expecting Rpc.Dict, but found", value);
-        for (void *at = json_object_iter((json_t *)(uintptr_t)value);
-             at && type->kind == KIND_MAP;
+        for (void *at = json_object_iter((json_t *)(uintptr_t)value); at && type->kind == KIND_MAP;
              at = json_object_iter_next((json_t *)(uintptr_t)value, at)) {
             if (type->key == KIND_ENUM && !schema_enum_has(type->of, json_object_iter_key(at)))
                 return failure_set(failure, "INTERNAL_ERROR", "Failure(\"Unknown tag/contents\")",

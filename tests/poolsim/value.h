@@ -26,7 +26,8 @@ char *value_show(const json_t *value);
 /* Whether the value fits the type; what XAPI answers if not. */
 int value_check(const json_t *value, const struct type *type, struct failure *failure);
 
-/* Whether every known field of a record that is given fits; unknown ones are let be, as XAPI does. */
+/* Whether every known field of a record that is given fits; unknown ones are let be, as XAPI does.
+ */
 int value_check_record(const json_t *record, enum class_id class, struct failure *failure);
 
 /* The value as text: strings as they are, numbers in decimal, "true"/"false". Caller frees. */

@@ -42,13 +42,13 @@ static void xml_skip(struct xml *xml)
     for (;;) {
         while (xml->at < xml->end && isspace((unsigned char)*xml->at))
             xml->at++;
-        const char *closing = xml_at(xml, "<?") ? "?>" : xml_at(xml, "<!--") ? "-->"
-                              : xml_at(xml, "<!DOCTYPE")                     ? ">"
-                                                                             : NULL;
+        const char *closing = xml_at(xml, "<?")          ? "?>"
+                              : xml_at(xml, "<!--")      ? "-->"
+                              : xml_at(xml, "<!DOCTYPE") ? ">"
+                                                         : NULL;
         if (!closing)
             return;
-        const char *found = memmem(xml->at, (size_t)(xml->end - xml->at), closing,
-                                   strlen(closing));
+        const char *found = memmem(xml->at, (size_t)(xml->end - xml->at), closing, strlen(closing));
         xml->at = found ? found + strlen(closing) : xml->end;
     }
 }
@@ -79,8 +79,7 @@ static bool xml_close(struct xml *xml, const char *name)
 
     if (!xml_at(xml, "</") || (size_t)(xml->end - xml->at) < n + 3 ||
         memcmp(xml->at + 2, name, n) != 0)
-        return xml_fail(xml, xml->at >= xml->end ? "unexpected end of input"
-                                                 : "expected end tag");
+        return xml_fail(xml, xml->at >= xml->end ? "unexpected end of input" : "expected end tag");
     xml->at += n + 2;
     while (xml->at < xml->end && isspace((unsigned char)*xml->at))
         xml->at++;
@@ -257,8 +256,8 @@ static json_t *xml_struct(struct xml *xml)
 
 static json_t *xml_typed(struct xml *xml, bool *ret_is_typed)
 {
-    static const char *const scalars[] = {"string", "i4", "i8", "int", "boolean", "double",
-                                          "dateTime.iso8601", "base64"};
+    static const char *const scalars[] = {
+        "string", "i4", "i8", "int", "boolean", "double", "dateTime.iso8601", "base64"};
     bool is_empty = false;
 
     *ret_is_typed = true;

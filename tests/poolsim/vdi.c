@@ -123,8 +123,7 @@ void vdi_renew_content(struct pool *pool, const char *vdi_ref)
     char id[UUID_TEXT_MAX];
 
     if (vdi)
-        object_map_put(pool, vdi, F_VDI_other_config, "content_id",
-                       random_uuid(pool->random, id));
+        object_map_put(pool, vdi, F_VDI_other_config, "content_id", random_uuid(pool->random, id));
 }
 
 /* --- duplicates --- */
@@ -132,9 +131,9 @@ void vdi_renew_content(struct pool *pool, const char *vdi_ref)
 static struct object *duplicate_record(struct pool *pool, const struct object *vdi,
                                        enum vdi_copy how, const char *sr_ref)
 {
-    struct object *copy = vdi_make(pool, sr_ref, NULL, object_text(vdi, F_VDI_name_label),
-                                   object_int(vdi, F_VDI_virtual_size),
-                                   object_text(vdi, F_VDI_type));
+    struct object *copy =
+        vdi_make(pool, sr_ref, NULL, object_text(vdi, F_VDI_name_label),
+                 object_int(vdi, F_VDI_virtual_size), object_text(vdi, F_VDI_type));
     char now[32];
 
     object_set_text(pool, copy, F_VDI_name_description, object_text(vdi, F_VDI_name_description));
@@ -249,8 +248,8 @@ static int missing_field(struct failure *failure, const char *name)
 /* Fields that VDI.create needs, in the order in which XAPI looks for them. */
 static int check_record(const json_t *record, struct failure *failure)
 {
-    static const enum field_id needed[] = {F_VDI_SR, F_VDI_virtual_size, F_VDI_type,
-                                           F_VDI_sharable, F_VDI_read_only, F_VDI_other_config};
+    static const enum field_id needed[] = {F_VDI_SR,       F_VDI_virtual_size, F_VDI_type,
+                                           F_VDI_sharable, F_VDI_read_only,    F_VDI_other_config};
 
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
         const struct field *field = schema_field(needed[i]);
@@ -286,8 +285,7 @@ static void set_optional(struct pool *pool, struct object *vdi, const json_t *re
     json_array_foreach((json_t *)(uintptr_t)tags, i, item) if (json_is_string(item))
         object_set_add(pool, vdi, F_VDI_tags, json_string_value(item));
     object_set_bool(pool, vdi, F_VDI_sharable, json_is_true(json_object_get(record, "sharable")));
-    object_set_bool(pool, vdi, F_VDI_read_only,
-                    json_is_true(json_object_get(record, "read_only")));
+    object_set_bool(pool, vdi, F_VDI_read_only, json_is_true(json_object_get(record, "read_only")));
 }
 
 static int create(struct call *call)
@@ -352,8 +350,7 @@ static int copy(struct call *call)
 {
     const char *sr_ref = call_text(call, 1);
 
-    return duplicate(call, VDI_COPY_FULL,
-                     *sr_ref && strcmp(sr_ref, REF_NULL) != 0 ? sr_ref : NULL);
+    return duplicate(call, VDI_COPY_FULL, *sr_ref && strcmp(sr_ref, REF_NULL) != 0 ? sr_ref : NULL);
 }
 
 /* While something else is done with the disk the call waits, as XAPI's own retry does. */

@@ -41,9 +41,8 @@ struct object *vm_make(struct pool *pool, const char *uuid, const char *name)
 
 void vm_renew_generation(struct pool *pool, struct object *vm)
 {
-    CLEAN_CHAR char *text =
-        str_format("%lld:%lld", (long long)(random_u64(pool->random) >> 1),
-                   (long long)(random_u64(pool->random) >> 1));
+    CLEAN_CHAR char *text = str_format("%lld:%lld", (long long)(random_u64(pool->random) >> 1),
+                                       (long long)(random_u64(pool->random) >> 1));
 
     object_set_text(pool, vm, F_VM_generation_id, text);
 }
@@ -109,22 +108,38 @@ void vm_delete(struct pool *pool, struct object *vm)
 /* --- create --- */
 
 /* Fields whose absence XAPI does not forgive; it looks for them in this order. */
-static const enum field_id needed_fields[] = {
-    F_VM_user_version, F_VM_is_a_template, F_VM_affinity, F_VM_memory_static_max,
-    F_VM_memory_dynamic_max, F_VM_memory_dynamic_min, F_VM_memory_static_min, F_VM_VCPUs_params,
-    F_VM_VCPUs_max, F_VM_VCPUs_at_startup, F_VM_actions_after_shutdown,
-    F_VM_actions_after_reboot, F_VM_actions_after_crash, F_VM_PV_bootloader, F_VM_PV_kernel,
-    F_VM_PV_ramdisk, F_VM_PV_args, F_VM_PV_bootloader_args, F_VM_PV_legacy_args,
-    F_VM_HVM_boot_policy, F_VM_HVM_boot_params, F_VM_platform, F_VM_PCI_bus, F_VM_other_config,
-    F_VM_recommendations};
+static const enum field_id needed_fields[] = {F_VM_user_version,
+                                              F_VM_is_a_template,
+                                              F_VM_affinity,
+                                              F_VM_memory_static_max,
+                                              F_VM_memory_dynamic_max,
+                                              F_VM_memory_dynamic_min,
+                                              F_VM_memory_static_min,
+                                              F_VM_VCPUs_params,
+                                              F_VM_VCPUs_max,
+                                              F_VM_VCPUs_at_startup,
+                                              F_VM_actions_after_shutdown,
+                                              F_VM_actions_after_reboot,
+                                              F_VM_actions_after_crash,
+                                              F_VM_PV_bootloader,
+                                              F_VM_PV_kernel,
+                                              F_VM_PV_ramdisk,
+                                              F_VM_PV_args,
+                                              F_VM_PV_bootloader_args,
+                                              F_VM_PV_legacy_args,
+                                              F_VM_HVM_boot_policy,
+                                              F_VM_HVM_boot_params,
+                                              F_VM_platform,
+                                              F_VM_PCI_bus,
+                                              F_VM_other_config,
+                                              F_VM_recommendations};
 
 static int check_record(const json_t *record, struct failure *failure)
 {
     for (size_t i = 0; i < sizeof needed_fields / sizeof *needed_fields; i++)
         if (!json_object_get(record, schema_field(needed_fields[i])->name)) {
-            CLEAN_CHAR char *text =
-                str_format("Server_helpers.Dispatcher_FieldNotFound(\"%s\")",
-                           schema_field(needed_fields[i])->name);
+            CLEAN_CHAR char *text = str_format("Server_helpers.Dispatcher_FieldNotFound(\"%s\")",
+                                               schema_field(needed_fields[i])->name);
             return failure_set(failure, "INTERNAL_ERROR", text, NULL);
         }
     return value_check_record(record, CLASS_VM, failure);
@@ -296,17 +311,15 @@ static int revert(struct call *call)
 
     if (operations_begin_vm(pool, ref, "revert", call->task_ref, WAIT_NORMAL_MS, call->failure))
         return -1;
-    str_copy(vm_ref, sizeof vm_ref,
-             object_text(store_find(pool, CLASS_VM, ref), F_VM_snapshot_of));
+    str_copy(vm_ref, sizeof vm_ref, object_text(store_find(pool, CLASS_VM, ref), F_VM_snapshot_of));
     result = vm_revert(pool, ref, call->task_ref, call->failure);
     operation_end(pool, CLASS_VM, ref, call->task_ref);
     if (result == 0) {
         const struct object *vm = store_find(pool, CLASS_VM, vm_ref);
         const struct object *from = store_find(pool, CLASS_VM, ref);
-        CLEAN_CHAR char *body = str_format(
-            "VM '%s' (uuid: %s) reverted to snapshot: %s (uuid %s)",
-            object_text(vm, F_VM_name_label), object_uuid(vm), object_text(from, F_VM_name_label),
-            object_uuid(from));
+        CLEAN_CHAR char *body = str_format("VM '%s' (uuid: %s) reverted to snapshot: %s (uuid %s)",
+                                           object_text(vm, F_VM_name_label), object_uuid(vm),
+                                           object_text(from, F_VM_name_label), object_uuid(from));
         message_add(pool, "VM_SNAPSHOT_REVERTED", "VM", vm, body);
     }
     return result;
@@ -389,8 +402,7 @@ static int set_ha_restart_priority(struct call *call)
     if (!vm)
         return -1;
     object_set_text(call->pool, vm, F_VM_ha_restart_priority, call_text(call, 1));
-    object_set_bool(call->pool, vm, F_VM_ha_always_run,
-                    strcmp(call_text(call, 1), "restart") == 0);
+    object_set_bool(call->pool, vm, F_VM_ha_always_run, strcmp(call_text(call, 1), "restart") == 0);
     return 0;
 }
 

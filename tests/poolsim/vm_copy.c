@@ -15,14 +15,25 @@
 
 #include "common/base/poison.h"
 
-#define BETWEEN_DISKS_MS 1
+#define BETWEEN_DISKS_MS    1
 #define SUSPEND_IMAGE_BYTES (INT64_C(64) << 20)
 
 static bool is_own(const struct field *field)
 {
-    static const char *const own[] = {"uuid", "allowed_operations", "current_operations", "VBDs",
-                                      "VIFs", "VUSBs", "VTPMs", "VGPUs", "consoles", "crash_dumps",
-                                      "snapshots", "children", "blobs", "attached_PCIs"};
+    static const char *const own[] = {"uuid",
+                                      "allowed_operations",
+                                      "current_operations",
+                                      "VBDs",
+                                      "VIFs",
+                                      "VUSBs",
+                                      "VTPMs",
+                                      "VGPUs",
+                                      "consoles",
+                                      "crash_dumps",
+                                      "snapshots",
+                                      "children",
+                                      "blobs",
+                                      "attached_PCIs"};
 
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         if (strcmp(own[i], field->name) == 0)
@@ -179,8 +190,8 @@ static int copy_disk(struct pool *pool, const struct vm_copy *copy, const char *
     if (strcmp(object_text(vbd, F_VBD_type), "Disk") == 0 && !object_bool(vbd, F_VBD_empty)) {
         subtask = str_format("OpaqueRef:%s", random_uuid(pool->random, uuid));
         CLEAN_CHAR char *waited = mem_dup(vdi_ref); /* the VBD may go while we wait */
-        if (operations_wait_vdi(pool, waited, operations[copy->how], copy->task_ref,
-                                WAIT_NORMAL_MS, failure) ||
+        if (operations_wait_vdi(pool, waited, operations[copy->how], copy->task_ref, WAIT_NORMAL_MS,
+                                failure) ||
             vdi_duplicate(pool, waited, copy->how, copy->sr_ref, subtask, failure, pair.vdi_ref))
             return -1;
         pair.is_new = true;
@@ -412,12 +423,12 @@ static void remove_old_disks(struct pool *pool, struct object *vm)
 /* What the snapshot kept comes back; name, identity and history stay the VM's. */
 static void restore_values(struct pool *pool, const struct object *snapshot, struct object *vm)
 {
-    static const enum field_id maps[] = {F_VM_other_config, F_VM_platform, F_VM_HVM_boot_params,
-                                         F_VM_xenstore_data, F_VM_VCPUs_params,
-                                         F_VM_last_boot_CPU_flags};
-    static const enum field_id numbers[] = {
-        F_VM_memory_static_max, F_VM_memory_static_min, F_VM_memory_dynamic_max,
-        F_VM_memory_dynamic_min, F_VM_VCPUs_max, F_VM_VCPUs_at_startup};
+    static const enum field_id maps[] = {F_VM_other_config,    F_VM_platform,
+                                         F_VM_HVM_boot_params, F_VM_xenstore_data,
+                                         F_VM_VCPUs_params,    F_VM_last_boot_CPU_flags};
+    static const enum field_id numbers[] = {F_VM_memory_static_max,  F_VM_memory_static_min,
+                                            F_VM_memory_dynamic_max, F_VM_memory_dynamic_min,
+                                            F_VM_VCPUs_max,          F_VM_VCPUs_at_startup};
 
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         object_set_map(pool, vm, maps[i], object_map(snapshot, maps[i]));

@@ -18,9 +18,8 @@ static void set_devices(struct pool *pool, const struct object *vm, bool is_atta
     for (size_t i = 0; i < object_set(vm, F_VM_VBDs)->n; i++) {
         struct object *vbd = store_find(pool, CLASS_VBD, object_set(vm, F_VM_VBDs)->items[i]);
         bool is_plugged = is_attached && !object_bool(vbd, F_VBD_empty);
-        CLEAN_CHAR char *device =
-            str_format("xvd%c", (char)('a' + strtol(object_text(vbd, F_VBD_userdevice), NULL, 10) %
-                                                 26));
+        CLEAN_CHAR char *device = str_format(
+            "xvd%c", (char)('a' + strtol(object_text(vbd, F_VBD_userdevice), NULL, 10) % 26));
         object_set_bool(pool, vbd, F_VBD_currently_attached, is_attached);
         object_set_text(pool, vbd, F_VBD_device, is_plugged ? device : "");
     }
@@ -69,8 +68,7 @@ static struct host *host_for(struct pool *pool, const struct object *vm, struct 
     size_t n = 0;
 
     for (size_t i = 0; i < object_set(vm, F_VM_VBDs)->n && n < 256; i++) {
-        const struct object *vbd =
-            store_find(pool, CLASS_VBD, object_set(vm, F_VM_VBDs)->items[i]);
+        const struct object *vbd = store_find(pool, CLASS_VBD, object_set(vm, F_VM_VBDs)->items[i]);
         const struct object *vdi = object_follow(pool, vbd, F_VBD_VDI);
         if (vdi)
             srs[n++] = object_text(vdi, F_VDI_SR);
@@ -90,12 +88,22 @@ static void say(struct pool *pool, const struct object *vm, const char *name, co
 static void note_boot(struct pool *pool, struct object *vm)
 {
     static const char *const bios[][2] = {
-        {"bios-vendor", "Xen"}, {"bios-version", ""}, {"system-manufacturer", "Xen"},
-        {"system-product-name", "HVM domU"}, {"system-version", ""}, {"system-serial-number", ""},
-        {"baseboard-manufacturer", ""}, {"baseboard-product-name", ""}, {"baseboard-version", ""},
-        {"baseboard-serial-number", ""}, {"baseboard-asset-tag", ""},
-        {"baseboard-location-in-chassis", ""}, {"enclosure-asset-tag", ""}, {"hp-rombios", ""},
-        {"oem-1", "Xen"}, {"oem-2", "MS_VM_CERT/SHA1/bdbeb6e0a816d43fa6d3fe8aaef04c2bad9d3e3d"}};
+        {"bios-vendor", "Xen"},
+        {"bios-version", ""},
+        {"system-manufacturer", "Xen"},
+        {"system-product-name", "HVM domU"},
+        {"system-version", ""},
+        {"system-serial-number", ""},
+        {"baseboard-manufacturer", ""},
+        {"baseboard-product-name", ""},
+        {"baseboard-version", ""},
+        {"baseboard-serial-number", ""},
+        {"baseboard-asset-tag", ""},
+        {"baseboard-location-in-chassis", ""},
+        {"enclosure-asset-tag", ""},
+        {"hp-rombios", ""},
+        {"oem-1", "Xen"},
+        {"oem-2", "MS_VM_CERT/SHA1/bdbeb6e0a816d43fa6d3fe8aaef04c2bad9d3e3d"}};
     CLEAN_TEXT_MAP struct text_map strings = TEXT_MAP_INIT;
     CLEAN_TEXT_MAP struct text_map platform = TEXT_MAP_INIT;
     const struct text_map *old = object_map(vm, F_VM_platform);

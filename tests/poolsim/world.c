@@ -48,7 +48,8 @@ static struct host *host_of(struct control *control)
     struct host *host = name ? pool_host_by_name(control->pool, name) : NULL;
 
     if (!host)
-        error_set(control->err, ERROR_USAGE, "host: there is no host %s", name ? name : "(none given)");
+        error_set(control->err, ERROR_USAGE, "host: there is no host %s",
+                  name ? name : "(none given)");
     return host;
 }
 
@@ -120,8 +121,8 @@ static int host_enabled(struct control *control)
 
     if (!host)
         return -1;
-    object_set_bool(control->pool, store_find(control->pool, CLASS_host, host->ref),
-                    F_host_enabled, is_on(control));
+    object_set_bool(control->pool, store_find(control->pool, CLASS_host, host->ref), F_host_enabled,
+                    is_on(control));
     return 0;
 }
 
@@ -150,8 +151,7 @@ static int host_clock(struct control *control)
 static int host_sr(struct control *control)
 {
     struct host *host = host_of(control);
-    const struct object *sr =
-        text_of(control, "sr") ? object_of(control, CLASS_SR, "sr") : NULL;
+    const struct object *sr = text_of(control, "sr") ? object_of(control, CLASS_SR, "sr") : NULL;
 
     if (!host || (text_of(control, "sr") && !sr))
         return -1;
@@ -242,8 +242,7 @@ static int vm_vanish(struct control *control)
     if (!vm)
         return -1;
     for (size_t i = 0; i < object_set(vm, F_VM_VBDs)->n; i++) {
-        const struct object *vbd =
-            store_find(pool, CLASS_VBD, object_set(vm, F_VM_VBDs)->items[i]);
+        const struct object *vbd = store_find(pool, CLASS_VBD, object_set(vm, F_VM_VBDs)->items[i]);
         if (strcmp(object_text(vbd, F_VBD_type), "Disk") == 0)
             text_list_add(&vdis, object_text(vbd, F_VBD_VDI));
     }
@@ -268,17 +267,16 @@ static struct object *vdi_of(struct control *control)
         return object_of(control, CLASS_VDI, "vdi");
     vm = object_of(control, CLASS_VM, "vm");
     for (size_t i = 0; vm && i < object_set(vm, F_VM_VBDs)->n; i++) {
-        const struct object *vbd =
-            store_find(pool, CLASS_VBD, object_set(vm, F_VM_VBDs)->items[i]);
+        const struct object *vbd = store_find(pool, CLASS_VBD, object_set(vm, F_VM_VBDs)->items[i]);
         const char *number = object_text(vbd, F_VBD_userdevice);
         CLEAN_CHAR char *name = str_format("xvd%c", (char)('a' + strtol(number, NULL, 10) % 26));
         if (strcmp(object_text(vbd, F_VBD_type), "Disk") == 0 &&
-            (strcmp(number, device ? device : "0") == 0 ||
-             (device && strcmp(name, device) == 0)))
+            (strcmp(number, device ? device : "0") == 0 || (device && strcmp(name, device) == 0)))
             return object_follow(pool, vbd, F_VBD_VDI);
     }
     if (vm)
-        error_set(control->err, ERROR_USAGE, "device: the VM has no disk %s", device ? device : "0");
+        error_set(control->err, ERROR_USAGE, "device: the VM has no disk %s",
+                  device ? device : "0");
     return NULL;
 }
 
@@ -413,28 +411,29 @@ static int object_set_any(struct control *control)
 /* Sorted references per class; "classes" narrows. */
 static int state_refs(struct control *control)
 {
-    static const enum class_id usual[] = {CLASS_VM,  CLASS_VDI, CLASS_VBD,     CLASS_VIF,
-                                          CLASS_SR,  CLASS_PBD, CLASS_task,    CLASS_session,
+    static const enum class_id usual[] = {CLASS_VM,   CLASS_VDI,    CLASS_VBD,  CLASS_VIF,
+                                          CLASS_SR,   CLASS_PBD,    CLASS_task, CLASS_session,
                                           CLASS_host, CLASS_network};
     const json_t *wanted = json_object_get(control->params, "classes");
     json_t *result = json_object();
 
-    for (int class = 0; class < CLASSES_N; class++) {
-        const char *name = schema_class((enum class_id)class)->name;
+    for (int class = 0; class < CLASSES_N; class ++) {
+        const char *name = schema_class((enum class_id) class)->name;
         bool is_wanted = false;
         struct object **objects;
         json_t *refs;
         json_t *item;
         size_t n;
         size_t i;
-        json_array_foreach((json_t *)(uintptr_t)wanted, i, item) if (
-            json_is_string(item) && strcmp(json_string_value(item), name) == 0) is_wanted = true;
+        json_array_foreach((json_t *)(uintptr_t)wanted, i,
+                           item) if (json_is_string(item) &&
+                                     strcmp(json_string_value(item), name) == 0) is_wanted = true;
         for (i = 0; !wanted && i < sizeof usual / sizeof *usual; i++)
-            is_wanted = is_wanted || usual[i] == (enum class_id)class;
+            is_wanted = is_wanted || usual[i] == (enum class_id) class;
         if (!is_wanted)
             continue;
         refs = json_array();
-        objects = store_sorted(control->pool, (enum class_id)class, &n);
+        objects = store_sorted(control->pool, (enum class_id) class, &n);
         for (i = n; i > 0; i--)
             json_array_append_new(refs, json_string(object_ref(objects[i - 1])));
         free(objects);

@@ -49,9 +49,9 @@ static void end_pool(void)
 
 static void begin_pool(void)
 {
-    static const char text[] =
-        "{\"login_delay_ms\": 0, \"profile\": \"head\", \"srs\": [{\"name\": \"nfs\", \"size_mib\": 64}],"
-        "\"vms\": [{\"name\": \"one\", \"disks\": [{\"size_mib\": 1}]}]}";
+    static const char text[] = "{\"login_delay_ms\": 0, \"profile\": \"head\", \"srs\": "
+                               "[{\"name\": \"nfs\", \"size_mib\": 64}],"
+                               "\"vms\": [{\"name\": \"one\", \"disks\": [{\"size_mib\": 1}]}]}";
     struct error err = ERROR_INIT;
     json_t *file = json_loads(text, 0, NULL);
 
@@ -106,14 +106,14 @@ static void add_replaced(struct str *out, const uint8_t *bytes, size_t n)
 /* Objects that are counted are there, each once. */
 static void check_store(void)
 {
-    for (int class = 0; class < CLASSES_N; class++) {
+    for (int class = 0; class < CLASSES_N; class ++) {
         size_t n = 0;
-        for (struct object *object = store_first(the_pool, (enum class_id)class); object;
+        for (struct object *object = store_first(the_pool, (enum class_id) class); object;
              object = store_next(the_pool, object)) {
-            FUZZ_MUST(store_find(the_pool, (enum class_id)class, object_ref(object)) == object);
+            FUZZ_MUST(store_find(the_pool, (enum class_id) class, object_ref(object)) == object);
             n++;
         }
-        FUZZ_MUST(n == store_count(the_pool, (enum class_id)class));
+        FUZZ_MUST(n == store_count(the_pool, (enum class_id) class));
     }
 }
 
@@ -178,8 +178,8 @@ static void add_post(struct str *out, const char *path, const char *body)
 
 static void add_call(struct str *out, const char *method, const char *params)
 {
-    CLEAN_CHAR char *body = str_format("{\"jsonrpc\":\"2.0\",\"method\":\"%s\",\"params\":[%s],\"id\":1}",
-                                       method, params);
+    CLEAN_CHAR char *body = str_format(
+        "{\"jsonrpc\":\"2.0\",\"method\":\"%s\",\"params\":[%s],\"id\":1}", method, params);
 
     add_post(out, "/jsonrpc", body);
 }
@@ -196,10 +196,11 @@ bool fuzz_seed(unsigned i, struct str *out)
         {"VM.set_tags", "\"@SESSION\",\"@VM\",[\"a\",\"b\"]"},
         {"VDI.destroy", "\"@SESSION\",\"@VDI\""},
         {"event.from", "\"@SESSION\",[\"*\"],\"\",1.0"},
-        {"event.from", "\"@SESSION\",[\"vm/@VM\"],\"00000000000000000001,00000000000000000000\",1.0"},
-        {"VDI.create",
-         "\"@SESSION\",{\"name_label\":\"n\",\"SR\":\"x\",\"virtual_size\":\"1024\",\"type\":\"user\","
-         "\"sharable\":false,\"read_only\":false,\"other_config\":{}}"},
+        {"event.from",
+         "\"@SESSION\",[\"vm/@VM\"],\"00000000000000000001,00000000000000000000\",1.0"},
+        {"VDI.create", "\"@SESSION\",{\"name_label\":\"n\",\"SR\":\"x\",\"virtual_size\":\"1024\","
+                       "\"type\":\"user\","
+                       "\"sharable\":false,\"read_only\":false,\"other_config\":{}}"},
         {"VBD.create",
          "\"@SESSION\",{\"VM\":\"@VM\",\"VDI\":\"@VDI\",\"userdevice\":\"autodetect\","
          "\"bootable\":false,\"mode\":\"RO\",\"type\":\"Disk\",\"empty\":false,\"other_config\":{},"
@@ -209,7 +210,8 @@ bool fuzz_seed(unsigned i, struct str *out)
         {"fault.inject", "{\"method\":\"VM.snapshot\",\"error\":[\"A\",\"b\"],\"count\":2}"},
         {"fault.inject", "{\"action\":\"cut\",\"stream\":\"export\",\"at_byte\":5}"},
         {"guest.write", "{\"vdi\":\"@VDI\",\"offset\":0,\"hex\":\"00ff\"}"},
-        {"object.set", "{\"class\":\"VM\",\"object\":\"@VM\",\"field\":\"tags\",\"value\":[\"x\"]}"},
+        {"object.set",
+         "{\"class\":\"VM\",\"object\":\"@VM\",\"field\":\"tags\",\"value\":[\"x\"]}"},
         {"state.refs", "{}"},
         {"calls.log", "{\"after\":0}"},
         {"fault.clear", "{}"}};
@@ -229,7 +231,8 @@ bool fuzz_seed(unsigned i, struct str *out)
                  "<param><value><string>@SESSION</string></value></param><param><value>@VM</value>"
                  "</param></params></methodCall>");
     } else if (i == calls_n + controls_n + 1) {
-        str_add(out, "GET /export?ref=@VM&session_id=@SESSION&use_compression=gzip HTTP/1.1\r\n\r\n");
+        str_add(out,
+                "GET /export?ref=@VM&session_id=@SESSION&use_compression=gzip HTTP/1.1\r\n\r\n");
     } else if (i == calls_n + controls_n + 2) {
         str_add(out, "OPTIONS / HTTP/1.0\r\nCookie: session_id=@SESSION; a=b&c=%41\r\n\r\n");
     } else if (i == calls_n + controls_n + 3) {
