@@ -88,6 +88,16 @@ static int print_version(struct error *err)
     return command_print(&text, err);
 }
 
+/* Crontabs throw our output away: a run that falls over its settings is mailed as well. What was
+ * typed wrong is for who typed it. Gives -1. */
+static int could_not_begin(enum settings_command command, const struct settings *settings,
+                           const struct error *err)
+{
+    if (command == COMMAND_RUN && err->code != ERROR_USAGE)
+        command_run_broken(settings, err);
+    return -1;
+}
+
 /* Everything behind the command's name. Gives the exit status, -1 with *err. */
 static int run_command(enum settings_command command, const struct settings_place *place,
                        size_t argc, const char *const *argv, struct error *err)
@@ -97,7 +107,7 @@ static int run_command(enum settings_command command, const struct settings_plac
 
     if (settings_read(command, place, argc, argv, &settings, &wants_help, &wants_version, err) !=
         0)
-        return -1;
+        return could_not_begin(command, &settings, err);
     if (wants_version)
         return print_version(err);
     if (wants_help) {
@@ -113,7 +123,7 @@ static int run_command(enum settings_command command, const struct settings_plac
     for (size_t i = 0; i < settings.options.warnings.n; i++)
         log_warn("settings", "%s", settings.options.warnings.items[i]);
     if (clock_use_zone(settings.zone, err) != 0)
-        return -1;
+        return could_not_begin(command, &settings, err);
     return commands[command](&settings, err);
 }
 

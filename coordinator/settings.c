@@ -153,21 +153,22 @@ static int read_one(struct settings *settings, const char *path, bool must_exist
     return 0;
 }
 
+/* All of them, also behind one with an error: the first error is told. */
 static int read_files(struct settings *settings, const struct settings_place *place,
                       const char *config, struct error *err)
 {
     CLEAN_CHAR char *installed = str_format("%s/etc/" SETTINGS_FILE, settings->install_dir);
     CLEAN_CHAR char *system = str_format("%s/" SETTINGS_FILE, place->system_dir);
-    if (read_one(settings, installed, false, err) < 0)
-        return -1;
-    if (!str_equal(installed, system) && read_one(settings, system, false, err) < 0)
-        return -1;
+    int bad = read_one(settings, installed, false, err);
+    if (!str_equal(installed, system))
+        bad |= read_one(settings, system, false, bad ? NULL : err);
     if (place->home && *place->home) {
         CLEAN_CHAR char *own = str_format("%s/" SETTINGS_FILE, place->home);
-        if (read_one(settings, own, false, err) < 0)
-            return -1;
+        bad |= read_one(settings, own, false, bad ? NULL : err);
     }
-    return config ? read_one(settings, config, true, err) : 0;
+    if (config)
+        bad |= read_one(settings, config, true, bad ? NULL : err);
+    return bad;
 }
 
 /* ---- the typed value ---- */
@@ -330,8 +331,11 @@ int settings_read(enum settings_command command, const struct settings_place *pl
     option_set_init(&ret_settings->options, settings_table, OPT_N);
     text_list_copy(&ret_settings->operands, &line.operands);
     if (read_files(ret_settings, place, option_line_find(&line, OPT_CONFIG), err) < 0 ||
-        option_apply_line(&ret_settings->options, &line, err) < 0)
+        option_apply_line(&ret_settings->options, &line, err) < 0) {
+        ret_settings->is_preview = option_line_find(&line, OPT_PREVIEW) != NULL;
+        fill_mail(ret_settings, place->work_dir);
         return -1;
+    }
     return fill(ret_settings, place->work_dir, err);
 }
 

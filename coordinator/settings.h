@@ -141,7 +141,8 @@ struct settings_place {
  * Cut the line, read the files, make the value. wants_help / wants_version are set, and nothing
  * else done, when the line asks for that.
  *
- * Fails:  ERROR_USAGE, ERROR_SETTINGS, ERROR_NOT_FOUND (-c FILE).
+ * Fails:  ERROR_USAGE, ERROR_SETTINGS, ERROR_NOT_FOUND (-c FILE). Where a file was at fault, all
+ *         that the mail about it needs is filled in: smtp_file is set then.
  * Owns:   release *ret_settings in every case.
  */
 int settings_read(enum settings_command command, const struct settings_place *place, size_t argc,

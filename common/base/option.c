@@ -269,6 +269,7 @@ static void warn_unknown(struct option_set *set, const char *file, unsigned line
 struct file_reader {
     struct option_set *set;
     const char *path;
+    struct error bad; /* the first */
 };
 
 static int read_entry(void *context, const char *section, const char *key, const char *value,
@@ -281,9 +282,14 @@ static int read_entry(void *context, const char *section, const char *key, const
         return 0;
     }
     struct option_value *slot = &reader->set->values[at];
-    if (value_take(slot, &reader->set->table[at], value, err) < 0) {
-        err->code = ERROR_SETTINGS;
-        return error_add(err, "%s line %u: %s", reader->path, line, key);
+    struct error bad = ERROR_INIT;
+    (void)err;
+    if (value_take(slot, &reader->set->table[at], value, &bad) < 0) {
+        bad.code = ERROR_SETTINGS;
+        error_add(&bad, "%s line %u: %s", reader->path, line, key);
+        if (!error_is_set(&reader->bad))
+            reader->bad = bad;
+        return 0; /* who mails the error needs what stands behind it */
     }
     mem_free_char(&slot->source);
     slot->source = str_format("%s line %u", reader->path, line);
@@ -293,10 +299,15 @@ static int read_entry(void *context, const char *section, const char *key, const
 int option_read_file(struct option_set *set, const char *path, bool must_exist, bool *ret_found,
                      struct error *err)
 {
-    struct file_reader reader = {set, path};
+    struct file_reader reader = {set, path, ERROR_INIT};
     struct error own = ERROR_INIT;
     int found = 0;
-    if (ini_read_file(path, read_entry, &reader, &found, &own) < 0) {
+    int bad = ini_read_file(path, read_entry, &reader, &found, &own);
+    if (!bad && error_is_set(&reader.bad)) {
+        own = reader.bad;
+        bad = -1;
+    }
+    if (bad) {
         if (err)
             *err = own;
         return -1;

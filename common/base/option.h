@@ -72,8 +72,8 @@ void option_set_done(struct option_set *set);
 /*
  * Read a settings file; *ret_found false when it is not there and must_exist is false.
  *
- * Unknown keys and sections become warnings with the nearest known name. Values read before an
- * error stay.
+ * Unknown keys and sections become warnings with the nearest known name. Of several bad values the
+ * first is the error; the good ones hold whether they stand before or behind it.
  *
  * Fails:  ERROR_SETTINGS with file, line, key and the range; ERROR_NOT_FOUND, ERROR_IO.
  */

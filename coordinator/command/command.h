@@ -32,6 +32,10 @@ command_fn command_init_store;
 command_fn command_prune;
 command_fn command_adopt;
 
+/* What kept a run from beginning before command_run, a bad settings file for one, is mailed and
+ * logged as a run's own errors are; nothing when the settings know of no report file. */
+void command_run_broken(const struct settings *settings, const struct error *err);
+
 /* ERROR_USAGE when there are fewer or more operands; what names the operand: "BACKUP". */
 int command_check_operands(const struct settings *settings, size_t min, size_t max,
                            const char *what, struct error *err);

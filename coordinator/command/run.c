@@ -101,3 +101,12 @@ int command_run(const struct settings *settings, struct error *err)
     run_log_end(&log, &report, err);
     return status;
 }
+
+void command_run_broken(const struct settings *settings, const struct error *err)
+{
+    CLEAN_REPORT struct report report = {.run = ""};
+    if (!settings->smtp_file || settings->is_preview)
+        return;
+    CLEAN_RUN_LOG struct run_log *log = run_log_begin(settings, getenv("LOG_CFG"));
+    run_log_end(&log, &report, err);
+}

@@ -167,6 +167,26 @@ def test_mail_when_the_run_could_not_begin(tmp_path):
     assert "the report was mailed to ops@example.com" in done.stderr
 
 
+def test_mail_when_a_settings_file_is_bad(tmp_path):
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "onyxbackup.cfg").write_text("[xenserver]\nmax_backups = 0\n")
+    with Server() as server:
+        done = run_nowhere(tmp_path, "-c", settings(tmp_path, server.port))
+        preview = run_nowhere(tmp_path, "--preview", "-c", settings(tmp_path, server.port))
+    assert (done.returncode, preview.returncode) == (2, 2)
+    assert len(server.mails) == 1
+    mail, text, _ = parse(server.mails[0])
+    assert "COULD NOT BEGIN" in mail["Subject"]
+    assert "onyxbackup.cfg line 2: max_backups" in " ".join(text.split())
+    assert "max_backups" in (tmp_path / "logs" / "onyxbackup.log").read_text()
+
+
+def test_no_mail_when_an_option_is_mistyped(tmp_path):
+    with Server() as server:
+        done = run_nowhere(tmp_path, "-c", settings(tmp_path, server.port), "-F", "qcow2")
+    assert done.returncode == 2 and not server.mails
+
+
 def test_mail_when_subject_and_names_are_not_ascii(tmp_path):
     subject = "Sicherung Köln – 夜間バックアップ " + "sehr lang " * 12
     with Server() as server:

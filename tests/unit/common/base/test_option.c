@@ -184,6 +184,19 @@ static void file_when_a_value_is_bad_then_file_line_key_and_range_are_told(void 
     }
 }
 
+static void file_when_values_are_bad_then_the_first_is_told_and_the_good_ones_hold(void **state)
+{
+    struct fixture *f = *state;
+    struct error err = ERROR_INIT;
+    const char *text = "[t]\npass = x\n[s]\nnumber = 0\nnames = a\ntime = x\n[t]\nserver = mail\n";
+    assert_int_equal(read_text(f, text, &err), -1);
+    assert_int_equal(err.code, ERROR_SETTINGS);
+    assert_non_null(strstr(err.text, "line 4: number"));
+    check_names(f, "a");
+    assert_string_equal(option_text(&f->set, ONLY_FILE), "mail");
+    assert_int_equal(option_number(&f->set, N), 4);
+}
+
 static void file_when_absent_then_told_or_an_error(void **state)
 {
     struct fixture *f = *state;
@@ -361,6 +374,7 @@ int main(void)
         CASE(file_when_a_second_one_is_read_then_it_holds_key_by_key),
         CASE(file_when_a_key_is_unknown_then_the_nearest_is_named),
         CASE(file_when_a_value_is_bad_then_file_line_key_and_range_are_told),
+        CASE(file_when_values_are_bad_then_the_first_is_told_and_the_good_ones_hold),
         CASE(file_when_absent_then_told_or_an_error),
         CASE(line_when_in_any_form_then_the_same_value),
         CASE(line_when_switches_have_values_then_taken),
