@@ -21,6 +21,7 @@ import poolsim  # noqa: E402
 
 BIN = pathlib.Path(os.environ.get("ONYX_BIN", ROOT / "build" / "bin"))
 WAIT_S = 120
+PROFILE = os.environ.get("ONYX_PROFILE", "xcp83")
 
 
 def wait_for(what, condition, seconds=WAIT_S):
@@ -47,7 +48,7 @@ def pool(vms, hosts=3, **more):
     """A pool file: hosts h1.., a shared SR nfs1, a local SR on each host."""
     names = [f"h{n + 1}" for n in range(hosts)]
     return dict({
-        "name": "lab", "hosts": [{"name": name, "cores": 4} for name in names],
+        "name": "lab", "profile": PROFILE, "hosts": [{"name": name, "cores": 4} for name in names],
         "srs": [{"name": "nfs1", "type": "nfs", "shared": True}] +
                [{"name": f"local-{name}", "type": "ext", "host": name} for name in names],
         "networks": [{"name": "LAN"}], "vms": vms}, **more)
