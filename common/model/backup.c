@@ -86,6 +86,22 @@ const char *backup_suffix(enum job_kind kind, enum job_compress compress,
     return "";
 }
 
+char *backup_disk_stem(const char *stem, const char *device)
+{
+    int word = (int)strcspn(stem, "_");
+    return str_format("%.*s_%s%s", word, stem, device, stem + word);
+}
+
+bool backup_stem_is_of(const char *stem, const char *job_stem)
+{
+    size_t word = strcspn(job_stem, "_");
+    if (str_equal(stem, job_stem))
+        return true;
+    return job_stem[word] == '_' && strncmp(stem, job_stem, word + 1) == 0 &&
+           strlen(stem) > strlen(job_stem) + 1 && str_ends(stem, job_stem + word) &&
+           memchr(stem + word + 1, '_', strlen(stem) - strlen(job_stem) - 1) == NULL;
+}
+
 char *backup_meta_name(const char *file)
 {
     static const char *const suffixes[] = {".xva.gz", ".xva.zst", ".xva", ".raw",

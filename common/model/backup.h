@@ -59,6 +59,13 @@ int backup_state_from_number(int number, enum backup_state *ret_state); /* 1 kno
 const char *backup_suffix(enum job_kind kind, enum job_compress compress,
                           enum job_disk_format format);
 
+/* Stem of one disk's file of a job: device behind the first word, "backup_20261122-202734" and
+ * "xvda" give "backup_xvda_20261122-202734". Caller frees. */
+char *backup_disk_stem(const char *stem, const char *device);
+
+/* Whether a stem is the job's own or one of its disks'. */
+bool backup_stem_is_of(const char *stem, const char *job_stem);
+
 /* ".meta" file of a data file name: suffix replaced. Caller frees. */
 char *backup_meta_name(const char *file);
 
