@@ -136,7 +136,7 @@ class Lab:
 
     def run_args(self, *args):
         return [*self.common(), "-c", self.settings_file, "-d", self.store, "--listen",
-                self.listen, *args]
+                self.listen, "--install-dir", self.folder, *args]
 
     def run(self, *args):
         return self.onyxpool("run", *self.run_args(*args))
