@@ -12,6 +12,8 @@
 
 #include "common/base/poison.h"
 
+#define QUEUED_CALLS_MAX 100
+
 enum { HALTED = 1, PAUSED = 2, SUSPENDED = 4, RUNNING = 8, ANY = 15 };
 enum { PLAIN = 1, TEMPLATE = 2, SNAPSHOT = 4, EVERY = 7 };
 enum { NEEDS_TOOLS = 1, DOMAIN0_TOO = 2 };
@@ -224,6 +226,20 @@ int operations_check_vm(struct pool *pool, struct object *vm, const char *operat
     return check_rest(pool, vm, rule, failure);
 }
 
+/* XAPI lets a hundred calls queue behind others and turns the next away. */
+static bool wait_behind_others(struct pool *pool, int64_t deadline, struct failure *failure)
+{
+    if (pool->queued_calls >= QUEUED_CALLS_MAX) {
+        failure_set(failure, "TOO_MANY_PENDING_TASKS", NULL);
+        return false;
+    }
+    failure_done(failure);
+    pool->queued_calls++;
+    pool_wait_until(pool, deadline);
+    pool->queued_calls--;
+    return true;
+}
+
 int operations_begin_vm(struct pool *pool, const char *vm_ref, const char *operation,
                         const char *task_ref, int64_t wait_ms, struct failure *failure)
 {
@@ -242,8 +258,8 @@ int operations_begin_vm(struct pool *pool, const char *vm_ref, const char *opera
             return -1;
         if (task_is_cancelling(pool, task_ref))
             return failure_set(failure, "TASK_CANCELLED", task_ref, NULL);
-        failure_done(failure);
-        pool_wait_until(pool, deadline);
+        if (!wait_behind_others(pool, deadline, failure))
+            return -1;
     }
 }
 
@@ -395,8 +411,8 @@ int operations_wait_vdi(struct pool *pool, const char *vdi_ref, const char *oper
             return -1;
         if (task_is_cancelling(pool, task_ref))
             return failure_set(failure, "TASK_CANCELLED", task_ref, NULL);
-        failure_done(failure);
-        pool_wait_until(pool, deadline);
+        if (!wait_behind_others(pool, deadline, failure))
+            return -1;
     }
 }
 

@@ -81,6 +81,7 @@ struct pool {
     uint64_t next_xva_ref;         /* process-wide number of "Ref:N"; handlers take and raise it */
     int64_t old_events_n;          /* answers of event.next */
     struct text_map registrations; /* session to class, of event.register */
+    int queued_calls;              /* that wait behind another operation */
     int background_n; /* threads of Async calls and connections that are still running */
 };
 

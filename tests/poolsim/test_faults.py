@@ -86,6 +86,21 @@ def test_operation_under_way_is_seen_and_others_wait_behind_it(lab):
     assert [call.wait(t)[0] for t in (task, start, disk)] == ["success"] * 3
 
 
+def test_hundred_and_first_call_that_waits_is_turned_away(lab):
+    pool, call = lab
+    vm = call.find("idle")
+    fault = pool.control("fault.inject", method="SM.snapshot", hold="before")
+    tasks = [call("Async.VM.snapshot", vm, "s")]
+    pool.control("fault.wait", id=fault)
+    tasks += [call("Async.VM.start", vm, False, False) for _ in range(101)]
+    deadline = time.monotonic() + 10
+    failed = []
+    while not failed and time.monotonic() < deadline:
+        failed = [t["error_info"] for t in call("task.get_all_records").values() if t["status"] == "failure"]
+    assert failed == [["TOO_MANY_PENDING_TASKS"]]
+    pool.control("fault.clear")
+
+
 def test_waiting_call_that_is_cancelled_ends_cancelled(lab):
     pool, call = lab
     vm = call.find("idle")
