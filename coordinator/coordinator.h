@@ -51,6 +51,7 @@ struct run_settings {
     uint32_t store_jobs_max;  /* 8 */
     uint32_t pool_jobs_max;   /* 0: no limit */
     struct retain_rules retain; /* max_backups is each job's own */
+    bool is_share_forced;       /* OnyxBackupVM's newer files are no objection */
 };
 
 /* Where a run stands, for people. */

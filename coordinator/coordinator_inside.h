@@ -76,6 +76,10 @@ int run_write_nonce(struct run *run, struct error *err);
 /* Digests and a copy of the catalog, behind the end of the run. */
 int run_publish(struct run *run, struct error *err);
 
+/* coordinator_shared.c: with the plan made. ERROR_STORE_FOREIGN when OnyxBackupVM still writes to
+ * the folders of this run. */
+int run_check_shared(struct run *run, struct error *err);
+
 /* coordinator_jobs.c: from the plan to the dispatch. */
 int run_begin_record(struct run *run, struct error *err);
 int run_plan_jobs(struct run *run, struct error *err);

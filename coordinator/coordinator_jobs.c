@@ -338,7 +338,8 @@ int run_plan_jobs(struct run *run, struct error *err)
     CLEANUP(jobs_done) struct jobs jobs = {0};
     CLEANUP(remains_list_done) struct remains_list remains = {0};
 
-    if (run_make_plan(run, err) < 0 || read_known(run, &old, &remains, err) < 0)
+    if (run_make_plan(run, err) < 0 || run_check_shared(run, err) < 0 ||
+        read_known(run, &old, &remains, err) < 0)
         return -1;
     for (size_t i = 0; i < run->plan.jobs_n; i++)
         add_planned(run, &run->plan.jobs[i], &old, &jobs);

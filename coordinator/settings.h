@@ -77,7 +77,7 @@ struct settings {
     bool with_all; /* list --all: expired ones too */
     bool is_dry_run;   /* prune: show, change nothing */
     bool is_explained; /* prune: the rule of each */
-    bool is_share_forced; /* adopt: OnyxBackupVM's newer files are no objection */
+    bool is_share_forced; /* OnyxBackupVM's newer files are no objection */
     enum log_level log_level;
 
     int64_t max_backups;

@@ -262,9 +262,10 @@ const struct option settings_table[OPT_N] = {
                      .help = "Show what would go, and change nothing."},
     [OPT_EXPLAIN] = {.name = "explain", SWITCH, .commands = BIT(PRUNE),
                      .help = "Show every backup with the rule that keeps or drops it."},
-    [OPT_FORCE_SHARED] = {.name = "force-shared-folder", SWITCH, .commands = BIT(ADOPT),
-                          .help = "Adopt also what OnyxBackupVM wrote after our last run: it does "
-                                  "not run any more, or is known to spare our files."},
+    [OPT_FORCE_SHARED] = {.name = "force-shared-folder", SWITCH, .commands = STARTS | BIT(ADOPT),
+                          .help = "Go on though OnyxBackupVM has written to the same folders "
+                                  "since our last run: it does not run any more, or is known to "
+                                  "spare our files."},
     [OPT_HOST] = {.name = "host", .kind = OPTION_TEXT, .argument = "UUID",
                   .commands = BIT(KEYGEN), .help = "Make the key of this host's agent."},
     [OPT_OUT] = {.name = "out", .letter = "o", .kind = OPTION_PATH, .argument = "FILE",

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/fd.h"
 #include "common/base/str.h"
@@ -185,5 +186,49 @@ int scan_folder(struct store *store, const char *folder, scan_file_fn *each, voi
     for (size_t i = 0; i < scan.names.n; i++)
         if (tell_name(&scan, scan.names.items[i], err) != 0)
             return -1;
+    return 0;
+}
+
+/* Whether a file is OnyxBackupVM's: 1 yes, 0 not, -1 failed. */
+static int is_found(struct scan *scan, const char *name, struct error *err)
+{
+    CLEAN_CHAR char *meta_name = backup_meta_name(name);
+    CLEAN_META struct meta meta = {0};
+    int found = read_meta(scan, meta_name, &meta, err);
+
+    return found == 1 && meta.is_ours ? 0 : found;
+}
+
+int scan_find_newer(struct store *store, const char *folder, int64_t since_at,
+                    scan_known_fn *is_known, void *context, size_t *ret_n, char **ret_first,
+                    struct error *err)
+{
+    struct error own = ERROR_INIT;
+    CLEANUP(scan_done) struct scan scan = {.store = store, .folder = folder, .fd = -1};
+
+    err = err != NULL ? err : &own;
+    if (store_open_folder(store, folder, false, &scan.fd, err) != 0) {
+        if (err->code != ERROR_NOT_FOUND)
+            return -1;
+        error_clear(err);
+        return 0;
+    }
+    if (store_list(store, scan.fd, note_name, &scan.names, err) != 0)
+        return -1;
+    text_list_sort(&scan.names);
+    for (size_t i = 0; i < scan.names.n; i++) {
+        const char *name = scan.names.items[i];
+        struct scan_name parts;
+        int64_t at = 0;
+
+        if (!scan_parse_name(name, &parts) || clock_parse_stamp(parts.stamp, &at, NULL) != 0 ||
+            at < since_at || (is_known != NULL && is_known(context, folder, name)))
+            continue;
+        int found = is_found(&scan, name, err);
+        if (found < 0)
+            return -1;
+        if (found == 1 && (*ret_n)++ == 0 && *ret_first == NULL)
+            *ret_first = str_format("%s/%s", folder, name);
+    }
     return 0;
 }

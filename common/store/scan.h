@@ -9,6 +9,7 @@
 #define ONYX_COMMON_STORE_SCAN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/model/job.h"
@@ -47,6 +48,15 @@ struct scan_file {
 };
 
 typedef int scan_file_fn(void *context, const struct scan_file *file, struct error *err);
+
+/*
+ * OnyxBackupVM's backups in a folder that their names tell to be no older than since_at. Reads the
+ * .meta of those files only that is_known (may be NULL) does not know; folder may be absent.
+ */
+typedef bool scan_known_fn(void *context, const char *folder, const char *file);
+int scan_find_newer(struct store *store, const char *folder, int64_t since_at,
+                    scan_known_fn *is_known, void *context, size_t *ret_n, char **ret_first,
+                    struct error *err);
 
 /* Every file of a folder but the .metas of backups, by name; -1 of the callback ends it. */
 int scan_folder(struct store *store, const char *folder, scan_file_fn *each, void *context,

@@ -27,4 +27,5 @@ void run_settings_read(const struct settings *settings, struct run_settings *run
     run->store_jobs_max = (uint32_t)settings->store_jobs;
     run->pool_jobs_max = (uint32_t)settings->pool_jobs;
     run->retain = pruning_rules(settings);
+    run->is_share_forced = settings->is_share_forced;
 }

@@ -120,3 +120,17 @@ def test_a_store_without_marker_is_refused(lab):
     bare.mkdir()
     done = lab.onyxpool("adopt", *lab.common(), "-d", bare)
     assert done.returncode == 5 and "init-store" in done.stderr
+
+
+def test_a_run_into_a_folder_it_still_writes_to_is_refused_unless_forced(lab):
+    assert lab.run("-e", "web1").returncode == 0
+    ours = lab.files()
+    put_old(lab, "web1", lab.uuid, "20991231-010203")
+    done = lab.run("-e", "web1")
+    assert done.returncode == 5 and "--force-shared-folder" in done.stderr
+    assert set(ours) <= set(lab.files())
+    assert lab.run("-e", "web2").returncode == 0  # another folder
+    assert lab.run("-e", "web1", "--force-shared-folder").returncode == 0
+    adopt(lab, "--force-shared-folder")
+    assert lab.run("-e", "web1").returncode == 0
+    lab.assert_clean()

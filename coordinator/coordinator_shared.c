@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Whether OnyxBackupVM still writes to the folders of this run: its rotation would take our files
+ * and ours its own. Seen by files with its .meta that are newer than our last run and that nobody
+ * has adopted.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/str.h"
+#include "common/store/scan.h"
+#include "coordinator/coordinator_inside.h"
+
+#include "common/base/poison.h"
+
+struct shared {
+    const struct run *run;
+    int64_t since_at;       /* 0: there was no run before */
+    struct text_list known; /* "folder/file", sorted */
+    size_t newer_n;
+    char *newer;
+};
+
+static void shared_done(struct shared *shared)
+{
+    text_list_done(&shared->known);
+    free(shared->newer);
+}
+
+/* The newest run before this one; a continued run is its own predecessor. */
+static int see_run(void *context, const struct catalog_run *run, struct error *err)
+{
+    struct shared *shared = context;
+
+    (void)err;
+    if (shared->since_at == 0 && (strcmp(run->id, shared->run->record.id) != 0 ||
+                                  shared->run->outcome->is_continued))
+        shared->since_at = run->started_at;
+    return 0;
+}
+
+static int see_backup(void *context, const struct backup *backup, struct error *err)
+{
+    struct shared *shared = context;
+
+    (void)err;
+    text_list_add_format(&shared->known, "%s/%s", backup->folder, backup->file);
+    return 0;
+}
+
+static int compare_texts(const void *left, const void *right)
+{
+    const char *const *a = left, *const *b = right;
+
+    return strcmp(*a, *b);
+}
+
+static bool is_known(void *context, const char *folder, const char *file)
+{
+    const struct shared *shared = context;
+    CLEAN_CHAR char *path = str_format("%s/%s", folder, file);
+    const char *key = path;
+
+    return shared->known.n > 0 && bsearch(&key, shared->known.items, shared->known.n,
+                                          sizeof *shared->known.items, compare_texts) != NULL;
+}
+
+static int look_into(struct shared *shared, const struct run *run, struct error *err)
+{
+    CLEAN_TEXT_LIST struct text_list folders = TEXT_LIST_INIT;
+
+    for (size_t i = 0; i < run->plan.jobs_n; i++)
+        if (run->plan.jobs[i].job.folder)
+            text_list_add(&folders, run->plan.jobs[i].job.folder);
+    text_list_sort(&folders);
+    for (size_t i = 0; i < folders.n; i++) {
+        if (i > 0 && strcmp(folders.items[i], folders.items[i - 1]) == 0)
+            continue;
+        if (scan_find_newer(run->store, folders.items[i], shared->since_at, is_known, shared,
+                            &shared->newer_n, &shared->newer, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int run_check_shared(struct run *run, struct error *err)
+{
+    CLEANUP(shared_done) struct shared shared = {.run = run};
+    const struct catalog_backup_filter all = {.with_expired = true};
+
+    if (run->settings.is_share_forced)
+        return 0;
+    if (catalog_each_run(run->catalog, 2, see_run, &shared, err) < 0)
+        return -1;
+    if (shared.since_at == 0)
+        return 0;
+    if (catalog_each_backup(run->catalog, &all, see_backup, &shared, err) < 0)
+        return -1;
+    text_list_sort(&shared.known);
+    if (look_into(&shared, run, err) < 0)
+        return error_add(err, "look for OnyxBackupVM's files");
+    if (shared.newer_n == 0)
+        return 0;
+    return error_set(err, ERROR_STORE_FOREIGN,
+                     "OnyxBackupVM has written %zu backup%s here since our last run (%s): its "
+                     "rotation would take our files and ours its own. Remove its cron lines and "
+                     "run `onyxpool adopt --force-shared-folder`, or say --force-shared-folder "
+                     "to go on beside it",
+                     shared.newer_n, shared.newer_n == 1 ? "" : "s", shared.newer);
+}
