@@ -16,6 +16,7 @@
 #include "common/base/poison.h"
 
 #define LINE_MAX_COLUMNS 76u
+#define HOST_COLUMNS 45 /* of the id, which is unique without it */
 #define WORD_FRAME 12u /* "=?UTF-8?B?" and "?=" */
 #define REPLACEMENT "\xef\xbf\xbd"
 
@@ -272,7 +273,7 @@ static void add_date(int64_t sent_at, struct str *out)
 static void add_message_id(const struct mail_message *message, struct str *out)
 {
     str_add_format(out, "Message-ID: <%s@", message->id);
-    for (const char *at = message->hostname; *at; at++)
+    for (const char *at = message->hostname; *at && at - message->hostname < HOST_COLUMNS; at++)
         str_add_char(out, isalnum((unsigned char)*at) || *at == '.' ? *at : '-');
     str_add(out, *message->hostname ? ">\r\n" : "localhost>\r\n");
 }
