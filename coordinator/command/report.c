@@ -46,7 +46,9 @@ static int add_job(void *context, const struct catalog_job *row, struct error *e
 {
     struct report *report = context;
     (void)err;
-    if (!job_kind_is_backup(row->job.kind) && row->state == JOB_STATE_DONE)
+    /* What could not be removed is among the run's warnings. */
+    if (row->job.kind == JOB_EXPIRE ||
+        (row->job.kind == JOB_CLEANUP && row->state == JOB_STATE_DONE))
         return 0;
     struct report_job *job = report_add_job(report);
     memcpy(job->id, row->job.id, sizeof job->id);
@@ -97,6 +99,15 @@ static int add_file(void *context, const struct backup *backup, struct error *er
     return 0;
 }
 
+static int add_removed(void *context, const struct backup *backup, struct error *err)
+{
+    struct report *report = context;
+    (void)err;
+    text_list_add_format(&report->removed, "%s/%s", backup->folder, backup->file);
+    report->removed_bytes += backup->size_bytes;
+    return 0;
+}
+
 static void fill_run(struct report *report, const struct catalog_run *run)
 {
     memcpy(report->run, run->id, sizeof report->run);
@@ -123,10 +134,13 @@ int command_read_report(struct catalog *catalog, const char *id, struct report *
         return found;
     fill_run(ret_report, &run);
     struct catalog_backup_filter files = {.run = run.id, .with_expired = true};
+    struct catalog_backup_filter gone = {.expired_run = run.id, .with_expired = true};
     if (catalog_each_job(catalog, run.id, add_job, ret_report, err) != 0 ||
         catalog_each_attempt(catalog, run.id, add_attempt, ret_report, err) != 0 ||
-        catalog_each_backup(catalog, &files, add_file, ret_report, err) != 0)
+        catalog_each_backup(catalog, &files, add_file, ret_report, err) != 0 ||
+        catalog_each_backup(catalog, &gone, add_removed, ret_report, err) != 0)
         return -1;
+    text_list_sort(&ret_report->removed);
     return 1;
 }
 

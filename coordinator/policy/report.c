@@ -43,6 +43,7 @@ void report_done(struct report *report)
     mem_free_char(&report->store_root);
     mem_free_char(&report->error);
     text_list_done(&report->warnings);
+    text_list_done(&report->removed);
     *report = (struct report){0};
 }
 
@@ -102,6 +103,10 @@ static void add_head(const struct report *report, const struct report_sums *sums
         str_add_format(out, ", %s over the whole run",
                        num_format_rate(sums->read_bytes, report_run_ms(report), rate));
     str_add_char(out, '\n');
+    if (report->removed.n)
+        str_add_format(out, "  gone   %zu old backup%s, %s\n", report->removed.n,
+                       report->removed.n == 1 ? "" : "s",
+                       num_format_bytes(report->removed_bytes, read));
 }
 
 static void add_trouble(const struct report *report, struct str *out)
@@ -285,6 +290,8 @@ void report_format_json(const struct report *report, struct str *out)
     json_text_add(&json, "error", report->error);
     add_json_sums(report, &json);
     json_text_add_list(&json, "warnings", &report->warnings);
+    json_text_add_list(&json, "removed", &report->removed);
+    json_text_add_number(&json, "removed_bytes", (int64_t)report->removed_bytes);
     json_text_begin_array(&json, "jobs");
     for (size_t i = 0; i < report->jobs_n; i++)
         add_json_job(&report->jobs[i], &json);

@@ -55,6 +55,8 @@ struct report {
     int exit_status;
     char *error; /* what ended the run as a whole, NULL nothing */
     struct text_list warnings;
+    struct text_list removed; /* old backups that the run made go, below the store's root */
+    uint64_t removed_bytes;
     struct report_job *jobs;
     size_t jobs_n, jobs_cap;
 };

@@ -165,6 +165,13 @@ static void add_facts(const struct report *report, const struct report_sums *sum
                            num_format_rate(sums->read_bytes, report_run_ms(report), rate));
         add_fact(out, "Data", str_text(&bytes));
     }
+    if (report->removed.n) {
+        CLEAN_STR struct str gone = STR_INIT;
+        str_add_format(&gone, "%zu old backup%s, %s", report->removed.n,
+                       report->removed.n == 1 ? "" : "s",
+                       num_format_bytes(report->removed_bytes, read));
+        add_fact(out, "Removed", str_text(&gone));
+    }
     if (report->store_root)
         add_fact(out, "Folder", report->store_root);
     if (report->run[0])
