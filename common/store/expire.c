@@ -30,8 +30,8 @@ static void expire_done(struct expire *expire)
     fd_close(&expire->folder);
 }
 
-/* Whether a .meta or tombstone is that of the named file: 1 yes, 0 not there, -1 failed or another's
- * (ERROR_STORE_FOREIGN). A found file's is OnyxBackupVM's: it has no section of ours. */
+/* Whether a .meta or tombstone is that of the named file: 1 yes, 0 not there, -1 failed or
+ * another's (ERROR_STORE_FOREIGN). A found file's is OnyxBackupVM's: it has no section of ours. */
 static int check_meta(struct expire *expire, const char *name, const struct job_copied *copied,
                       struct error *err)
 {

@@ -21,6 +21,8 @@
 #include "coordinator/catalog.h"
 #include "coordinator/lock.h"
 
+#include "common/base/poison.h"
+
 #define SHOWN_MAX 20 /* paths of each kind; all of them with --json */
 #define ETC "/etc"
 #define SPOOL "/var/spool/cron"

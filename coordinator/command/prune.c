@@ -23,6 +23,8 @@
 #include "coordinator/coordinator.h"
 #include "coordinator/inventory.h"
 
+#include "common/base/poison.h"
+
 #define ORIGINATOR "onyxpool/prune"
 
 struct prune {

@@ -55,7 +55,7 @@ static int add_folder(void *context, const struct backup *backup, struct error *
     if (found->vm && !str_equal(found->vm, backup->vm_name) &&
         !str_equal(found->vm, backup->vm_uuid) && !str_equal(found->vm, backup->folder))
         return 0;
-    /* Rows of one folder mostly stand side by side; the list is sorted and cleared of twins later. */
+    /* Rows of one folder mostly stand side by side; other twins are passed over later. */
     if (found->folders.n == 0 ||
         !str_equal(found->folders.items[found->folders.n - 1], backup->folder))
         text_list_add(&found->folders, backup->folder);
