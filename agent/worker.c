@@ -157,6 +157,9 @@ static int run_job(struct worker *worker, struct job_report *report, struct erro
         check_store(task, store, err) != 0 || open_xapi(task, &xapi, err) != 0)
         return -1;
     xapi_set_cancel(xapi, is_cancelled, worker);
+    store_set_rule(store,
+                   &(struct space_rule){.threshold_percent = task->job.space_threshold_percent,
+                                        .floor_percent = task->job.hard_floor_percent});
     struct job_context context = {
         .xapi = xapi,
         .store = store,

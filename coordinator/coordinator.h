@@ -19,6 +19,8 @@
 #include "common/base/mem.h"
 #include "common/base/text_list.h"
 #include "common/model/job.h"
+#include "common/model/space.h"
+#include "common/store/mount.h"
 #include "coordinator/policy/retain.h"
 #include "coordinator/progress.h"
 
@@ -50,6 +52,9 @@ struct run_settings {
     uint32_t sr_jobs_max;     /* 4 */
     uint32_t store_jobs_max;  /* 8 */
     uint32_t pool_jobs_max;   /* 0: no limit */
+    struct space_rule space;  /* zero: no limits */
+    enum mount_kind share;    /* what must be mounted there */
+    bool require_mount;       /* false: whatever is there is written to */
     struct retain_rules retain; /* max_backups is each job's own */
     bool is_share_forced;       /* OnyxBackupVM's newer files are no objection */
 };

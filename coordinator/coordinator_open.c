@@ -267,6 +267,7 @@ int run_listen(struct run *run, struct error *err)
                      .sr_jobs_max = s->sr_jobs_max,
                      .store_jobs_max = s->store_jobs_max,
                      .pool_jobs_max = s->pool_jobs_max,
+                     .space = s->space,
                      .store_root = s->store_root,
                      .random = run->random}};
 

@@ -8,7 +8,9 @@
 
 #include "common/base/clock.h"
 #include "common/base/fd.h"
+#include "common/base/log.h"
 #include "common/base/str.h"
+#include "common/store/mount.h"
 #include "common/store/sums.h"
 #include "coordinator/coordinator_inside.h"
 
@@ -17,12 +19,43 @@
 #define CATALOG_COPY_FILE "catalog.db"
 #define CATALOG_COPY_MAX (1u << 30)
 
+/*
+ * An unmarked folder becomes this pool's store where there is no doubt that it is meant: a share of
+ * share_type is mounted there, and it is not on the device of "/".
+ */
+static int run_mark_share(struct run *run, const struct mount *mount, struct error *err)
+{
+    struct marker marker = {.created_at = clock_wall_ms(run->clock)};
+    bool is_on_root = true;
+
+    if (!mount_is_share(mount, run->settings.share) ||
+        store_is_on_root_device(run->store, &is_on_root, err) < 0 || is_on_root)
+        return 0; /* marker_check says what to do */
+    (void)random_uuid(run->random, marker.store_uuid);
+    str_copy(marker.pool_uuid, sizeof marker.pool_uuid, run->pool_uuid);
+    log_info("store", "%s, a mounted %s share, becomes the store %s of this pool",
+             run->settings.store_root, mount_kind_name(run->settings.share), marker.store_uuid);
+    return marker_write(run->store, &marker, err);
+}
+
 int run_check_store(struct run *run, struct error *err)
 {
+    CLEAN_MOUNT struct mount mount = {0};
+
     run_tell_stage(run, RUN_STAGE_STORE, run->settings.store_root);
     if (store_open(run->settings.store_root, NULL, &run->store, err) < 0)
         return -1;
-    return marker_check(run->store, run->pool_uuid, &run->marker, err);
+    if (!run->settings.require_mount)
+        return marker_check(run->store, run->pool_uuid, &run->marker, err);
+    if (store_mount(run->store, &mount, err) < 0)
+        return -1;
+    int found = marker_read(run->store, &run->marker, err);
+    if (found < 0 || (found == 0 && run_mark_share(run, &mount, err) < 0))
+        return -1;
+    if (marker_check(run->store, run->pool_uuid, &run->marker, err) < 0)
+        return -1;
+    return marker_judge_mount(&run->marker, &mount, run->settings.share, run->settings.store_root,
+                              err);
 }
 
 int run_write_nonce(struct run *run, struct error *err)

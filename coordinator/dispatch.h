@@ -27,6 +27,7 @@
 #include "common/base/error.h"
 #include "common/base/mem.h"
 #include "common/model/job.h"
+#include "common/model/space.h"
 #include "common/wire/message.h"
 #include "coordinator/agents.h"
 #include "coordinator/catalog.h"
@@ -49,6 +50,7 @@ struct dispatch_settings {
     uint32_t sr_jobs_max;
     uint32_t store_jobs_max;
     uint32_t pool_jobs_max;
+    struct space_rule space;
     const char *run;         /* copied */
     const char *store_uuid;  /* copied */
     const char *store_nonce; /* copied */

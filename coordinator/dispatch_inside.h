@@ -99,6 +99,15 @@ struct ended *dispatch_find_ended(const struct dispatch *dispatch, const char *i
 const char *dispatch_host_name(const struct dispatch *dispatch, const char *host_uuid);
 struct agents_store dispatch_store(const struct dispatch *dispatch);
 
+/* Room in the store as this host's agent told it last (NULL, or nothing told: the least that any
+ * agent told), and what running jobs are still to write. */
+struct space_facts dispatch_space(const struct dispatch *dispatch, const char *host_uuid);
+/* Whether there is room for this job. A continued one goes to its worker unjudged, which finds
+ * out first whether the backup is there already. */
+enum space_verdict dispatch_judge_space(const struct dispatch *dispatch,
+                                        const struct space_facts *facts, const struct item *item,
+                                        char text[SPACE_TEXT_MAX]);
+
 /* Whether a cleanup that has not ended stands before this job. */
 bool dispatch_is_blocked(const struct dispatch *dispatch, const struct item *item);
 /* Planned, not held by anything: an agent may be given it now. */

@@ -25,6 +25,7 @@ struct view {
     struct place_view place;
     struct place_job *jobs;
     struct place_host *hosts;
+    struct space_facts space;
 };
 
 static void dispatch_view_done(struct view *view)
@@ -57,43 +58,16 @@ static enum place_state dispatch_place_state(const struct dispatch *dispatch,
     return dispatch_is_ready(dispatch, item, now) ? PLACE_READY : PLACE_HELD;
 }
 
-/* Room that running attempts have not yet used up by their estimates; UINT64_MAX when nothing is
- * reserved (what comes then must try) or no agent told how much is free. */
-static uint64_t dispatch_space_left(const struct dispatch *dispatch)
-{
-    uint64_t free_bytes = UINT64_MAX;
-    uint64_t reserved_bytes = 0;
-
-    for (size_t i = 0; i < dispatch->items_n; i++) {
-        const struct item *item = &dispatch->items[i];
-        uint64_t estimate_bytes = item->job.job.estimate_bytes;
-
-        if (dispatch_is_active(item) && estimate_bytes > item->now.report.bytes)
-            reserved_bytes += estimate_bytes - item->now.report.bytes;
-    }
-    if (reserved_bytes == 0)
-        return UINT64_MAX;
-    for (size_t i = 0; i < dispatch->agents.n; i++) {
-        const struct wire_store *store = &dispatch->agents.items[i].sync.store;
-
-        if (!dispatch->agents.items[i].is_lost && store->total_bytes > 0 &&
-            store->free_bytes < free_bytes)
-            free_bytes = store->free_bytes;
-    }
-    if (free_bytes == UINT64_MAX)
-        return UINT64_MAX;
-    return free_bytes > reserved_bytes ? free_bytes - reserved_bytes : 0;
-}
-
-static void dispatch_fill_view(const struct dispatch *dispatch, struct dispatch_now now,
-                               struct view *ret)
+static void dispatch_fill_view(const struct dispatch *dispatch, const char *host_uuid,
+                               struct dispatch_now now, struct view *ret)
 {
     const struct dispatch_settings *settings = &dispatch->settings;
     struct agents_store store = dispatch_store(dispatch);
-    uint64_t space_bytes = dispatch_space_left(dispatch);
+    char text[SPACE_TEXT_MAX];
     bool may_redirect = now.ms - dispatch->started_ms >= settings->strange_ms;
     char why[AGENTS_REASON_MAX];
 
+    ret->space = dispatch_space(dispatch, host_uuid);
     ret->jobs = mem_zero(dispatch->items_n, sizeof *ret->jobs);
     ret->hosts = mem_zero(dispatch->agents.n, sizeof *ret->hosts);
     for (size_t i = 0; i < dispatch->items_n; i++) {
@@ -108,7 +82,8 @@ static void dispatch_fill_view(const struct dispatch *dispatch, struct dispatch_
                                .may_be_redirected = item->job.may_be_redirected && may_redirect,
                                .host = dispatch_is_active(item) ? item->now.host_uuid : NULL,
                                .avoid = item->avoid_uuid};
-        if (ret->jobs[i].state == PLACE_READY && item->job.job.estimate_bytes > space_bytes)
+        if (ret->jobs[i].state == PLACE_READY &&
+            dispatch_judge_space(dispatch, &ret->space, item, text) == SPACE_WAIT)
             ret->jobs[i].state = PLACE_HELD;
     }
     for (size_t i = 0; i < dispatch->agents.n; i++) {
@@ -196,12 +171,38 @@ static struct item *dispatch_choose_expire(const struct dispatch *dispatch,
     return NULL;
 }
 
+/* The best backup for this host that the store has room for; those on the way that it has none for
+ * are refused. NULL when there is none now. */
+static struct item *dispatch_choose_backup(struct dispatch *dispatch, struct view *view,
+                                           const struct agent *agent,
+                                           struct place_choice *ret_choice)
+{
+    char text[SPACE_TEXT_MAX];
+
+    while (place_choose(&view->place, agent->host_uuid, ret_choice) == 1) {
+        struct item *item = &dispatch->items[ret_choice->job];
+
+        switch (dispatch_judge_space(dispatch, &view->space, item, text)) {
+        case SPACE_REFUSED:
+            dispatch_set_state(dispatch, item, JOB_STATE_FAILED, text);
+            view->jobs[ret_choice->job].state = PLACE_OVER;
+            continue;
+        case SPACE_WAIT:
+            return NULL;
+        case SPACE_MAY:
+            return item;
+        }
+    }
+    return NULL;
+}
+
 /* One job for this host; false when there is none now. */
 static bool dispatch_place_one(struct dispatch *dispatch, const struct agent *agent,
                                struct dispatch_now now)
 {
     CLEANUP(dispatch_view_done) struct view view = {0};
     struct place_choice choice = {0};
+    char text[SPACE_TEXT_MAX];
     size_t unlisted_n = dispatch_running_n(dispatch, agent->host_uuid, true);
 
     if (agent->sync.free_slots <= unlisted_n)
@@ -214,10 +215,10 @@ static bool dispatch_place_one(struct dispatch *dispatch, const struct agent *ag
         dispatch_begin(dispatch, item, agent, now);
         return true;
     }
-    dispatch_fill_view(dispatch, now, &view);
-    if (place_choose(&view.place, agent->host_uuid, &choice) == 0)
+    dispatch_fill_view(dispatch, agent->host_uuid, now, &view);
+    item = dispatch_choose_backup(dispatch, &view, agent, &choice);
+    if (!item)
         return false;
-    item = &dispatch->items[choice.job];
     if (dispatch_is_others_turn(dispatch, &view, item, agent->host_uuid, now))
         return false;
     if (choice.is_redirected)
@@ -226,6 +227,9 @@ static bool dispatch_place_one(struct dispatch *dispatch, const struct agent *ag
                       "does has an agent that can take it",
                       item->job.job.vm_name ? item->job.job.vm_name : item->job.job.id,
                       dispatch_host_name(dispatch, agent->host_uuid));
+    if (dispatch_judge_space(dispatch, &view.space, item, text) == SPACE_MAY && text[0])
+        dispatch_warn(dispatch, "%s: %s",
+                      item->job.job.vm_name ? item->job.job.vm_name : item->job.job.folder, text);
     dispatch_begin(dispatch, item, agent, now);
     return true;
 }
@@ -284,8 +288,7 @@ static void dispatch_explain(const struct dispatch *dispatch, const struct view 
 
         if (agent && !agents_why_not(agent, &store, why)) {
             if (view->jobs[item - dispatch->items].state == PLACE_HELD)
-                str_copy(text, AGENTS_REASON_MAX,
-                         "what runs now may need all the room that the store has left");
+                (void)dispatch_judge_space(dispatch, &view->space, item, text);
             else
                 place_why_waiting(&view->place, (size_t)(item - dispatch->items), text);
             return;
@@ -313,7 +316,7 @@ static void dispatch_refresh_reasons(struct dispatch *dispatch, struct dispatch_
 
     if (!dispatch->is_started || dispatch->items_n == 0)
         return;
-    dispatch_fill_view(dispatch, now, &view);
+    dispatch_fill_view(dispatch, NULL, now, &view);
     for (size_t n = 0; n < DISPATCH_REASONS_N && n < dispatch->items_n; n++) {
         struct item *item = &dispatch->items[dispatch->next_reason++ % dispatch->items_n];
 

@@ -139,6 +139,10 @@ void dispatch_begin(struct dispatch *dispatch, struct item *item, const struct a
 
     job->attempt++;
     job->lease = dispatch->lease;
+    if (job_kind_is_backup(job->kind)) {
+        job->space_threshold_percent = dispatch->settings.space.threshold_percent;
+        job->hard_floor_percent = dispatch->settings.space.floor_percent;
+    }
     mem_set(&job->stem, NULL);
     item->job.state = JOB_STATE_ASSIGNED;
     item->job.is_open = true;

@@ -205,6 +205,8 @@ static void fill_selection(struct settings *settings)
     const struct option_set *o = &settings->options;
     settings->share_type = option_text(o, OPT_SHARE_TYPE);
     settings->space_threshold = option_number(o, OPT_SPACE_THRESHOLD);
+    settings->hard_floor = option_number(o, OPT_HARD_FLOOR);
+    settings->require_mount = option_flag(o, OPT_REQUIRE_MOUNT);
     settings->max_backups = option_number(o, OPT_MAX_BACKUPS);
     const char *compress = option_text(o, OPT_COMPRESS);
     settings->compress = str_equal(compress, "gzip")   ? JOB_COMPRESS_GZIP

@@ -84,7 +84,9 @@ struct settings {
     int64_t keep_copies, keep_last, keep_daily, keep_weekly, keep_monthly, keep_yearly;
     int64_t expire_max;
     int64_t space_threshold;
+    int64_t hard_floor; /* percent; 0 none */
     const char *share_type;
+    bool require_mount;
     enum job_compress compress;
     enum job_disk_format disk_format;
     bool pool_backup;

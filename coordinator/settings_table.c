@@ -230,6 +230,14 @@ const struct option settings_table[OPT_N] = {
                         .fallback = "8", .help = "Jobs at one time that write to the store."},
     [OPT_POOL_JOBS] = {ONYXPOOL, .key = "pool_jobs", .kind = OPTION_INT, .min = 0, .max = 1000,
                        .fallback = "0", .help = "Jobs at one time in the pool; 0 is no limit."},
+    [OPT_HARD_FLOOR] = {ONYXPOOL, .key = "hard_floor", .kind = OPTION_INT, .min = 0, .max = 50,
+                        .fallback = "1",
+                        .help = "Percent of backup_dir's space at which a running job is ended; "
+                                "0 is never."},
+    [OPT_REQUIRE_MOUNT] = {ONYXPOOL, .key = "require_mount", .kind = OPTION_BOOL,
+                           .fallback = "True",
+                           .help = "Write only where a share of share_type is mounted, or where "
+                                   "onyxpool init-store accepted what is there."},
     [OPT_KEEP_COPIES] = {ONYXPOOL, .key = "keep_copies", .kind = OPTION_INT, .min = 1,
                          .max = 1000, .fallback = "1",
                          .help = "So many of a VM's newest proven backups never go, whatever "

@@ -74,6 +74,8 @@ enum settings_option {
     OPT_SR_JOBS,
     OPT_STORE_JOBS,
     OPT_POOL_JOBS,
+    OPT_HARD_FLOOR,
+    OPT_REQUIRE_MOUNT,
     OPT_KEEP_COPIES,
     OPT_KEEP_LAST,
     OPT_KEEP_DAILY,

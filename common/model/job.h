@@ -131,8 +131,11 @@ struct job {
     enum job_disk_format disk_format;
 
     uint64_t estimate_bytes; /* expected size of the files, 0 unknown; reserved in the store */
+    bool is_estimate_proven; /* a former backup confirms it; the coordinator's alone, not sent */
     char *chosen_by;         /* the entry that chose it: "vm_exports: DEV-.*" */
     uint64_t idle_timeout_ms; /* no byte for so long ends the attempt */
+    uint32_t space_threshold_percent; /* so much of the store must be free to begin, 0: no limit */
+    uint32_t hard_floor_percent;      /* and so much to go on */
 
     struct job_remains *remains; /* cleanup */
     size_t remains_n;

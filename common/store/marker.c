@@ -76,6 +76,7 @@ int marker_read(struct store *store, struct marker *ret_marker, struct error *er
     const char *pool = text_map_get(&map, "pool_uuid");
     const char *created = text_map_get(&map, "created");
     const char *allow = text_map_get(&map, "allow_root_fs");
+    const char *accepted = text_map_get(&map, "accepted");
     if (!str_equal(text_map_get(&map, "onyxpool_store"), "1") || uuid == NULL || pool == NULL ||
         !uuid_is_valid(uuid) || !uuid_is_valid(pool))
         return bad_file(store, MARKER_FILE, err);
@@ -86,6 +87,8 @@ int marker_read(struct store *store, struct marker *ret_marker, struct error *er
         (void)clock_parse_utc(created, &marker.created_at, &ignored);
     if (allow != NULL && num_parse_bool(allow, &marker.allow_root_fs, err) != 0)
         return bad_file(store, MARKER_FILE, err);
+    if (accepted != NULL)
+        (void)str_copy(marker.accepted, sizeof marker.accepted, accepted);
     *ret_marker = marker;
     return 1;
 }
@@ -99,17 +102,21 @@ int marker_write(struct store *store, const struct marker *marker, struct error 
     if (found == 1)
         return error_set(err, ERROR_EXISTS, "%s is marked already, as the store %s of the pool %s",
                          store_root(store), old.store_uuid, old.pool_uuid);
-    if (found < 0)
-        return -1;
+    return found < 0 ? -1 : marker_rewrite(store, marker, err);
+}
+
+int marker_rewrite(struct store *store, const struct marker *marker, struct error *err)
+{
     CLEAN_FD int own = -1;
     if (store_open_own(store, true, &own, err) != 0)
         return -1;
     char created[CLOCK_ISO_MAX];
     CLEAN_CHAR char *text =
-        str_format("onyxpool_store=1\nstore_uuid=%s\npool_uuid=%s\ncreated=%s\nallow_root_fs=%s\n",
+        str_format("onyxpool_store=1\nstore_uuid=%s\npool_uuid=%s\ncreated=%s\nallow_root_fs=%s\n"
+                   "accepted=%s\n",
                    marker->store_uuid, marker->pool_uuid,
                    clock_format_utc(marker->created_at, created),
-                   marker->allow_root_fs ? "yes" : "no");
+                   marker->allow_root_fs ? "yes" : "no", marker->accepted);
     return store_replace_small(store, own, MARKER_FILE, 0644, text, strlen(text), err);
 }
 
@@ -141,6 +148,19 @@ int marker_check(struct store *store, const char *pool_uuid, struct marker *ret_
     }
     *ret_marker = marker;
     return 0;
+}
+
+int marker_judge_mount(const struct marker *marker, const struct mount *mount,
+                       enum mount_kind share, const char *root, struct error *err)
+{
+    if (mount_is_share(mount, share) ||
+        (marker->accepted[0] != '\0' && str_equal(marker->accepted, mount->type)))
+        return 0;
+    return error_set(err, ERROR_STORE_MISSING,
+                     "%s lies on %s (mounted at %s), not on a mounted %s share as share_type says. "
+                     "Mount the share, or set share_type, or accept what is there by onyxpool "
+                     "init-store -d %s",
+                     root, mount->type, mount->point, mount_kind_name(share), root);
 }
 
 int marker_read_nonce(struct store *store, struct marker_nonce *ret_nonce, struct error *err)

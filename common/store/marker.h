@@ -15,6 +15,7 @@
 
 #include "common/base/random.h"
 #include "common/model/job.h"
+#include "common/store/mount.h"
 
 struct error;
 struct store;
@@ -28,6 +29,8 @@ struct marker {
     char pool_uuid[UUID_TEXT_MAX];
     int64_t created_at;
     bool allow_root_fs; /* the store may lie on the device of "/" */
+    char accepted[MOUNT_TYPE_MAX]; /* file system that is no share of share_type and that somebody
+                                    * accepted by init-store; "" none */
 };
 
 struct marker_nonce {
@@ -40,6 +43,8 @@ int marker_read(struct store *store, struct marker *ret_marker, struct error *er
 
 /* Write the marker, making the own folder. ERROR_EXISTS if there is one, whatever it says. */
 int marker_write(struct store *store, const struct marker *marker, struct error *err);
+/* Write it over the one that is there: what was accepted changed. */
+int marker_rewrite(struct store *store, const struct marker *marker, struct error *err);
 
 /*
  * Whether this store may be written to for this pool; pool_uuid NULL: for any (an agent, whose
@@ -50,6 +55,13 @@ int marker_write(struct store *store, const struct marker *marker, struct error 
  */
 int marker_check(struct store *store, const char *pool_uuid, struct marker *ret_marker,
                  struct error *err);
+
+/*
+ * Whether what is mounted at root is a share of that kind, or what the marker accepted.
+ * ERROR_STORE_MISSING says what is there instead and what to do.
+ */
+int marker_judge_mount(const struct marker *marker, const struct mount *mount,
+                       enum mount_kind share, const char *root, struct error *err);
 
 /* 1 read, 0 no nonce, -1 failed. */
 int marker_read_nonce(struct store *store, struct marker_nonce *ret_nonce, struct error *err);

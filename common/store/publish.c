@@ -96,7 +96,7 @@ int publish_begin(struct store *store, const struct publish_place *place,
                   struct publish **ret_publish, struct error *err)
 {
     const struct store_ops *ops = store_ops(store);
-    if (check_place(place, err) != 0)
+    if (check_place(place, err) != 0 || store_check_room(store, err) != 0)
         return -1;
     CLEANUP(publish_clean) struct publish *publish = mem_zero(1, sizeof *publish);
     publish->store = store;

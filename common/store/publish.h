@@ -40,7 +40,8 @@ struct publish_place {
  *
  * Owns:   place is copied; store is borrowed until publish_free.
  * Fails:  ERROR_EXISTS (a file of that name or a partial of that attempt is there),
- *         ERROR_BAD_INPUT, ERROR_NO_SPACE, ERROR_IO, ERROR_STORE_FOREIGN.
+ *         ERROR_BAD_INPUT, ERROR_NO_SPACE (below the store's threshold, too), ERROR_IO,
+ *         ERROR_STORE_FOREIGN.
  */
 int publish_begin(struct store *store, const struct publish_place *place,
                   struct publish **ret_publish, struct error *err);

@@ -15,14 +15,20 @@
 
 #include "common/base/error.h"
 #include "common/base/fd.h"
+#include "common/base/num.h"
 #include "common/base/str.h"
+#include "common/store/mount.h"
 
 #include "common/base/poison.h"
+
+#define LOOK_BYTES (16u << 20) /* written between two looks at the floor */
 
 struct store {
     char *root;
     int fd;
     const struct store_ops *ops;
+    struct space_rule rule;
+    uint64_t unlooked_bytes; /* written since the last look; one thread writes at a time */
 };
 
 int store_open(const char *root, const struct store_ops *ops, struct store **ret_store,
@@ -77,8 +83,48 @@ int store_space(struct store *store, struct store_space *ret_space, struct error
     struct store_space space = {0};
     if (store->ops->space(store->ops->context, store->fd, &space) != 0)
         return error_set_sys(err, ERROR_IO, errno, "ask for the space of %s", store->root);
+    if (space.total_bytes == 0 || space.free_bytes > space.total_bytes) {
+        char is_free[NUM_TEXT_MAX], total[NUM_TEXT_MAX];
+        return error_set(err, ERROR_IO,
+                         "%s says that %s of %s are free, which can't be: is its share alive?",
+                         store->root, num_format_bytes(space.free_bytes, is_free),
+                         num_format_bytes(space.total_bytes, total));
+    }
     *ret_space = space;
     return 0;
+}
+
+void store_set_rule(struct store *store, const struct space_rule *rule)
+{
+    store->rule = *rule;
+}
+
+int store_check_room(struct store *store, struct error *err)
+{
+    struct store_space space;
+    if (store_space(store, &space, err) != 0)
+        return -1;
+    return space_check_begin(space.free_bytes, space.total_bytes, &store->rule, store->root, err);
+}
+
+/* A share that can't tell its room at the moment ends nobody who is writing. */
+static int check_floor(struct store *store, size_t n, struct error *err)
+{
+    struct store_space space;
+    if (store->rule.floor_percent == 0)
+        return 0;
+    store->unlooked_bytes += n;
+    if (store->unlooked_bytes < LOOK_BYTES)
+        return 0;
+    store->unlooked_bytes = 0;
+    if (store_space(store, &space, NULL) != 0)
+        return 0;
+    return space_check_floor(space.free_bytes, space.total_bytes, &store->rule, store->root, err);
+}
+
+int store_mount(struct store *store, struct mount *ret_mount, struct error *err)
+{
+    return mount_of_fd(store->fd, ret_mount, err);
 }
 
 int store_is_on_root_device(struct store *store, bool *ret_is, struct error *err)
@@ -233,6 +279,8 @@ int store_write_all(struct store *store, int fd, const char *what, const void *b
 {
     const struct store_ops *ops = store->ops;
     const unsigned char *at = bytes;
+    if (check_floor(store, n, err) != 0)
+        return -1;
     while (n > 0) {
         ssize_t put = ops->write(ops->context, fd, at, n);
         if (put < 0)

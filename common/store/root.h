@@ -16,9 +16,11 @@
 #include <sys/types.h>
 
 #include "common/base/mem.h"
+#include "common/model/space.h"
 #include "common/store/ops.h"
 
 struct error;
+struct mount;
 struct str;
 struct store;
 
@@ -41,7 +43,19 @@ void store_clean(struct store **store);
 const char *store_root(const struct store *store);
 const struct store_ops *store_ops(const struct store *store);
 
+/* Fails: ERROR_IO, also where the answer can't be true (a size of zero, more free than there is):
+ * stale shares give such. */
 int store_space(struct store *store, struct store_space *ret_space, struct error *err);
+
+/* What store_check_room and every write hold to from now on; nothing before. Writes look at the
+ * floor now and then: ERROR_NO_SPACE. */
+void store_set_rule(struct store *store, const struct space_rule *rule);
+
+/* Whether a job may begin here: ERROR_NO_SPACE with the numbers, ERROR_IO. */
+int store_check_room(struct store *store, struct error *err);
+
+/* What the root is mounted from. ERROR_STORE_MISSING, ERROR_IO. */
+int store_mount(struct store *store, struct mount *ret_mount, struct error *err);
 
 /* Whether the store lies on the device of "/": then a share is most likely not mounted. */
 int store_is_on_root_device(struct store *store, bool *ret_is, struct error *err);

@@ -224,6 +224,9 @@ int message_check_job(const struct job *job, struct error *err)
         check_number("job.disk_format", (uint64_t)job->disk_format, 0, JOB_DISK_VHD, err) < 0 ||
         check_number("job.estimate_bytes", job->estimate_bytes, 0, BYTES_MAX, err) < 0 ||
         check_number("job.idle_timeout_ms", job->idle_timeout_ms, 0, TIMEOUT_MAX, err) < 0 ||
+        check_number("job.space_threshold_percent", job->space_threshold_percent, 0, 100, err) <
+            0 ||
+        check_number("job.hard_floor_percent", job->hard_floor_percent, 0, 100, err) < 0 ||
         check_number("job.disks", job->disks_n, 0, JOB_DISKS_MAX, err) < 0 ||
         check_number("job.remains", job->remains_n, 0, JOB_REMAINS_MAX, err) < 0)
         return -1;

@@ -184,6 +184,8 @@ static Onyxwire__Job *put_job(struct arena *arena, const struct job *job)
     PUT_SOME(message, estimate_bytes, job->estimate_bytes);
     PUT_PEOPLE(arena, message, chosen_by, job->chosen_by, WIRE_PEOPLE_MAX);
     PUT_SOME(message, idle_timeout_ms, job->idle_timeout_ms);
+    PUT_SOME(message, space_threshold_percent, job->space_threshold_percent);
+    PUT_SOME(message, hard_floor_percent, job->hard_floor_percent);
     message->disks = LIST(arena, Disk, job->disks_n);
     for (size_t i = 0; i < job->disks_n; i++)
         message->disks[message->n_disks++] = put_disk(arena, &job->disks[i]);

@@ -186,6 +186,8 @@ static void read_job(struct reader *reader, const Onyxwire__Job *message, struct
     ret_job->estimate_bytes = NUMBER(message, estimate_bytes);
     ret_job->chosen_by = TEXT(reader, message, chosen_by);
     ret_job->idle_timeout_ms = NUMBER(message, idle_timeout_ms);
+    ret_job->space_threshold_percent = NUMBER(message, space_threshold_percent);
+    ret_job->hard_floor_percent = NUMBER(message, hard_floor_percent);
     read_count(reader, "disks", message->n_disks, JOB_DISKS_MAX);
     read_count(reader, "remains", message->n_remains, JOB_REMAINS_MAX);
     for (size_t i = 0; i < message->n_disks && !reader->is_bad; i++) {

@@ -67,13 +67,31 @@ static int refuse_root_device(const struct settings *settings, struct store *sto
     return 0;
 }
 
+/* Who marks a folder by hand accepts what is mounted there; it is noted, so that a run can tell it
+ * from a share that is missing. */
+static int accept_mount(const struct settings *settings, struct store *store,
+                        struct marker *marker, struct error *err)
+{
+    CLEAN_MOUNT struct mount mount = {0};
+    enum mount_kind share = mount_kind_of_share(settings->share_type);
+
+    if (store_mount(store, &mount, err) != 0)
+        return -1;
+    if (mount_is_share(&mount, share))
+        return 0;
+    (void)str_copy(marker->accepted, sizeof marker->accepted, mount.type);
+    log_info("store", "%s lies on %s, not on a mounted %s share: accepted", settings->backup_dir,
+             mount.type, mount_kind_name(share));
+    return 0;
+}
+
 static int mark(const struct settings *settings, struct store *store, struct marker *marker,
                 struct error *err)
 {
     struct marker old;
     int found = marker_read(store, &old, err);
 
-    if (found < 0)
+    if (found < 0 || accept_mount(settings, store, marker, err) != 0)
         return -1;
     if (found == 0)
         return marker_write(store, marker, err);
@@ -81,10 +99,14 @@ static int mark(const struct settings *settings, struct store *store, struct mar
         return error_set(err, ERROR_STORE_FOREIGN,
                          "%s is the store of another pool (%s); choose another folder",
                          settings->backup_dir, old.pool_uuid);
-    log_info("store", "%s was this pool's store already; nothing is changed",
-             settings->backup_dir);
+    bool is_same = str_equal(old.accepted, marker->accepted) &&
+                   (old.allow_root_fs || !marker->allow_root_fs);
+    (void)str_copy(old.accepted, sizeof old.accepted, marker->accepted);
+    old.allow_root_fs = old.allow_root_fs || marker->allow_root_fs;
     *marker = old;
-    return 0;
+    log_info("store", "%s was this pool's store already; %s", settings->backup_dir,
+             is_same ? "nothing is changed" : "what is accepted there is changed");
+    return is_same ? 0 : marker_rewrite(store, marker, err);
 }
 
 int command_init_store(const struct settings *settings, struct error *err)

@@ -312,11 +312,12 @@ static void add_vm_facts(struct planner *p, struct plan_job *job, const struct v
     job->may_be_redirected = true;
 }
 
-static uint64_t estimate_vm(const struct planner *p, const struct vm *vm)
+static uint64_t estimate_vm(const struct planner *p, const struct vm *vm, bool *ret_is_proven)
 {
     const struct plan_known *known = find_known(p, vm->uuid);
     uint64_t physical = pool_vm_physical_bytes(p->pool, vm);
-    if (!known || known->vm_bytes == 0)
+    *ret_is_proven = known && known->vm_bytes != 0;
+    if (!*ret_is_proven)
         return physical ? physical : pool_vm_virtual_bytes(p->pool, vm);
     if (known->vm_source_bytes == 0 || physical == 0)
         return known->vm_bytes;
@@ -380,7 +381,7 @@ static void plan_vm(struct planner *p, const struct selected *selected)
     if (job->job.disks_n > 1)
         qsort(job->job.disks, job->job.disks_n, sizeof *job->job.disks, compare_devices);
     add_vm_facts(p, job, vm, selected);
-    job->job.estimate_bytes = estimate_vm(p, vm);
+    job->job.estimate_bytes = estimate_vm(p, vm, &job->job.is_estimate_proven);
     if (job->job.disks_n == 0)
         text_list_add_format(&job->warnings, "%s: has no disk; its metadata alone is exported",
                              vm->name);

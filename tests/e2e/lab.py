@@ -130,9 +130,15 @@ class Lab:
         return env
 
     def set(self, **settings):
-        """Settings of our own section for the runs from now on."""
-        lines = "".join(f"{key} = {value}\n" for key, value in settings.items())
-        self.settings_file.write_text(f"[onyxpool]\n{lines}")
+        """Settings of our own section for the runs from now on; those of [xenserver] by their
+        own names. However full the disk of the machine is, tests run."""
+        settings = dict({"space_threshold": 1, "hard_floor": 0}, **settings)
+        sections = {"xenserver": "", "onyxpool": ""}
+        for key, value in settings.items():
+            section = "xenserver" if key in ("space_threshold", "share_type") else "onyxpool"
+            sections[section] += f"{key} = {value}\n"
+        self.settings_file.write_text("".join(f"[{name}]\n{lines}"
+                                              for name, lines in sections.items()))
 
     def run_args(self, *args):
         return [*self.common(), "-c", self.settings_file, "-d", self.store, "--listen",

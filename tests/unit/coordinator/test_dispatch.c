@@ -2,9 +2,9 @@
 /*
  * The dispatch by scripts: a line tells what happens, and behind "=>" what must come of it.
  *
- *     job A hosts=h1,h2 [srs=s1] [est=N] [vm=NAME] [attempt=N] [open] [state=STATE] [redirect]
+ *     job A hosts=h1,h2 [srs=s1] [est=N] [proven] [vm=NAME] [attempt=N] [open] [state=STATE] [redirect]
  *     start | cancel | release A | remains A#1 vm=NAME | record on|off | lease renewed|stale
- *     sync h1 [boot=N] [seq=N] [free=N] [partial] [drain] [nonce=X] [space=N]
+ *     sync h1 [boot=N] [seq=N] [free=N] [partial] [drain] [nonce=X] [space=N] [total=N]
  *          [A#1=STATE[:ERROR][:clean]]...
  *                  => orders: "assign A#1 cancel B#1 forget C#2", or "nothing"
  *     wait MS      time passes, one tick
@@ -61,6 +61,7 @@ static void world_init(struct world *world)
                                          .host_jobs_max = 2,
                                          .sr_jobs_max = 4,
                                          .store_jobs_max = 8,
+                                         .space = {.threshold_percent = 20, .floor_percent = 1},
                                          .run = "00000000000000ff",
                                          .store_uuid = "store",
                                          .store_nonce = "nonce",
@@ -203,6 +204,7 @@ static void do_job(struct world *world, char **words, size_t n)
     job.job.folder = mem_dup(vm);
     job.job.attempt = word_number(words, n, "attempt", 0);
     job.job.estimate_bytes = word_number(words, n, "est", 100);
+    job.job.is_estimate_proven = has_word(words, n, "proven");
     job.is_open = has_word(words, n, "open");
     job.may_be_redirected = has_word(words, n, "redirect");
     add_words(&job.hosts, word_value(words, n, "hosts", "h1"));
@@ -285,7 +287,7 @@ static char *do_sync(struct world *world, char **words, size_t n)
     sync.store.uuid = mem_dup("store");
     sync.store.nonce = mem_dup(word_value(words, n, "nonce", "nonce"));
     sync.store.free_bytes = word_number(words, n, "space", 0);
-    sync.store.total_bytes = sync.store.free_bytes;
+    sync.store.total_bytes = word_number(words, n, "total", (unsigned)sync.store.free_bytes);
     for (size_t i = 2; i < n; i++)
         if (strchr(words[i], '#'))
             parse_report(world, words[i], wire_sync_add_report(&sync));
@@ -658,8 +660,59 @@ CASE(room_is_reserved_for_what_runs,
      "sync h1 space=150 free=2 => assign A#1 assign C#1\n"
      "sync h1 space=150 free=2 A#1=running C#1=done => forget C#1\n"
      "wait 1000\n"
-     "state B => waiting: what runs now may need all the room that the store has left\n"
+     "state B => waiting: what runs now may need the room: this one takes about 100 B, the store "
+     "has 150 B free, and running jobs have reserved 100 B\n"
      "sync h1 space=90 free=2 A#1=done => assign B#1 forget A#1\n")
+
+CASE(job_without_room_by_its_last_backup_is_refused_and_the_others_go_on,
+     "job A est=100 proven\njob B est=60\njob C est=40\n"
+     "start\n"
+     "sync h1 space=90 free=3 => assign B#1\n" /* C waits for what B may need */
+     "state A => failed: no room: by its last backup it takes about 100 B, and the store has 90 B "
+     "free\n"
+     "sync h1 space=90 free=3 B#1=running => nothing\n"
+     "sync h1 space=50 free=3 B#1=done => assign C#1 forget B#1\n")
+
+CASE(guess_larger_than_the_room_is_a_warning,
+     "job A est=100\n"
+     "start\n"
+     "sync h1 space=90 => assign A#1\n"
+     "changes => warn; begin A#1@h1; \n")
+
+CASE(below_the_threshold_every_job_is_refused_with_the_numbers,
+     "job A est=1 proven\njob B\n"
+     "start\n"
+     "sync h1 space=19 total=100 => nothing\n"
+     "state A => failed: no room: the store has 19 B free of 100 B (19.0 %), less than "
+     "space_threshold (20 %): make room there or lower space_threshold\n"
+     "state B => failed: ...\n"
+     "is over => yes\n")
+
+CASE(at_the_threshold_jobs_begin,
+     "job A est=1 proven\n"
+     "start\n"
+     "sync h1 space=20 total=100 => assign A#1\n")
+
+CASE(reserved_beyond_what_is_free_refuses_what_comes,
+     "job A est=60 proven\njob B est=1 hosts=h2\n"
+     "start\n"
+     "sync h1 space=80 total=100 => assign A#1\n"
+     "sync h1 space=50 total=100 A#1=running => nothing\n"
+     "sync h2 space=50 total=100 => nothing\n"
+     "state B => failed: no room: the store has 50 B free, and running jobs have reserved 60 B by "
+     "their last backups\n"
+     "state A => running\n")
+
+CASE(cleanups_and_continued_jobs_are_given_out_without_room,
+     "job A est=10 attempt=1\njob B\n"
+     "remains B#1 vm=b\n"
+     "start\n"
+     "sync h1 space=1 total=100 free=3 => assign A#2 assign clean(B#1)#1\n")
+
+CASE(agent_that_can_not_tell_the_room_leaves_it_to_its_workers,
+     "job A est=10 proven\n"
+     "start\n"
+     "sync h1 space=0 => assign A#1\n")
 
 CASE(no_job_begins_while_the_lease_is_not_renewed,
      "job A\nstart\n"
@@ -775,6 +828,13 @@ int main(void)
         cmocka_unit_test(a_host_that_is_silent_is_not_waited_for),
         cmocka_unit_test(slots_and_limits_hold),
         cmocka_unit_test(room_is_reserved_for_what_runs),
+        cmocka_unit_test(job_without_room_by_its_last_backup_is_refused_and_the_others_go_on),
+        cmocka_unit_test(guess_larger_than_the_room_is_a_warning),
+        cmocka_unit_test(below_the_threshold_every_job_is_refused_with_the_numbers),
+        cmocka_unit_test(at_the_threshold_jobs_begin),
+        cmocka_unit_test(reserved_beyond_what_is_free_refuses_what_comes),
+        cmocka_unit_test(cleanups_and_continued_jobs_are_given_out_without_room),
+        cmocka_unit_test(agent_that_can_not_tell_the_room_leaves_it_to_its_workers),
         cmocka_unit_test(no_job_begins_while_the_lease_is_not_renewed),
         cmocka_unit_test(a_job_without_an_agent_on_its_hosts_is_redirected_last_with_a_warning),
         cmocka_unit_test(a_job_waits_for_an_agent_that_is_silent_until_it_is_lost),

@@ -33,6 +33,8 @@ static void assert_job_equal(const struct job *a, const struct job *b)
     assert_int_equal(a->disk_format, b->disk_format);
     assert_int_equal(a->estimate_bytes, b->estimate_bytes);
     assert_int_equal(a->idle_timeout_ms, b->idle_timeout_ms);
+    assert_int_equal(a->space_threshold_percent, b->space_threshold_percent);
+    assert_int_equal(a->hard_floor_percent, b->hard_floor_percent);
     assert_int_equal(a->disks_n, b->disks_n);
     for (size_t i = 0; i < a->disks_n; i++) {
         assert_string_equal(a->disks[i].device, b->disks[i].device);
@@ -253,6 +255,8 @@ static void expire_job_and_its_report_come_back_as_they_went(void **state)
     CLEAN_STR struct str bytes = STR_INIT;
     struct error err = ERROR_INIT;
     sample_expire_job(wire_orders_add_job(&orders));
+    orders.assign[0].space_threshold_percent = 20;
+    orders.assign[0].hard_floor_percent = 1;
     assert_int_equal(wire_orders_pack(&orders, &bytes, &err), 0);
     assert_int_equal(wire_orders_unpack(bytes.data, bytes.len, &back, &err), 0);
     const struct job *a = &orders.assign[0], *b = &back.assign[0];
@@ -304,6 +308,8 @@ SPOIL(job_odd_compress, job->compress = (enum job_compress)9)
 SPOIL(job_odd_format, job->disk_format = (enum job_disk_format)9)
 SPOIL(job_huge_estimate, job->estimate_bytes = UINT64_MAX)
 SPOIL(job_huge_timeout, job->idle_timeout_ms = UINT64_MAX)
+SPOIL(job_high_threshold, job->space_threshold_percent = 101)
+SPOIL(job_high_floor, job->hard_floor_percent = 101)
 SPOIL(job_no_device, mem_set(&job->disks[0].device, NULL))
 SPOIL(job_up_device, mem_set(&job->disks[0].device, "../a"))
 SPOIL(job_no_vdi, mem_set(&job->disks[0].vdi_uuid, NULL))
@@ -338,6 +344,8 @@ static const struct job_rule job_rules[] = {
     {"job.disk_format", job_odd_format},
     {"job.estimate_bytes", job_huge_estimate},
     {"job.idle_timeout_ms", job_huge_timeout},
+    {"job.space_threshold_percent", job_high_threshold},
+    {"job.hard_floor_percent", job_high_floor},
     {"disk.device", job_no_device},
     {"disk.device", job_up_device},
     {"disk.vdi_uuid", job_no_vdi},
