@@ -232,6 +232,11 @@ int catalog_add_backup(struct catalog *catalog, const struct backup *backup, str
 int catalog_set_backup_state(struct catalog *catalog, const char *folder, const char *file,
                              enum backup_state state, struct error *err);
 
+/* Pin or unpin a backup that has not expired, with all files that its run made of that VM in that
+ * way. *ret_n: how many files it was, 0 when there is none. */
+int catalog_pin_backup(struct catalog *catalog, const char *folder, const char *file,
+                       bool is_pinned, size_t *ret_n, struct error *err);
+
 struct catalog_backup_filter {
     const char *vm;     /* name or uuid; NULL all */
     const char *run;    /* NULL all */

@@ -109,6 +109,19 @@ int catalog_set_backup_state(struct catalog *catalog, const char *folder, const 
                            "iss", (int64_t)state, folder, file);
 }
 
+int catalog_pin_backup(struct catalog *catalog, const char *folder, const char *file,
+                       bool is_pinned, size_t *ret_n, struct error *err)
+{
+    if (catalog_run_sql(catalog, err,
+                        "UPDATE backup SET is_pinned = ?1 WHERE folder = ?2 AND state != ?4"
+                        " AND (file = ?3 OR (run != '' AND (run, kind) ="
+                        " (SELECT run, kind FROM backup WHERE folder = ?2 AND file = ?3)))",
+                        "issi", (int64_t)is_pinned, folder, file, (int64_t)BACKUP_EXPIRED) < 0)
+        return -1;
+    *ret_n = (size_t)catalog_changed_n(catalog);
+    return 0;
+}
+
 int catalog_count_undone(struct catalog *catalog, const char *run, const char *folder,
                          size_t *ret_n, struct error *err)
 {

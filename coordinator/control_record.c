@@ -252,6 +252,26 @@ void control_record_sync(struct control_record *record, struct dispatch *dispatc
     record_due(record, dispatch, &due, now);
 }
 
+/* The arguments are "folder/file". The end of the run tells the store. */
+static int record_pin(struct control_record *record, const struct catalog_request *request,
+                      char **ret_answer, int *ret_status, struct error *err)
+{
+    CLEAN_CHAR char *path = mem_dup(request->arguments ? request->arguments : "");
+    char *slash = strchr(path, '/');
+    size_t n = 0;
+
+    if (slash) {
+        *slash = '\0';
+        if (catalog_pin_backup(record->catalog, path, slash + 1,
+                               strcmp(request->verb, "pin") == 0, &n, err) < 0)
+            return -1;
+    }
+    *ret_status = n > 0 ? 0 : error_exit_status(ERROR_NOT_FOUND);
+    *ret_answer = n > 0 ? str_format("%zu files", n)
+                        : str_format("there is no backup %s", request->arguments);
+    return 0;
+}
+
 static int record_answer(struct control_record *record, const struct catalog_request *request,
                          struct dispatch_now now, struct error *err)
 {
@@ -263,6 +283,9 @@ static int record_answer(struct control_record *record, const struct catalog_req
         state = REQUEST_NOTED;
         answer = str_format("run %s goes on; yours begins when it has ended",
                             record->run[0] ? record->run : "(starting)");
+    } else if (strcmp(request->verb, "pin") == 0 || strcmp(request->verb, "unpin") == 0) {
+        if (record_pin(record, request, &answer, &exit_status, err) < 0)
+            return -1;
     } else if (strcmp(request->verb, "cancel") == 0) {
         record->is_cancel_asked = true;
         answer = str_format("run %s is being cancelled", record->run);

@@ -13,6 +13,7 @@
 #include "common/store/mount.h"
 #include "common/store/sums.h"
 #include "coordinator/coordinator_inside.h"
+#include "coordinator/pins.h"
 
 #include "common/base/poison.h"
 
@@ -132,6 +133,8 @@ int run_publish(struct run *run, struct error *err)
 {
     if (run_write_sums(run, err) < 0)
         return error_add(err, "write the digests");
+    if (pins_publish(run->catalog, run->store, err) < 0)
+        return -1;
     if (run_copy_catalog(run, err) < 0)
         return error_add(err, "copy the catalog into the store");
     return 0;

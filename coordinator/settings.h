@@ -29,6 +29,8 @@
     X(REPORT, "report", "[RUN]", "Print the report of a run; without RUN, of the last one.")       \
     X(AGENTS, "agents", "", "List the agents, when each was seen and what keeps it from work.")    \
     X(PRUNE, "prune", "[VM]", "Remove old backups by the rules of a run; --dry-run shows them.")       \
+    X(PIN, "pin", "BACKUP", "Keep a backup for ever: it never expires.")                                 \
+    X(UNPIN, "unpin", "BACKUP", "Let a pinned backup expire again.")                                     \
     X(ADOPT, "adopt", "", "Make the backups known that OnyxBackupVM wrote into the store.")            \
     X(KEYGEN, "keygen", "", "Make the pool key, or from it the key of one host's agent.")          \
     X(INIT_STORE, "init-store", "", "Mark the backup folder as the store of this pool.")

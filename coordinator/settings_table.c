@@ -39,7 +39,8 @@ const struct option settings_table[OPT_N] = {
                          .commands = EVERY,
                          .help = "Folder that holds etc, logs and exports; without it the folder "
                                  "of the name that the program was called by."},
-    [OPT_JSON] = {.name = "json", SWITCH, .commands = RUNS | READS | BIT(ADOPT) | BIT(KEYGEN) |
+    [OPT_JSON] = {.name = "json", SWITCH, .commands = RUNS | READS | BIT(PIN) | BIT(UNPIN) |
+                                                BIT(ADOPT) | BIT(KEYGEN) |
                                                 BIT(INIT_STORE),
                   .help = "Print one JSON object instead of text."},
     [OPT_EXAMPLE] = {.name = "example", SWITCH, .commands = BIT(PREVIEW),

@@ -20,6 +20,7 @@
 #include "coordinator/adopt.h"
 #include "coordinator/catalog.h"
 #include "coordinator/lock.h"
+#include "coordinator/pins.h"
 
 #include "common/base/poison.h"
 
@@ -128,7 +129,8 @@ int command_adopt(const struct settings *settings, struct error *err)
         take_lock(catalog_path, &lock_fd, err) != 0 ||
         catalog_open(catalog_path, CATALOG_WRITE, &catalog, err) < 0 ||
         check_store(catalog, store, err) != 0 ||
-        adopt_store(catalog, store, settings->is_share_forced, &result, err) < 0)
+        adopt_store(catalog, store, settings->is_share_forced, &result, err) < 0 ||
+        pins_regain(catalog, store, err) < 0)
         return -1;
     adopt_find_cron(ETC, SPOOL, &cron);
     return settings->is_json ? print_json(&result, &cron, err) : print_text(&result, &cron, err);

@@ -12,6 +12,7 @@
 
 #include "coordinator/settings.h"
 
+struct backup;
 struct catalog;
 struct error;
 struct report;
@@ -31,6 +32,8 @@ command_fn command_keygen;
 command_fn command_init_store;
 command_fn command_prune;
 command_fn command_adopt;
+command_fn command_pin;
+command_fn command_unpin;
 
 /* What kept a run from beginning before command_run, a bad settings file for one, is mailed and
  * logged as a run's own errors are; nothing when the settings know of no report file. */
@@ -52,6 +55,11 @@ int command_make_target(const struct settings *settings, struct xapi_target *ret
 /* The catalog for reading. 1 opened, 0 there is none yet (said on stderr), -1 failed. */
 int command_open_catalog(const struct settings *settings, struct catalog **ret_catalog,
                          struct error *err);
+
+/* The backup that a name stands for: "folder/file", a file alone, or the newest of a VM. ERROR_USAGE
+ * (several), ERROR_NOT_FOUND. ret_backup is zero before. */
+int command_find_backup(struct catalog *catalog, const char *name, struct backup *ret_backup,
+                        struct error *err);
 
 /* The report of a run as the catalog has it; id NULL: the newest. 1 found, 0 there is none, -1. */
 int command_read_report(struct catalog *catalog, const char *id, struct report *ret_report,

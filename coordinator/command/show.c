@@ -48,6 +48,18 @@ static int find_backup(struct catalog *catalog, const char *name, struct search 
     return 0;
 }
 
+int command_find_backup(struct catalog *catalog, const char *name, struct backup *ret_backup,
+                        struct error *err)
+{
+    struct search search = {.n = 0};
+    int result = find_backup(catalog, name, &search, err);
+    if (result == 0)
+        *ret_backup = search.found;
+    else
+        backup_done(&search.found);
+    return result;
+}
+
 static json_t *time_pair_json(const struct backup *backup)
 {
     return json_pack("{s:o,s:o,s:o,s:I}", "snapshot_at", command_json_time(backup->snapshot_at),

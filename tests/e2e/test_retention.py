@@ -65,7 +65,7 @@ def old_rotation(folder, max_backups):
 
 
 def change_catalog(lab, text, *values):
-    """What no command can do yet (pinning), or what years would bring."""
+    """What years would bring, or bad luck."""
     with sqlite3.connect(lab.catalog) as db:
         db.execute(text, values)
     db.close()
@@ -150,11 +150,36 @@ def test_nothing_goes_when_the_newer_copy_is_gone_from_the_share(lab):
 def test_pinned_ones_stay(lab):
     run_times(lab, 1, "-e", "web1:1")
     pinned = names(lab, "web1")[0]
-    change_catalog(lab, "UPDATE backup SET is_pinned = 1 WHERE file = ?", pinned)
+    place = ["--catalog", lab.catalog, "-d", lab.store]
+    told = lab.must("pin", "web1", *place, "--json").stdout
+    assert json.loads(told) == {"backup": f"web1/{pinned}", "pinned": True}
     run_times(lab, 2, "-e", "web1:1")
     assert pinned in names(lab, "web1")
     assert_pairs(lab, "web1", 2)
     assert verdicts(lab, "web1", "-e", "web1:1")[pinned] == "pinned"
+    for path in lab.folder.glob("catalog.db*"):
+        path.unlink()
+    lab.must("adopt", *place)  # the store knows it too
+    run_times(lab, 1, "-e", "web1:1")
+    assert pinned in names(lab, "web1")
+    lab.must("unpin", f"web1/{pinned}", *place)
+    run_times(lab, 1, "-e", "web1:1")
+    assert pinned not in names(lab, "web1")
+    assert lab.onyxpool("pin", f"web1/{pinned}", *place).returncode == 1
+    assert lab.onyxpool("pin", "web9", *place).returncode == 1
+
+
+def test_pinning_while_a_run_goes_on(lab):
+    run_times(lab, 1, "-e", "web1:1")
+    pinned = names(lab, "web1")[0]
+    held = lab.fault(action="stall", stream="export", at_byte=1 << 20)
+    running = lab.start_run("-e", "web1:1")
+    lab.wait_held(held)
+    lab.must("pin", f"web1/{pinned}", "--catalog", lab.catalog, "-d", lab.store)
+    lab.sim.control("fault.release", id=held)
+    assert running.wait(120) == 0
+    assert pinned in names(lab, "web1")
+    assert (lab.store / ".onyxpool/state/pinned").read_text() == f"web1/{pinned}\n"
 
 
 def test_the_last_proven_one_stays_whatever_the_count_says(lab):
