@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/fd.h"
 #include "common/base/str.h"
@@ -144,12 +145,54 @@ static void each_file_is_told_by_whose_it_is(void **state)
     assert_int_equal(system(clear), 0);
 }
 
+static bool knows_web2(void *context, const char *folder, const char *file)
+{
+    (void)context;
+    return strcmp(folder, "web2") == 0 && strcmp(file, "backup_20260105-000000.xva") == 0;
+}
+
+static void newer_files_of_the_older_tool_are_found_and_no_others(void **state)
+{
+    (void)state;
+    char root[] = "/tmp/onyx-scan-XXXXXX";
+    CLEANUP(store_clean) struct store *store = NULL;
+    CLEAN_CHAR char *first = NULL;
+    struct error err = ERROR_INIT;
+    int64_t since_at = 0;
+    size_t n = 0;
+    assert_non_null(mkdtemp(root));
+    static const char *const folders[] = {"web1", "web2"};
+    for (size_t i = 0; i < 2; i++) {
+        CLEAN_CHAR char *folder = str_format("%s/%s", root, folders[i]);
+        assert_int_equal(mkdir(folder, 0755), 0);
+        put(folder, "backup_20260101-000000.xva", "before");
+        put(folder, "backup_20260101-000000.meta", "******* VM *******\n");
+        put(folder, "backup_20260105-000000.xva", "behind");
+        put(folder, "backup_20260105-000000.meta", "******* VM *******\n");
+        put(folder, "backup_20260106-000000.xva", "alone");
+        put(folder, "backup_20260107-000000.xva", "ours");
+        put_ours(folder, "backup_20260107-000000", 4);
+    }
+    assert_int_equal(clock_parse_stamp("20260103-000000", &since_at, NULL), 0);
+    assert_int_equal(store_open(root, NULL, &store, &err), 0);
+    assert_int_equal(scan_find_newer(store, "web1", since_at, knows_web2, NULL, &n, &first, &err), 0);
+    assert_int_equal(n, 1);
+    assert_string_equal(first, "web1/backup_20260105-000000.xva");
+    assert_int_equal(scan_find_newer(store, "web2", since_at, knows_web2, NULL, &n, &first, &err), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(scan_find_newer(store, "web3", since_at, NULL, NULL, &n, &first, &err), 0);
+    assert_int_equal(n, 1);
+    CLEAN_CHAR char *clear = str_format("rm -r '%s'", root);
+    assert_int_equal(system(clear), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_of_the_manual_are_known),
         cmocka_unit_test(other_names_are_not),
         cmocka_unit_test(each_file_is_told_by_whose_it_is),
+        cmocka_unit_test(newer_files_of_the_older_tool_are_found_and_no_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
