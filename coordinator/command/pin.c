@@ -77,7 +77,7 @@ static int find_path(const struct settings *settings, const char *catalog_path, 
     return 0;
 }
 
-/* With the lock held. The store's copy follows if the store is there; else the next run writes it. */
+/* With the lock held. The store's copy follows if the store is there, else with the next run. */
 static int change(const struct settings *settings, const char *catalog_path, char *path,
                   bool is_pinned, size_t *ret_n, struct error *err)
 {

@@ -175,10 +175,12 @@ static void newer_files_of_the_older_tool_are_found_and_no_others(void **state)
     }
     assert_int_equal(clock_parse_stamp("20260103-000000", &since_at, NULL), 0);
     assert_int_equal(store_open(root, NULL, &store, &err), 0);
-    assert_int_equal(scan_find_newer(store, "web1", since_at, knows_web2, NULL, &n, &first, &err), 0);
+    assert_int_equal(scan_find_newer(store, "web1", since_at, knows_web2, NULL, &n, &first, &err),
+                     0);
     assert_int_equal(n, 1);
     assert_string_equal(first, "web1/backup_20260105-000000.xva");
-    assert_int_equal(scan_find_newer(store, "web2", since_at, knows_web2, NULL, &n, &first, &err), 0);
+    assert_int_equal(scan_find_newer(store, "web2", since_at, knows_web2, NULL, &n, &first, &err),
+                     0);
     assert_int_equal(n, 1);
     assert_int_equal(scan_find_newer(store, "web3", since_at, NULL, NULL, &n, &first, &err), 0);
     assert_int_equal(n, 1);
