@@ -87,7 +87,9 @@ static void record_tell(struct control_record *record, const struct dispatch *di
             events_add_warning(&record->events, changes[i].reason);
         if ((changes[i].kind == DISPATCH_BEGIN || changes[i].kind == DISPATCH_STATE ||
              changes[i].kind == DISPATCH_ADD_JOB) &&
-            dispatch_find_job(dispatch, changes[i].id, &job))
+            dispatch_find_job(dispatch, changes[i].id, &job) &&
+            /* One that has begun since is told of by its beginning. */
+            (changes[i].kind != DISPATCH_ADD_JOB || job.state == JOB_STATE_PLANNED))
             events_add_job(&record->events, &job);
     }
 }
