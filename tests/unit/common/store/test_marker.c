@@ -33,8 +33,14 @@ static void marker_when_written_then_read_back_and_kept(void **state)
     assert_string_equal(read.pool_uuid, POOL);
     assert_int_equal(read.created_at, 1700000000000);
     assert_true(read.allow_root_fs);
+    assert_string_equal(read.accepted, "");
     assert_int_equal(marker_write(store, &marker, &err), -1);
     assert_int_equal(err.code, ERROR_EXISTS);
+    (void)str_copy(marker.accepted, sizeof marker.accepted, "ext4");
+    assert_int_equal(marker_rewrite(store, &marker, &err), 0);
+    assert_int_equal(marker_read(store, &read, &err), 1);
+    assert_string_equal(read.accepted, "ext4");
+    assert_string_equal(read.store_uuid, STORE);
     share_done(&share);
 }
 
