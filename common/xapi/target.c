@@ -139,7 +139,10 @@ static int url_split(const char *url, const char **ret_scheme, struct authority 
     else if (str_starts(url, "http://"))
         *ret_scheme = "http";
     else
-        return error_set(err, ERROR_BAD_INPUT, "%s is no http:// or https:// address", url);
+        return error_set(err, ERROR_BAD_INPUT,
+                         "%s is neither an http:// or https:// address nor the path of a socket "
+                         "from / on",
+                         url);
     start = url + strlen(*ret_scheme) + 3;
     n = strcspn(start, "/?#");
     if (memchr(start, '@', n))

@@ -4,11 +4,14 @@
  * SIGTERM.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,26 +114,71 @@ static int serve(struct pool *pool, const struct options *options, struct error 
     return result;
 }
 
-static int run(const struct options *options, struct error *err)
+/* Make DIR and keep it to ourselves: a second pool would take our disks away. What a pool that was
+ * killed left as its port file must not look like ours. */
+static int take_dir(const struct options *options, char **ret_dir, int *ret_lock, struct error *err)
 {
-    json_error_t problem;
-    json_t *file = json_load_file(options->file, 0, &problem);
+    CLEAN_CHAR char *path = str_format("%s/lock", options->dir);
+    CLEAN_FD int lock = -1;
+
+    if (mkdir(options->dir, 0700) && errno != EEXIST)
+        return error_set_sys(err, ERROR_IO, errno, "make %s", options->dir);
+    lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lock < 0)
+        return error_set_sys(err, ERROR_IO, errno, "open %s", path);
+    if (flock(lock, LOCK_EX | LOCK_NB))
+        return error_set(err, ERROR_USAGE, "another poolsim runs in %s: choose another --dir",
+                         options->dir);
+    *ret_dir = realpath(options->dir, NULL); /* sockets are used from other folders too */
+    if (!*ret_dir)
+        return error_set_sys(err, ERROR_IO, errno, "find %s", options->dir);
+    unlink(options->port_file);
+    *ret_lock = lock;
+    lock = -1;
+    return 0;
+}
+
+static int run_pool(const struct options *options, const json_t *file, struct error *err)
+{
+    CLEAN_CHAR char *dir = NULL;
+    CLEAN_FD int lock = -1;
     struct pool *pool = NULL;
     int result;
 
-    if (!file)
-        return error_set(err, ERROR_USAGE, "%s, line %d: %s", options->file, problem.line,
-                         problem.text);
-    if (mkdir(options->dir, 0700) && errno != EEXIST) {
-        json_decref(file);
-        return error_set_sys(err, ERROR_IO, errno, "make %s", options->dir);
-    }
-    result = build_pool(file, options->dir, &pool, err);
-    json_decref(file);
-    if (result)
+    if (take_dir(options, &dir, &lock, err))
+        return -1;
+    if (build_pool(file, dir, &pool, err))
         return error_add(err, "%s", options->file);
     result = serve(pool, options, err);
     pool_free(pool);
+    return result;
+}
+
+/* Every host takes hundreds of connections, each a descriptor. */
+static void allow_many_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int run(const struct options *options, struct error *err)
+{
+    json_error_t problem;
+    json_t *file = json_load_file(options->file, JSON_REJECT_DUPLICATES, &problem);
+    int result;
+
+    if (!file && problem.line < 1)
+        return error_set(err, ERROR_USAGE, "%s", problem.text);
+    if (!file)
+        return error_set(err, ERROR_USAGE, "%s, line %d: %s", options->file, problem.line,
+                         problem.text);
+    allow_many_files();
+    result = run_pool(options, file, err);
+    json_decref(file);
     return result;
 }
 
