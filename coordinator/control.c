@@ -223,6 +223,19 @@ static int control_put_jobs(struct control *control, const struct catalog_job *j
     return catalog_commit(catalog, err);
 }
 
+/* A run that was killed behind a success has not expired anything for it yet. */
+static void control_expire_ended(struct control *control, const struct catalog_job *jobs,
+                                 size_t jobs_n, struct dispatch_now now)
+{
+    struct control_record *record = &control->record;
+
+    for (size_t i = 0; i < jobs_n; i++)
+        if (jobs[i].state == JOB_STATE_DONE && job_kind_is_backup(jobs[i].job.kind) &&
+            jobs[i].job.folder)
+            control_expire_add(&record->expire, jobs[i].job.folder);
+    control_expire_step(&record->expire, record->catalog, control->dispatch, now);
+}
+
 int control_plan(struct control *control, const struct catalog_job *jobs, size_t jobs_n,
                  const struct job_remains *remains, size_t remains_n, struct error *err)
 {
@@ -237,6 +250,7 @@ int control_plan(struct control *control, const struct catalog_job *jobs, size_t
             dispatch_add_remains(control->dispatch, &remains[i], now);
         control_record_changes(&control->record, control->dispatch, now);
         dispatch_start(control->dispatch, now);
+        control_expire_ended(control, jobs, jobs_n, now);
         control->record.is_planned = true;
     }
     pthread_mutex_unlock(&control->mutex);

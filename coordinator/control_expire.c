@@ -14,6 +14,12 @@ void control_expire_done(struct control_expire *expire)
     text_list_done(&expire->folders);
 }
 
+void control_expire_add(struct control_expire *expire, const char *folder)
+{
+    if (!text_list_has(&expire->folders, folder))
+        text_list_add(&expire->folders, folder);
+}
+
 void control_expire_note(struct control_expire *expire, const struct dispatch *dispatch,
                          const struct dispatch_change *changes, size_t n)
 {
@@ -23,9 +29,8 @@ void control_expire_note(struct control_expire *expire, const struct dispatch *d
         if (changes[i].kind != DISPATCH_STATE || !job_state_is_end(changes[i].state) ||
             !dispatch_find_job(dispatch, changes[i].id, &job))
             continue;
-        if (job_kind_is_backup(job.kind) && job.folder &&
-            !text_list_has(&expire->folders, job.folder))
-            text_list_add(&expire->folders, job.folder);
+        if (job_kind_is_backup(job.kind) && job.folder)
+            control_expire_add(expire, job.folder);
     }
 }
 

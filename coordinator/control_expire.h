@@ -25,6 +25,9 @@ void control_expire_done(struct control_expire *expire);
 void control_expire_note(struct control_expire *expire, const struct dispatch *dispatch,
                          const struct dispatch_change *changes, size_t n);
 
+/* A folder whose backup ended in a former part of the run. */
+void control_expire_add(struct control_expire *expire, const char *folder);
+
 /* Judge these folders as the catalog has them now. What can't be read is a warning of the run. */
 void control_expire_step(struct control_expire *expire, struct catalog *catalog,
                          struct dispatch *dispatch, struct dispatch_now now);

@@ -326,6 +326,30 @@ def test_kill_9_in_mid_expire(step, everything, pause_library):
         assert [one["file"] for one in listed["backups"]] == [second]
 
 
+def test_a_run_killed_in_mid_expire_is_continued_and_ends_it(pause_library):
+    with Lab(pool([vm("web1", size_mib=2)], hosts=1), agents=False) as lab:
+        lab.set(lost=2, lease_renew="1", backoff="1")
+        lab.start_agent("h1")
+        run_times(lab, 1, "-e", "web1:1")
+        first = names(lab, "web1")[0]
+        lab.stop_agent("h1")
+        folder = start_pausing_agent(lab, pause_library, ("unlinkat", 1))
+        running = lab.start_run("-e", "web1:1")
+        wait_for("the step", (folder / "reached").exists)
+        for process in (running, lab.agents.pop("h1")):
+            process.kill()
+            process.wait()
+        lab.commands.remove(running)
+        (folder / "go").touch()
+        lab.start_agent("h1")
+        done = lab.run("-e", "web1:1")
+        assert done.returncode == 0, done.stderr
+        assert first not in names(lab, "web1")
+        assert_pairs(lab, "web1", 1)
+        assert len(lab.report()["removed"]) == 1
+        lab.assert_clean()
+
+
 def test_onyxbackupvms_own_rotation_finds_nothing_to_do_in_our_folders(lab):
     """Its rule: all files by time, even count, max_backups pairs. It would remove nothing."""
     run_times(lab, 4, "-e", "web1:2", "-e", "web2:3")
