@@ -101,7 +101,7 @@ void store_set_rule(struct store *store, const struct space_rule *rule)
 
 int store_check_room(struct store *store, struct error *err)
 {
-    struct store_space space;
+    struct store_space space = {0};
     if (store_space(store, &space, err) != 0)
         return -1;
     return space_check_begin(space.free_bytes, space.total_bytes, &store->rule, store->root, err);
