@@ -295,6 +295,10 @@ static const char *disk_obstacle(const struct pool *pool, const struct vbd *vbd)
         return "is on no SR that the pool knows";
     if (!pool->srs[vdi->sr].can_snapshot)
         return "is on an SR that can't make snapshots";
+    if (vdi->sharable)
+        return "may be shared by several VMs (sharable): the pool takes no snapshot of it";
+    if (vdi->on_boot_reset)
+        return "is thrown away at each boot (on_boot=reset): the pool takes no snapshot of it";
     return NULL;
 }
 
@@ -357,6 +361,12 @@ static void plan_vm(struct planner *p, const struct selected *selected)
     const struct vm *vm = &p->pool->vms[selected->vm];
     if (!may_plan(p, JOB_BACKUP_VM, vm->uuid, vm->name) || !check_vm(p, JOB_BACKUP_VM, vm))
         return;
+    if (vm->has_vusbs) {
+        skip(p, JOB_BACKUP_VM, vm->uuid, vm->name,
+             "it has USB devices (VUSBs), and the pool takes no snapshot of such a VM: take them "
+             "from it, or choose its disks in vdi_exports");
+        return;
+    }
     struct plan_job *job = plan_add_job(p->plan);
     job->job.kind = JOB_BACKUP_VM;
     job->job.compress = p->settings->compress;
@@ -385,9 +395,9 @@ static void plan_vm(struct planner *p, const struct selected *selected)
     if (job->job.disks_n == 0)
         text_list_add_format(&job->warnings, "%s: has no disk; its metadata alone is exported",
                              vm->name);
-    if (vm->has_vusbs)
-        text_list_add_format(&job->warnings, "%s: its USB devices are not part of the backup",
-                             vm->name);
+    if (vm->power_state == VM_SUSPENDED)
+        text_list_add_format(&job->warnings,
+                             "%s: is suspended; its disks are saved, its memory is not", vm->name);
 }
 
 static const struct vbd *find_device(const struct planner *p, const struct vm *vm,

@@ -135,6 +135,7 @@ static void add_vm(struct pool *pool, const struct text_list *words)
     vm->is_snapshot = of != NULL;
     vm->snapshot_of = of ? make_ref("vm", of) : NULL;
     vm->has_vusbs = text_list_has(words, "vusb");
+    vm->power_state = text_list_has(words, "suspended") ? VM_SUSPENDED : VM_HALTED;
     if (mark) {
         CLEAN_CHAR char *other = make_uuid("vm", "somebody-else");
         vm->mark = make_mark(mark, text_list_has(words, "foreign-mark") ? other : vm->uuid);
@@ -163,6 +164,8 @@ static size_t add_vdi(struct pool *pool, const struct text_list *words)
     vdi->virtual_size_bytes = strtoull(words->items[4], NULL, 10) * MIB;
     vdi->physical_utilisation_bytes = used ? strtoull(used, NULL, 10) * MIB : 0;
     vdi->missing = text_list_has(words, "missing");
+    vdi->sharable = text_list_has(words, "sharable");
+    vdi->on_boot_reset = text_list_has(words, "reset");
     vdi->managed = true;
     vdi->vhd_parent = parent ? make_uuid("vdi", parent) : NULL;
     vdi->is_snapshot = of != NULL;
