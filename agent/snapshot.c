@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/snapshot_inside.h"
 #include "agent/snapshot_mark.h"
 #include "common/base/clock.h"
 #include "common/base/error.h"
@@ -26,18 +27,26 @@
 
 #include "common/base/poison.h"
 
-#define SNAPSHOT_TIMEOUT_MS (2 * 3600 * 1000)
-
 void snapshot_done(struct snapshot *snapshot)
 {
     for (size_t i = 0; i < snapshot->disks_n; i++) {
         free(snapshot->disks[i].ref);
         free(snapshot->disks[i].uuid);
+        free(snapshot->disks[i].origin_ref);
     }
     free(snapshot->disks);
     free(snapshot->ref);
     free(snapshot->uuid);
     memset(snapshot, 0, sizeof *snapshot);
+}
+
+struct snapshot_disk *snapshot_add_disk(struct snapshot *snapshot)
+{
+    snapshot->disks = mem_grow(snapshot->disks, &snapshot->disks_cap, snapshot->disks_n + 1,
+                               sizeof *snapshot->disks);
+    struct snapshot_disk *disk = &snapshot->disks[snapshot->disks_n++];
+    *disk = (struct snapshot_disk){0};
+    return disk;
 }
 
 /* Empty a drive of the snapshot; never fails the backup. */
@@ -73,11 +82,10 @@ static int prepare_disks(struct xapi *xapi, const struct job *job, struct pool *
             return error_add(err, "mark the disk %s", vdi->uuid);
         if (!pool_vbd_is_exported(pool, vbd))
             continue;
-        snapshot->disks = mem_grow(snapshot->disks, &snapshot->disks_cap, snapshot->disks_n + 1,
-                                   sizeof *snapshot->disks);
-        struct snapshot_disk *disk = &snapshot->disks[snapshot->disks_n++];
+        struct snapshot_disk *disk = snapshot_add_disk(snapshot);
         disk->ref = mem_dup(vdi->ref);
         disk->uuid = mem_dup(vdi->uuid);
+        disk->origin_ref = mem_dup(vdi->snapshot_of);
         disk->virtual_size_bytes = vdi->virtual_size_bytes;
     }
     return 0;
@@ -101,17 +109,59 @@ static int prepare(struct xapi *xapi, const struct job *job, const struct vm *or
     return 0;
 }
 
-int snapshot_begin(struct xapi *xapi, const struct job *job, const struct vm *vm,
-                   struct snapshot *ret_snapshot, struct text_list *warnings, struct error *err)
+/* A quiesced snapshot is worth a try, never the backup. */
+static bool is_quiesce_offered(const struct vm *vm)
+{
+    return text_list_has(&vm->allowed_operations, "snapshot_with_quiesce");
+}
+
+static bool is_quiesce_fault(const struct error *err)
+{
+    return str_starts(err->origin, "VM_SNAPSHOT_WITH_QUIESCE") || fault_is(err, "MESSAGE_REMOVED") ||
+           fault_is(err, "MESSAGE_METHOD_UNKNOWN");
+}
+
+static int take(struct xapi *xapi, const struct vm *vm, const char *birth,
+                const struct text_list *ignored, struct snapshot *snapshot,
+                struct text_list *warnings, struct error *err)
+{
+    if (ignored == NULL && is_quiesce_offered(vm)) {
+        if (xapi_run_async(xapi, &snapshot->ref, err, SNAPSHOT_TIMEOUT_MS,
+                           "VM.snapshot_with_quiesce", "[s, s]", vm->ref, birth) == 0) {
+            snapshot->is_quiesced = true;
+            return 0;
+        }
+        if (!is_quiesce_fault(err))
+            return -1;
+        text_list_add_format(warnings, "%s was not quiesced, its backup is crash-consistent: %s",
+                             vm->name, err->text);
+        error_clear(err);
+    }
+    if (ignored == NULL)
+        return xapi_run_async(xapi, &snapshot->ref, err, SNAPSHOT_TIMEOUT_MS, "VM.snapshot",
+                              "[s, s]", vm->ref, birth);
+    json_t *refs = json_array();
+    for (size_t i = 0; i < ignored->n; i++)
+        json_array_append_new(refs, json_string(ignored->items[i]));
+    return xapi_run_async(xapi, &snapshot->ref, err, SNAPSHOT_TIMEOUT_MS, "VM.snapshot",
+                          "[s, s, o]", vm->ref, birth, refs);
+}
+
+int snapshot_take_vm(struct xapi *xapi, const struct job *job, const struct vm *vm,
+                     const struct text_list *ignored, struct snapshot *ret_snapshot,
+                     struct text_list *warnings, struct error *err)
 {
     char birth[MARK_BIRTH_MAX];
-    struct snapshot snapshot = {0};
     mark_format_birth_name(job->id, birth);
-    if (xapi_run_async(xapi, &snapshot.ref, err, SNAPSHOT_TIMEOUT_MS, "VM.snapshot", "[s, s]",
-                       vm->ref, birth) != 0)
+    if (take(xapi, vm, birth, ignored, ret_snapshot, warnings, err) != 0)
         return error_add(err, "take a snapshot");
-    snapshot.at = clock_wall_ms(clock_system());
-    int result = prepare(xapi, job, vm, &snapshot, warnings, err);
-    *ret_snapshot = snapshot;
-    return result;
+    ret_snapshot->is_whole = true;
+    ret_snapshot->at = clock_wall_ms(clock_system());
+    return prepare(xapi, job, vm, ret_snapshot, warnings, err);
+}
+
+int snapshot_begin(struct xapi *xapi, const struct job *job, const struct pool *pool,
+                   struct snapshot *ret_snapshot, struct text_list *warnings, struct error *err)
+{
+    return snapshot_take_vm(xapi, job, &pool->vms[0], NULL, ret_snapshot, warnings, err);
 }

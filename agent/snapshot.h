@@ -6,6 +6,10 @@
  * CDs out of the snapshot's drives (never the VM's); no template any more; the VM's own name. End:
  * VM.destroy leaves disks behind, so the snapshot's disks are destroyed one by one: VBDs of type
  * Disk whose VDI is a snapshot. We touch nothing that does not prove to be ours.
+ *
+ * A VDI snapshot has no name of ours at birth: the task that makes it is marked as soon as it is
+ * known, then the snapshot, then the task goes. Whoever is killed on the way leaves a marked task
+ * whose result is the snapshot.
  */
 #ifndef ONYX_AGENT_SNAPSHOT_H
 #define ONYX_AGENT_SNAPSHOT_H
@@ -19,19 +23,22 @@
 #include "common/model/job.h"
 
 struct error;
-struct vm;
+struct pool;
 struct xapi;
 
 /* A disk that its export will hold. */
 struct snapshot_disk {
     char *ref;
     char *uuid;
+    char *origin_ref; /* the VM's disk that it is a snapshot of; NULL unknown */
     uint64_t virtual_size_bytes;
 };
 
 struct snapshot {
-    char *ref; /* NULL: there is none */
+    char *ref; /* of the VM snapshot; NULL: there is none */
     char *uuid;
+    bool is_whole;    /* all that was asked for is known here: nothing must be searched for */
+    bool is_quiesced; /* the guest's VSS had its part in it */
     int64_t at; /* wall ms, our clock when XAPI said that it is made */
     struct snapshot_disk *disks;
     size_t disks_n, disks_cap;
@@ -41,14 +48,26 @@ void snapshot_done(struct snapshot *snapshot);
 #define CLEAN_SNAPSHOT CLEANUP(snapshot_done)
 
 /*
- * Take and prepare the snapshot of the job's VM.
+ * Take and prepare the snapshot of the job's VM, pool->vms[0]: a quiesced one where the pool offers
+ * it, else, or if that fails (a warning), a plain one.
  *
- * On failure nothing is left, or *ret_snapshot.ref is set and snapshot_end must be called; if
- * neither can be said (the call's answer was lost) snapshot_clean finds it by its birth name.
- * warnings gets what did not go well but does not harm the backup.
+ * On failure nothing is left, or *ret_snapshot has what must be given to snapshot_end; while it is
+ * not is_whole there may be more, which snapshot_clean finds. warnings gets what did not go well
+ * but does not harm the backup.
  */
-int snapshot_begin(struct xapi *xapi, const struct job *job, const struct vm *vm,
+int snapshot_begin(struct xapi *xapi, const struct job *job, const struct pool *pool,
                    struct snapshot *ret_snapshot, struct text_list *warnings, struct error *err);
+
+/*
+ * Take a snapshot of the job's disks and of no other: one of the VM where they are all it has, or
+ * where the pool lets disks be left out of it; else one of each disk, and a warning if they are
+ * several. *ret_snapshot.disks stand in the order of the job's.
+ *
+ * Fails:  as snapshot_begin; ERROR_NOT_FOUND for a disk that the VM does not have any more.
+ */
+int snapshot_begin_disks(struct xapi *xapi, const struct job *job, const struct pool *pool,
+                         struct snapshot *ret_snapshot, struct text_list *warnings,
+                         struct error *err);
 
 /* Destroy the snapshot and its disks. May be repeated; what is gone already is fine. ERROR_BUSY and
  * XAPI's errors mean that something is left. */
@@ -57,8 +76,8 @@ int snapshot_end(struct xapi *xapi, const struct job *job, const struct snapshot
 
 /*
  * Remove what dead attempts left in the pool: VM snapshots with the proven mark of one of these
- * jobs or, unmarked, its birth name; disk snapshots with its proven mark that no VM has; the tasks
- * that made them.
+ * jobs or, unmarked, its birth name; disk snapshots with its proven mark, or made by a task of its,
+ * that no VM has; the tasks that made them.
  *
  * Waits first until no snapshot operation runs on the VMs (ERROR_BUSY when that takes too long).
  * Marks of a lease above lease_max are left alone. *ret_n counts removed objects.

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "agent/snapshot.h"
+#include "agent/snapshot_inside.h"
 #include "agent/snapshot_mark.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
@@ -205,9 +206,8 @@ int snapshot_end(struct xapi *xapi, const struct job *job, const struct snapshot
 {
     struct error own = ERROR_INIT;
     err = err != NULL ? err : &own;
-    if (snapshot->ref == NULL)
-        return 0;
-    if (destroy_snapshot(xapi, snapshot->ref, job->id, job->lease, NULL, err) != 0)
+    if (snapshot->ref != NULL &&
+        destroy_snapshot(xapi, snapshot->ref, job->id, job->lease, NULL, err) != 0)
         return error_add(err, "remove the snapshot");
     /* If VM.destroy had gone through before in a call whose answer was lost. */
     for (size_t i = 0; i < snapshot->disks_n; i++)
@@ -373,7 +373,8 @@ int snapshot_clean(struct xapi *xapi, const struct job_remains *remains, size_t 
         if (remains[i].vm_uuid == NULL)
             continue;
         to_look_for++;
-        if (wait_for_operations(xapi, remains[i].vm_uuid, err) != 0)
+        if (wait_for_operations(xapi, remains[i].vm_uuid, err) != 0 ||
+            snapshot_adopt_tasks(xapi, remains[i].job, lease_max, err) != 0)
             return -1;
     }
     if (to_look_for > 0 && clean_found(xapi, &search, &destroyed, err) != 0)

@@ -14,14 +14,14 @@
 
 #define ROOM "cleanup"
 
-static int settle_files(const struct job_context *context, const struct job_remains *remains,
-                        struct job_report *report, struct error *err)
+static int settle_remains(const struct job_context *context, const struct job_remains *remains,
+                          struct job_report *report, struct error *err)
 {
     enum settle_outcome outcome;
     if (remains->folder == NULL || remains->stem == NULL)
         return 0;
-    if (settle_attempt(context->store, remains->folder, remains->stem, remains->job,
-                       remains->attempt, &outcome, err) != 0)
+    if (settle_files(context->store, remains->folder, remains->stem, remains->job,
+                     remains->attempt, &outcome, err) != 0)
         return error_add(err, "files of the dead job %s in %s", remains->job, remains->folder);
     if (outcome != SETTLE_NOTHING)
         log_info(ROOM, "job %s attempt %u in %s: %s", remains->job, (unsigned)remains->attempt,
@@ -43,7 +43,7 @@ int cleanup_run(const struct job_context *context, struct job_report *report, st
     context->tell(context->context, report);
     for (size_t i = 0; i < job->remains_n; i++) {
         struct error why = ERROR_INIT;
-        if (settle_files(context, &job->remains[i], report, &why) != 0) {
+        if (settle_remains(context, &job->remains[i], report, &why) != 0) {
             if (result == 0)
                 *err = why;
             result = -1;

@@ -6,6 +6,9 @@
 
 #include <stddef.h>
 
+#include "agent/job/backup_disk.h"
+#include "agent/job/backup_host.h"
+#include "agent/job/backup_pool.h"
 #include "agent/job/backup_vm.h"
 #include "agent/job/cleanup.h"
 #include "agent/job/expire.h"
@@ -14,6 +17,9 @@
 
 static const struct job_table_row table[] = {
     {JOB_BACKUP_VM, backup_vm_run},
+    {JOB_BACKUP_DISK, backup_disk_run},
+    {JOB_BACKUP_POOL, backup_pool_run},
+    {JOB_BACKUP_HOST, backup_host_run},
     {JOB_EXPIRE, expire_run},
     {JOB_CLEANUP, cleanup_run},
 };

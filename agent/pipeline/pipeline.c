@@ -6,6 +6,9 @@
  * frees it. So a thread that hangs in the share can be left behind: when its call returns at last
  * it finds the ring stopped, releases the sink and goes.
  *
+ * Compression stands behind the ring, so it can't hold an export open longer than the share may, and
+ * the check has seen the bytes as XAPI sent them.
+ *
  * When the check fails in mid-stream the task is asked before the stream is closed: XAPI writes its
  * late error into the data, and after our close the task would tell of the close instead.
  */
@@ -20,6 +23,7 @@
 
 #include "agent/pipeline/ring.h"
 #include "common/base/clock.h"
+#include "common/format/compress.h"
 
 #include "common/base/poison.h"
 
@@ -37,6 +41,7 @@ struct shared {
     bool is_ended; /* the writing thread has finished with the sink */
     struct ring *ring;
     struct pipeline_sink sink;
+    struct compress *compress; /* NULL: none */
     struct digest *digest;
     struct error error; /* of the writing thread */
     char sha256[DIGEST_TEXT_MAX];
@@ -62,6 +67,7 @@ static void shared_free(struct shared *shared)
     if (shared->sink.release != NULL)
         shared->sink.release(shared->sink.context);
     ring_free(shared->ring);
+    compress_free(shared->compress);
     digest_free(shared->digest);
     pthread_cond_destroy(&shared->ended);
     pthread_mutex_destroy(&shared->mutex);
@@ -77,16 +83,32 @@ static void shared_drop(struct shared *shared)
         shared_free(shared);
 }
 
-static int shared_new(const struct pipeline_sink *sink, size_t blocks, size_t block_bytes,
+/* Bytes as they will stand in the file. */
+static int write_out(void *context, const void *bytes, size_t n, struct error *err)
+{
+    struct shared *shared = context;
+    digest_update(shared->digest, bytes, n);
+    return shared->sink.write(shared->sink.context, bytes, n, err);
+}
+
+static int shared_new(const struct pipeline_sink *sink, const struct pipeline_settings *settings,
                       struct shared **ret_shared, struct error *err)
 {
     CLEAN_RING struct ring *ring = NULL;
-    if (ring_new(blocks, block_bytes, &ring, err) != 0)
-        return -1;
-    struct digest *digest = digest_new(DIGEST_SHA256, err);
-    if (digest == NULL)
-        return -1;
+    CLEAN_COMPRESS struct compress *compress = NULL;
     struct shared *shared = mem_zero(1, sizeof *shared);
+    bool is_plain = settings->compress == 0 || settings->compress == JOB_COMPRESS_NONE;
+    if (!is_plain)
+        compress = compress_new(settings->compress, 0, write_out, shared, err);
+    shared->digest = digest_new(DIGEST_SHA256, err);
+    if ((!is_plain && compress == NULL) || shared->digest == NULL ||
+        ring_new(settings->blocks != 0 ? settings->blocks : PIPELINE_BLOCKS,
+                 settings->block_bytes != 0 ? settings->block_bytes : PIPELINE_BLOCK_BYTES, &ring,
+                 err) != 0) {
+        digest_free(shared->digest);
+        free(shared);
+        return -1;
+    }
     pthread_condattr_t attributes;
     pthread_mutex_init(&shared->mutex, NULL);
     pthread_condattr_init(&attributes);
@@ -95,8 +117,9 @@ static int shared_new(const struct pipeline_sink *sink, size_t blocks, size_t bl
     pthread_condattr_destroy(&attributes);
     shared->references = 1;
     shared->sink = *sink;
-    shared->digest = digest;
+    shared->compress = compress;
     shared->ring = ring;
+    compress = NULL;
     ring = NULL;
     *ret_shared = shared;
     return 0;
@@ -111,10 +134,14 @@ static int drain(struct shared *shared, struct error *err)
         int got = ring_get(shared->ring, &block, &n, err);
         if (got < 0)
             return -1;
+        if (got == 0 && shared->compress != NULL && compress_finish(shared->compress, err) != 0)
+            return -1;
         if (got == 0)
             return shared->sink.finish(shared->sink.context, err);
-        digest_update(shared->digest, block, n);
-        if (shared->sink.write(shared->sink.context, block, n, err) != 0)
+        int written = shared->compress != NULL
+                          ? compress_feed(shared->compress, block, n, err)
+                          : write_out(shared, block, n, err);
+        if (written != 0)
             return -1;
         ring_release(shared->ring);
     }
@@ -366,9 +393,7 @@ int pipeline_run(const struct pipeline_source *source, const struct pipeline_che
     err = err != NULL ? err : &own;
     memset(ret, 0, sizeof *ret);
     struct shared *shared = NULL;
-    if (shared_new(sink, settings->blocks != 0 ? settings->blocks : PIPELINE_BLOCKS,
-                   settings->block_bytes != 0 ? settings->block_bytes : PIPELINE_BLOCK_BYTES,
-                   &shared, err) != 0) {
+    if (shared_new(sink, settings, &shared, err) != 0) {
         if (sink->release != NULL)
             sink->release(sink->context);
         return -1;

@@ -2,7 +2,8 @@
 /*
  * One stream from the pool into one file, believed only when four facts agree.
  *
- * Two threads joined by a ring: the caller's receives and checks, a second one digests and writes.
+ * Two threads joined by a ring: the caller's receives and checks, a second one compresses if asked
+ * to, digests and writes.
  * The facts: the stream ended in order; the pool's task was seen to succeed; the format is
  * complete; the file is durable. If the store hangs, the caller's thread does not wait for it: the
  * stream is closed, the ring is left to the hanging thread and the caller is told (is_hung).
@@ -16,6 +17,7 @@
 
 #include "common/base/error.h"
 #include "common/format/digest.h"
+#include "common/model/job.h"
 
 #define PIPELINE_BLOCKS 16
 #define PIPELINE_BLOCK_BYTES (1u << 20)
@@ -52,6 +54,7 @@ struct pipeline_settings {
     size_t block_bytes;      /* 0: PIPELINE_BLOCK_BYTES */
     int64_t hang_ms;         /* a sink that takes nothing for so long hangs; 0: 10 min */
     int64_t outcome_ms;      /* how long the task may stay pending behind the stream; 0: 60 s */
+    enum job_compress compress; /* between check and digest; 0: none */
     /* Asked between blocks and while waiting; true: end as soon as possible. May be NULL. */
     bool (*is_cancelled)(void *context);
     void (*progress)(void *context, uint64_t bytes); /* after each block; may be NULL */
@@ -63,15 +66,15 @@ struct pipeline_result {
     int64_t stream_ms;
     bool stream_ended, task_succeeded, format_complete, file_durable; /* the four facts */
     bool is_hung; /* the sink's thread was left behind; its context is still in use */
-    char sha256[DIGEST_TEXT_MAX];
+    char sha256[DIGEST_TEXT_MAX]; /* of what was written */
 };
 
 /*
  * 0 if all four facts hold. *ret is filled in both cases, as far as it came.
  *
  * Fails:  with the cause that came first: what our side did (ERROR_CANCELLED, ERROR_NO_SPACE, a
- *         hanging store, a stream that stood still), else what the pool's task says, else how the stream broke, else what
- *         the check found.
+ *         hanging store, a stream that stood still), else what the pool's task says, else how the
+ *         stream broke, else what the check found.
  */
 int pipeline_run(const struct pipeline_source *source, const struct pipeline_check *check,
                  const struct pipeline_sink *sink, const struct pipeline_settings *settings,

@@ -92,6 +92,13 @@ char *backup_disk_stem(const char *stem, const char *device)
     return str_format("%.*s_%s%s", word, stem, device, stem + word);
 }
 
+char *backup_device_of(const char *file)
+{
+    const char *first = strchr(file, '_');
+    const char *second = first != NULL ? strchr(first + 1, '_') : NULL;
+    return second != NULL ? mem_dup_n(first + 1, (size_t)(second - first - 1)) : NULL;
+}
+
 bool backup_stem_is_of(const char *stem, const char *job_stem)
 {
     size_t word = strcspn(job_stem, "_");

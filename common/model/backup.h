@@ -63,6 +63,9 @@ const char *backup_suffix(enum job_kind kind, enum job_compress compress,
  * "xvda" give "backup_xvda_20261122-202734". Caller frees. */
 char *backup_disk_stem(const char *stem, const char *device);
 
+/* The device in the name of such a file; NULL when there is none. Caller frees. */
+char *backup_device_of(const char *file);
+
 /* Whether a stem is the job's own or one of its disks'. */
 bool backup_stem_is_of(const char *stem, const char *job_stem);
 

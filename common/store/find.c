@@ -48,8 +48,8 @@ static int read_meta(struct store *store, int folder, const char *name, struct m
     return meta_parse(str_text(&text), text.len, ret, &why) == 0 ? 1 : 0;
 }
 
-int find_by_job(struct store *store, const char *folder, const char *job, struct meta *ret_meta,
-                char **ret_file, struct error *err)
+int find_backups(struct store *store, const char *folder, find_backup_fn *each, void *context,
+                 struct error *err)
 {
     struct error own = ERROR_INIT;
     err = err != NULL ? err : &own;
@@ -64,18 +64,12 @@ int find_by_job(struct store *store, const char *folder, const char *job, struct
     if (store_list(store, fd, note_meta, &names, err) != 0)
         return -1;
     text_list_sort(&names);
-    for (size_t i = names.n; i > 0; i--) { /* stems hold the time: the newest first */
+    for (size_t i = names.n; i > 0; i--) { /* stems hold the time */
         CLEAN_META struct meta meta = {0};
         int found = read_meta(store, fd, names.items[i - 1], &meta, err);
-        if (found < 0)
+        if (found < 0 ||
+            (found == 1 && meta.is_ours && each(context, names.items[i - 1], &meta, err) != 0))
             return -1;
-        if (found == 1 && meta.is_ours && strcmp(meta.backup.job, job) == 0) {
-            *ret_meta = meta;
-            meta = (struct meta){0};
-            if (ret_file != NULL)
-                *ret_file = mem_dup(names.items[i - 1]);
-            return 1;
-        }
     }
     return 0;
 }

@@ -14,10 +14,13 @@ struct error;
 struct meta;
 struct store;
 
-/* The backup that a job published in a folder: 1 found (*ret_meta filled, *ret_file the name of
- * its .meta, caller frees; may be NULL), 0 none, or no such folder. */
-int find_by_job(struct store *store, const char *folder, const char *job, struct meta *ret_meta,
-                char **ret_file, struct error *err);
+/* Called for each backup of ours; name is its .meta. -1 with *err ends. */
+typedef int find_backup_fn(void *context, const char *name, const struct meta *meta,
+                           struct error *err);
+
+/* The newest first. A folder that is not there has none. */
+int find_backups(struct store *store, const char *folder, find_backup_fn *each, void *context,
+                 struct error *err);
 
 /* Called for each folder of backups; vm_uuid is NULL where no .meta tells it. -1 with *err ends. */
 typedef int find_folder_fn(void *context, const char *folder, const char *vm_uuid,

@@ -28,6 +28,7 @@
 enum publish_step {
     STEP_DATA,     /* data is being written */
     STEP_DURABLE,  /* data is durable under its partial name */
+    STEP_PREPARED, /* .meta too */
     STEP_RENAMING, /* from here on settle_attempt decides */
     STEP_DONE
 };
@@ -37,6 +38,7 @@ struct publish {
     int folder;
     int fd;
     enum publish_step step;
+    mode_t mode;
     char *file, *meta;
     char *file_partial, *meta_partial;
     uint64_t bytes;
@@ -101,6 +103,7 @@ int publish_begin(struct store *store, const struct publish_place *place,
     CLEANUP(publish_clean) struct publish *publish = mem_zero(1, sizeof *publish);
     publish->store = store;
     publish->fd = publish->folder = -1;
+    publish->mode = place->is_private ? 0600 : 0644;
     publish->file = str_format("%s%s", place->stem, place->suffix);
     publish->meta = str_format("%s" PUBLISH_META, place->stem);
     publish->file_partial = partial_name(publish->file, place->job, place->attempt);
@@ -109,7 +112,7 @@ int publish_begin(struct store *store, const struct publish_place *place,
         refuse_existing(publish, place->folder, err) != 0)
         return -1;
     publish->fd = ops->open(ops->context, publish->folder, publish->file_partial,
-                            O_WRONLY | O_CREAT | O_EXCL, 0644);
+                            O_WRONLY | O_CREAT | O_EXCL, publish->mode);
     if (publish->fd < 0)
         return error_set_sys(err, ERROR_IO, errno, "create %s/%s", place->folder,
                              publish->file_partial);
@@ -179,7 +182,7 @@ static int write_meta(struct publish *publish, const char *meta, size_t n, struc
 {
     const struct store_ops *ops = store_ops(publish->store);
     CLEAN_FD int fd = ops->open(ops->context, publish->folder, publish->meta_partial,
-                                O_WRONLY | O_CREAT | O_EXCL, 0644);
+                                O_WRONLY | O_CREAT | O_EXCL, publish->mode);
     if (fd < 0)
         return error_set_sys(err, ERROR_IO, errno, "create %s", publish->meta_partial);
     if (store_write_all(publish->store, fd, publish->meta_partial, meta, n, err) != 0 ||
@@ -197,11 +200,19 @@ static int rename_in(struct store *store, int folder, const char *from, const ch
     return 0;
 }
 
-int publish_commit(struct publish *publish, const char *meta, size_t n, struct error *err)
+int publish_prepare(struct publish *publish, const char *meta, size_t n, struct error *err)
 {
     if (publish->step != STEP_DURABLE)
         return error_set(err, ERROR_INTERNAL, "%s is not durable yet", publish->file_partial);
     if (write_meta(publish, meta, n, err) != 0)
+        return -1;
+    publish->step = STEP_PREPARED;
+    return 0;
+}
+
+int publish_commit(struct publish *publish, const char *meta, size_t n, struct error *err)
+{
+    if (publish->step != STEP_PREPARED && publish_prepare(publish, meta, n, err) != 0)
         return -1;
     publish->step = STEP_RENAMING;
     if (rename_in(publish->store, publish->folder, publish->file_partial, publish->file, err) !=

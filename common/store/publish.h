@@ -33,6 +33,7 @@ struct publish_place {
     const char *suffix; /* ".xva" */
     const char *job;
     uint32_t attempt;
+    bool is_private; /* mode 0600, not 0644: secrets of the pool are in it */
 };
 
 /*
@@ -56,7 +57,11 @@ int publish_end_data(struct publish *publish, struct error *err);
 uint64_t publish_bytes(const struct publish *publish);
 const char *publish_file(const struct publish *publish); /* final name of the data file */
 
-/* Write .meta and make both visible. After success nothing is partial. After a failure in front of
+/* Write .meta under its partial name, durable: from here on a dead attempt is rolled forward. For
+ * attempts of several files, so that all have theirs before the first is renamed. */
+int publish_prepare(struct publish *publish, const char *meta, size_t n, struct error *err);
+
+/* Write .meta, unless that is done, and make both visible. After success nothing is partial. After a failure in front of
  * the first rename publish_abandon undoes everything; behind it settle_attempt must decide, and
  * publish_abandon does nothing. */
 int publish_commit(struct publish *publish, const char *meta, size_t n, struct error *err);

@@ -164,17 +164,17 @@ int store_check_name(const char *name, struct error *err)
     return 0;
 }
 
-static int open_folder(struct store *store, const char *name, bool create, int *ret_fd,
+static int open_folder(struct store *store, int parent, const char *name, bool create, int *ret_fd,
                        struct error *err)
 {
     const struct store_ops *ops = store->ops;
-    int fd = ops->open(ops->context, store->fd, name, O_RDONLY | O_DIRECTORY, 0);
+    int fd = ops->open(ops->context, parent, name, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0 && errno == ENOENT && create) {
-        if (ops->mkdir(ops->context, store->fd, name, 0755) != 0 && errno != EEXIST)
+        if (ops->mkdir(ops->context, parent, name, 0755) != 0 && errno != EEXIST)
             return error_set_sys(err, ERROR_IO, errno, "make the folder %s/%s", store->root, name);
-        if (store_sync(store, store->fd, store->root, err) != 0)
+        if (store_sync(store, parent, store->root, err) != 0)
             return -1;
-        fd = ops->open(ops->context, store->fd, name, O_RDONLY | O_DIRECTORY, 0);
+        fd = ops->open(ops->context, parent, name, O_RDONLY | O_DIRECTORY, 0);
     }
     if (fd >= 0) {
         *ret_fd = fd;
@@ -192,12 +192,20 @@ int store_open_folder(struct store *store, const char *folder, bool create, int 
 {
     if (store_check_name(folder, err) != 0)
         return -1;
-    return open_folder(store, folder, create, ret_fd, err);
+    return open_folder(store, store->fd, folder, create, ret_fd, err);
 }
 
 int store_open_own(struct store *store, bool create, int *ret_fd, struct error *err)
 {
-    return open_folder(store, STORE_OWN_FOLDER, create, ret_fd, err);
+    return open_folder(store, store->fd, STORE_OWN_FOLDER, create, ret_fd, err);
+}
+
+int store_open_below(struct store *store, int parent, const char *name, bool create, int *ret_fd,
+                     struct error *err)
+{
+    if (store_check_name(name, err) != 0)
+        return -1;
+    return open_folder(store, parent, name, create, ret_fd, err);
 }
 
 /* Read all of fd into out, at most STORE_SMALL_MAX. */

@@ -77,6 +77,10 @@ int store_open_folder(struct store *store, const char *folder, bool create, int 
 /* The same for the store's own folder. */
 int store_open_own(struct store *store, bool create, int *ret_fd, struct error *err);
 
+/* The same for a folder in an open one. */
+int store_open_below(struct store *store, int parent, const char *name, bool create, int *ret_fd,
+                     struct error *err);
+
 /* Append a small regular file to out. 1 read, 0 not there, -1 failed (ERROR_LIMIT: larger than
  * STORE_SMALL_MAX; ERROR_STORE_FOREIGN: a symbolic link or no regular file). */
 int store_read_small(struct store *store, int folder, const char *name, struct str *out,

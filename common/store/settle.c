@@ -15,6 +15,7 @@
 #include "common/base/str.h"
 #include "common/base/text_list.h"
 #include "common/format/meta.h"
+#include "common/model/backup.h"
 #include "common/store/publish.h"
 #include "common/store/root.h"
 
@@ -210,6 +211,67 @@ int settle_attempt(struct store *store, const char *folder, const char *stem, co
     if (store_list(store, settle.folder, note_entry, &settle, err) != 0)
         return -1;
     return decide(&settle, ret_outcome, err);
+}
+
+struct stems {
+    const char *stem;
+    struct text_list list;
+};
+
+static void stems_done(struct stems *stems)
+{
+    text_list_done(&stems->list);
+}
+
+static int note_stem(void *context, const char *name)
+{
+    struct stems *stems = context;
+    CLEAN_CHAR char *stem = str_format("%.*s", (int)strcspn(name, "."), name);
+    if (backup_stem_is_of(stem, stems->stem) && !text_list_has(&stems->list, stem))
+        text_list_add(&stems->list, stem);
+    return 0;
+}
+
+/* What a person should hear of first. */
+static int telling(enum settle_outcome outcome)
+{
+    static const int weights[] = {[SETTLE_NOTHING] = 0,
+                                  [SETTLE_WAS_DONE] = 1,
+                                  [SETTLE_ROLLED_BACK] = 2,
+                                  [SETTLE_ROLLED_FORWARD] = 3,
+                                  [SETTLE_FOREIGN_DATA] = 4};
+    return weights[outcome];
+}
+
+int settle_files(struct store *store, const char *folder, const char *stem, const char *job,
+                 uint32_t attempt, enum settle_outcome *ret_outcome, struct error *err)
+{
+    struct error own = ERROR_INIT;
+    err = err != NULL ? err : &own;
+    CLEAN_FD int fd = -1;
+    CLEANUP(stems_done) struct stems stems = {.stem = stem};
+    enum settle_outcome all = SETTLE_NOTHING;
+    if (store_check_name(stem, err) != 0)
+        return -1;
+    if (store_open_folder(store, folder, false, &fd, err) != 0) {
+        if (err->code != ERROR_NOT_FOUND)
+            return -1;
+        error_clear(err);
+        *ret_outcome = all;
+        return 0;
+    }
+    if (store_list(store, fd, note_stem, &stems, err) != 0)
+        return -1;
+    text_list_sort(&stems.list);
+    for (size_t i = 0; i < stems.list.n; i++) {
+        enum settle_outcome outcome;
+        if (settle_attempt(store, folder, stems.list.items[i], job, attempt, &outcome, err) != 0)
+            return -1;
+        if (telling(outcome) > telling(all))
+            all = outcome;
+    }
+    *ret_outcome = all;
+    return 0;
 }
 
 const char *settle_outcome_name(enum settle_outcome outcome)

@@ -23,6 +23,11 @@ enum settle_outcome {
 int settle_attempt(struct store *store, const char *folder, const char *stem, const char *job,
                    uint32_t attempt, enum settle_outcome *ret_outcome, struct error *err);
 
+/* The same for all files of the attempt: the stem's own and those of its disks (backup_disk_stem).
+ * *ret_outcome is the most telling one. */
+int settle_files(struct store *store, const char *folder, const char *stem, const char *job,
+                 uint32_t attempt, enum settle_outcome *ret_outcome, struct error *err);
+
 const char *settle_outcome_name(enum settle_outcome outcome);
 
 #endif

@@ -26,6 +26,7 @@
 #define TASK_POLL_FIRST_MS   100
 #define TASK_POLL_MAX_MS     2000
 #define TASK_CLEANUP_MS      10000 /* cancelling or destroying a task after we were told to stop */
+#define TASK_DESTROY_TRIES   2
 #define TASK_RESULTS_MAX     1024
 #define TASK_FAULT_ITEMS_MAX 16
 
@@ -211,10 +212,18 @@ static int task_call_anyway(struct xapi *xapi, const char *method, const char *t
 
 void xapi_task_destroy(struct xapi *xapi, const char *task)
 {
-    struct error err = ERROR_INIT;
+    for (int attempt = 1;; attempt++) {
+        struct error err = ERROR_INIT;
 
-    if (task_call_anyway(xapi, "task.destroy", task, &err) && err.code != ERROR_XAPI_GONE)
+        if (!task_call_anyway(xapi, "task.destroy", task, &err) || err.code == ERROR_XAPI_GONE)
+            return;
+        /* A broken connection is no answer, and to destroy it twice does no harm. */
+        if (attempt < TASK_DESTROY_TRIES &&
+            (err.code == ERROR_SHORT || err.code == ERROR_POOL_UNREACHABLE))
+            continue;
         log_warn("xapi", "a task is left in the pool: %s", err.text);
+        return;
+    }
 }
 
 int xapi_task_cancel(struct xapi *xapi, const char *task, struct error *err)
@@ -342,8 +351,8 @@ int xapi_task_follow(struct xapi *xapi, const char *task, int64_t timeout_ms,
 }
 
 /* The task's reference out of the arguments' format and the call. */
-static int async_begin(struct xapi *xapi, const char *method, json_t *params_take, char **ret_task,
-                       struct error *err)
+int xapi_start_async(struct xapi *xapi, const char *method, json_t *params_take, char **ret_task,
+                     struct error *err)
 {
     CLEAN_CHAR char *name = str_format("Async.%s", method);
     CLEAN_JSON json_t *task = NULL;
@@ -362,7 +371,7 @@ static int async_run(struct xapi *xapi, const char *method, json_t *params_take,
     CLEAN_TASK_FACTS struct task_facts facts = {0};
     CLEAN_CHAR char *task = NULL;
 
-    if (async_begin(xapi, method, params_take, &task, err))
+    if (xapi_start_async(xapi, method, params_take, &task, err))
         return -1;
     int result = xapi_task_follow(xapi, task, timeout_ms, &facts, err);
 

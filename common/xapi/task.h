@@ -10,6 +10,7 @@
 #ifndef ONYX_COMMON_XAPI_TASK_H
 #define ONYX_COMMON_XAPI_TASK_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -59,6 +60,10 @@ int xapi_task_look(struct xapi *xapi, const char *task, struct task_facts *ret_f
  */
 int xapi_task_follow(struct xapi *xapi, const char *task, int64_t timeout_ms,
                      struct task_facts *ret_facts, struct error *err);
+
+/* Call "Async."method; the task is the caller's to follow and to destroy. params are consumed. */
+int xapi_start_async(struct xapi *xapi, const char *method, json_t *params_take, char **ret_task,
+                     struct error *err);
 
 /*
  * Call "Async."method, follow its task, destroy it, give the first text of its result ("" for a

@@ -50,6 +50,23 @@ static void meta_stands_beside_every_kind_of_data_file(void **state)
     }
 }
 
+static void stem_of_a_disk_has_its_device_and_is_the_jobs(void **state)
+{
+    (void)state;
+    CLEAN_CHAR char *stem = backup_disk_stem("backup_20261122-202734", "xvda");
+    assert_string_equal(stem, "backup_xvda_20261122-202734");
+    assert_true(backup_stem_is_of(stem, "backup_20261122-202734"));
+    assert_true(backup_stem_is_of("backup_20261122-202734", "backup_20261122-202734"));
+    static const char *const others[] = {
+        "backup_xvda_20261122-202735", "backup_20261122-202735", "backup__20261122-202734",
+        "backup_a_b_20261122-202734",  "xbackup_20261122-202734", "backup_120261122-202734", "",
+        "backup",
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(backup_stem_is_of(others[i], "backup_20261122-202734"));
+    assert_false(backup_stem_is_of("metadata_x_1", "metadata"));
+}
+
 static void states_have_names_and_numbers(void **state)
 {
     (void)state;
@@ -66,6 +83,7 @@ int main(void)
         cmocka_unit_test(copy_is_deep_when_the_original_goes),
         cmocka_unit_test(suffix_follows_kind_compression_and_format),
         cmocka_unit_test(meta_stands_beside_every_kind_of_data_file),
+        cmocka_unit_test(stem_of_a_disk_has_its_device_and_is_the_jobs),
         cmocka_unit_test(states_have_names_and_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,28 +32,36 @@ static void put_meta(const struct share *share, const char *path, const char *jo
     share_put(share, path, str_text(&text));
 }
 
-static void find_when_job_has_published_then_found(void **state)
+static int note_backup(void *context, const char *name, const struct meta *meta, struct error *err)
+{
+    text_list_add_format(context, "%s=%s", name, meta->backup.job);
+    return strcmp(name, "backup_1.meta") == 0 ? error_set(err, ERROR_CANCELLED, "enough") : 0;
+}
+
+static void backups_when_listed_then_ours_and_the_newest_first(void **state)
 {
     (void)state;
     struct share share;
     struct error err = ERROR_INIT;
-    CLEAN_META struct meta meta = {0};
-    CLEAN_CHAR char *file = NULL;
+    CLEAN_TEXT_LIST struct text_list found = TEXT_LIST_INIT;
     share_init(&share);
     share_make_folder(&share, "web1");
+    put_meta(&share, "web1/backup_0.meta", JOB);
     put_meta(&share, "web1/backup_1.meta", JOB);
     put_meta(&share, "web1/backup_2.meta", "fedcba9876543210");
     put_meta(&share, "web1/backup_3.meta.partial", "aaaaaaaaaaaaaaaa");
     share_put(&share, "web1/backup_4.meta", "******* VM *******\norig_uuid=x\n");
     share_put(&share, "web1/backup_5.meta", "\x01 no meta at all");
     CLEAN_STORE struct store *store = share_store(&share);
-    assert_int_equal(find_by_job(store, "web1", JOB, &meta, &file, &err), 1);
-    assert_string_equal(file, "backup_1.meta");
-    assert_string_equal(meta.backup.job, JOB);
-    struct meta other = {0};
-    assert_int_equal(find_by_job(store, "web1", "aaaaaaaaaaaaaaaa", &other, NULL, &err), 0);
-    assert_int_equal(find_by_job(store, "web2", JOB, &other, NULL, &err), 0);
-    assert_int_equal(find_by_job(store, "../web1", JOB, &other, NULL, &err), -1);
+    assert_int_equal(find_backups(store, "web1", note_backup, &found, &err), -1);
+    assert_int_equal(err.code, ERROR_CANCELLED);
+    assert_int_equal(found.n, 2);
+    assert_string_equal(found.items[0], "backup_2.meta=fedcba9876543210");
+    assert_string_equal(found.items[1], "backup_1.meta=" JOB);
+    error_clear(&err);
+    assert_int_equal(find_backups(store, "web2", note_backup, &found, &err), 0);
+    assert_int_equal(found.n, 2);
+    assert_int_equal(find_backups(store, "../web1", note_backup, &found, &err), -1);
     share_done(&share);
 }
 
@@ -92,7 +100,7 @@ static void folders_when_listed_then_ours_and_the_older_tools(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(find_when_job_has_published_then_found),
+        cmocka_unit_test(backups_when_listed_then_ours_and_the_newest_first),
         cmocka_unit_test(folders_when_listed_then_ours_and_the_older_tools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

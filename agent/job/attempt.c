@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The way out is one: whatever was begun is ended, without listening to the cancel that may have
+ * brought us there, but not for ever. Several files are published in two rounds, so that once the
+ * first name is seen a crash can only roll all of them forward.
+ */
+#include "agent/job/attempt.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/job/earlier.h"
+#include "agent/pipeline/sink_file.h"
+#include "agent/pipeline/source_xapi.h"
+#include "common/base/clock.h"
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "common/base/str.h"
+#include "common/base/version.h"
+#include "common/format/meta.h"
+#include "common/model/backup.h"
+#include "common/store/publish.h"
+#include "common/store/settle.h"
+#include "common/xapi/remains.h"
+#include "common/xapi/session.h"
+
+#include "common/base/poison.h"
+
+#define CLEAN_MS 120000 /* longer than the retries of a destroy */
+#define IDLE_TIMEOUT_MS 600000
+
+static void attempt_done(struct attempt *attempt)
+{
+    for (size_t i = 0; i < attempt->files_n; i++) {
+        struct attempt_file *file = &attempt->files[i];
+        if (!file->streamed.is_hung) /* else another thread still uses it */
+            publish_free(file->publish);
+        free(file->stem);
+    }
+    free(attempt->files);
+    pool_done(&attempt->pool);
+    snapshot_done(&attempt->snapshot);
+}
+
+static void tell(struct attempt *attempt, enum job_phase phase)
+{
+    attempt->report->phase = phase;
+    attempt->context->tell(attempt->context->context, attempt->report);
+}
+
+static void on_progress(void *context, uint64_t bytes)
+{
+    struct attempt *attempt = context;
+    attempt->report->bytes = attempt->bytes_before + bytes;
+    attempt->context->tell(attempt->context->context, attempt->report);
+}
+
+static bool is_cancelled(void *context)
+{
+    const struct attempt *attempt = context;
+    return attempt->context->is_cancelled(attempt->context->context);
+}
+
+static bool is_clean_time_over(void *context)
+{
+    const struct attempt *attempt = context;
+    return clock_monotonic_ms(attempt->context->clock) >= attempt->clean_until_ms;
+}
+
+/* --- steps ----------------------------------------------------------------------------------- */
+
+int attempt_begin_file(struct attempt *attempt, const char *device, size_t *ret_index,
+                       struct error *err)
+{
+    const struct job *job = attempt->job;
+    attempt->files = mem_grow(attempt->files, &attempt->files_cap, attempt->files_n + 1,
+                              sizeof *attempt->files);
+    struct attempt_file *file = &attempt->files[attempt->files_n];
+    *file = (struct attempt_file){.device = device};
+    file->stem = device != NULL ? backup_disk_stem(job->stem, device) : mem_dup(job->stem);
+    struct publish_place place = {
+        .folder = job->folder,
+        .stem = file->stem,
+        .suffix = backup_suffix(job->kind, job->compress, job->disk_format),
+        .job = job->id,
+        .attempt = job->attempt,
+        .is_private = job->kind == JOB_BACKUP_POOL || job->kind == JOB_BACKUP_HOST,
+    };
+    *ret_index = attempt->files_n++;
+    return publish_begin(attempt->context->store, &place, &file->publish, err);
+}
+
+int attempt_begin_snapshot(struct attempt *attempt, attempt_snapshot_fn *begin, struct error *err)
+{
+    struct job_report *report = attempt->report;
+    struct xapi *xapi = attempt->context->xapi;
+    const struct vm *vm = &attempt->pool.vms[0];
+    tell(attempt, JOB_PHASE_SNAPSHOT);
+    report->consistency = vm->power_state == VM_HALTED ? JOB_POWERED_OFF : JOB_CRASH_CONSISTENT;
+    attempt->is_asked = true;
+    if (begin(xapi, attempt->job, &attempt->pool, &attempt->snapshot, &report->warnings, err) != 0)
+        return -1;
+    if (attempt->snapshot.is_quiesced)
+        report->consistency = JOB_QUIESCED;
+    report->snapshot_at = attempt->snapshot.at;
+    return 0;
+}
+
+int attempt_run_stream(struct attempt *attempt, size_t index, const struct attempt_stream *stream,
+                       struct error *err)
+{
+    const struct job *job = attempt->job;
+    struct attempt_file *file = &attempt->files[index];
+    CLEAN_SOURCE_XAPI struct source_xapi *source = NULL;
+    CLEAN_CHAR char *label = remains_task_label(job->id);
+    int64_t idle_ms = job->idle_timeout_ms != 0 ? (int64_t)job->idle_timeout_ms : IDLE_TIMEOUT_MS;
+    tell(attempt, JOB_PHASE_STREAM);
+    if (source_xapi_open(attempt->context->xapi, label, stream->query, idle_ms, &source, err) != 0)
+        return -1;
+    struct pipeline_source pipeline_source = source_xapi_source(source);
+    struct pipeline_sink pipeline_sink = sink_file(file->publish);
+    struct pipeline_settings settings = {
+        .hang_ms = idle_ms,
+        .compress = job->compress,
+        .is_cancelled = is_cancelled,
+        .progress = on_progress,
+        .context = attempt,
+    };
+    file->proof = stream->proof;
+    int result = pipeline_run(&pipeline_source, &stream->check, &pipeline_sink, &settings,
+                              &file->streamed, err);
+    attempt->bytes_before += file->streamed.bytes;
+    attempt->report->bytes = attempt->bytes_before;
+    attempt->report->stream_ms += file->streamed.stream_ms;
+    attempt->report->is_hung = file->streamed.is_hung;
+    const char *redirected_to = source_xapi_redirected_to(source);
+    if (redirected_to != NULL && stream->is_never_redirected)
+        return error_set(err, ERROR_XAPI, "the bytes came from the host at %s, not from this one",
+                         redirected_to);
+    if (redirected_to != NULL)
+        text_list_add_format(&attempt->report->warnings, "the bytes came from the host at %s",
+                             redirected_to);
+    return result;
+}
+
+/* --- publish --------------------------------------------------------------------------------- */
+
+static void format_meta(const struct attempt *attempt, const struct attempt_file *file,
+                        int64_t now, struct str *text)
+{
+    const struct job *job = attempt->job;
+    const struct job_context *context = attempt->context;
+    CLEAN_META struct meta meta = {0};
+    struct backup *backup = &meta.backup;
+    if (attempt->pool.vms_n > 0) {
+        meta_set_vm(&meta, &attempt->pool, &attempt->pool.vms[0]);
+        backup->vm_uuid = mem_dup(job->vm_uuid);
+        backup->vm_name = mem_dup(attempt->pool.vms[0].name);
+        backup->consistency = attempt->report->consistency;
+    }
+    meta.is_ours = true;
+    meta.compress = job->compress;
+    meta.tool = mem_dup("onyxpool " VERSION_TEXT);
+    backup->file = mem_dup(publish_file(file->publish));
+    backup->kind = job->kind;
+    backup->device = mem_dup(file->device);
+    backup->size_bytes = publish_bytes(file->publish);
+    backup->sha256 = mem_dup(file->streamed.sha256);
+    backup->proof = mem_dup(file->proof);
+    (void)str_copy(backup->job, sizeof backup->job, job->id);
+    (void)str_copy(backup->run, sizeof backup->run, job->run);
+    backup->attempt = job->attempt;
+    backup->host_uuid = mem_dup(context->host_uuid);
+    backup->host_name = mem_dup(context->host_name);
+    backup->snapshot_at = attempt->report->snapshot_at;
+    backup->started_at = attempt->report->started_at;
+    backup->finished_at = now;
+    backup->stream_ms = file->streamed.stream_ms;
+    meta_format(&meta, text);
+}
+
+/* After a failure between the renames what stands in the folder decides. */
+static int settle_own(struct attempt *attempt, const struct attempt_file *file, struct error *err)
+{
+    const struct job *job = attempt->job;
+    enum settle_outcome outcome;
+    struct error why = ERROR_INIT;
+    if (settle_attempt(attempt->context->store, job->folder, file->stem, job->id, job->attempt,
+                       &outcome, &why) != 0)
+        return -1;
+    if (outcome != SETTLE_WAS_DONE && outcome != SETTLE_ROLLED_FORWARD)
+        return -1;
+    text_list_add_format(&attempt->report->warnings, "published at the second try: %s", err->text);
+    error_clear(err);
+    return 0;
+}
+
+static int publish_all(struct attempt *attempt, struct error *err)
+{
+    int64_t now = clock_wall_ms(attempt->context->clock);
+    tell(attempt, JOB_PHASE_FINISH);
+    for (size_t i = 0; i < attempt->files_n; i++) {
+        struct attempt_file *file = &attempt->files[i];
+        CLEAN_STR struct str meta = STR_INIT;
+        format_meta(attempt, file, now, &meta);
+        if (publish_prepare(file->publish, str_text(&meta), meta.len, err) != 0)
+            return error_add(err, "publish %s", publish_file(file->publish));
+    }
+    for (size_t i = 0; i < attempt->files_n; i++) {
+        struct attempt_file *file = &attempt->files[i];
+        if (publish_commit(file->publish, NULL, 0, err) != 0 && settle_own(attempt, file, err) != 0)
+            return error_add(err, "publish %s", publish_file(file->publish));
+        file->is_published = true;
+    }
+    return 0;
+}
+
+/* Only the last report names what was published. */
+static void report_files(const struct attempt *attempt)
+{
+    for (size_t i = 0; i < attempt->files_n; i++) {
+        const struct attempt_file *from = &attempt->files[i];
+        struct job_file *file = job_report_add_file(attempt->report);
+        file->name = mem_dup(publish_file(from->publish));
+        file->size_bytes = publish_bytes(from->publish);
+        file->sha256 = mem_dup(from->streamed.sha256);
+        file->proof = mem_dup(from->proof);
+    }
+}
+
+/* --- the way out ----------------------------------------------------------------------------- */
+
+/* The snapshot goes; one whose making was not answered is looked for. */
+static int end_snapshot(struct attempt *attempt, struct error *err)
+{
+    const struct job *job = attempt->job;
+    struct xapi *xapi = attempt->context->xapi;
+    size_t n = 0;
+    if (!attempt->is_asked)
+        return 0;
+    if (snapshot_end(xapi, job, &attempt->snapshot, err) != 0)
+        return -1;
+    if (attempt->snapshot.is_whole)
+        return 0;
+    struct job_remains remains = {.attempt = job->attempt, .vm_uuid = job->vm_uuid};
+    (void)str_copy(remains.job, sizeof remains.job, job->id);
+    return snapshot_clean(xapi, &remains, 1, job->lease, &n, err);
+}
+
+static bool clean_pool(struct attempt *attempt)
+{
+    struct error why = ERROR_INIT;
+    attempt->clean_until_ms = clock_monotonic_ms(attempt->context->clock) + CLEAN_MS;
+    xapi_set_cancel(attempt->context->xapi, is_clean_time_over, attempt);
+    int result = end_snapshot(attempt, &why);
+    xapi_set_cancel(attempt->context->xapi, NULL, NULL);
+    if (result != 0)
+        text_list_add_format(&attempt->report->warnings, "left in the pool: %s", why.text);
+    return result == 0;
+}
+
+/* The partial files of an attempt that was not published. */
+static bool clean_file(struct attempt *attempt, struct attempt_file *file)
+{
+    struct error why = ERROR_INIT;
+    struct text_list *warnings = &attempt->report->warnings;
+    const struct job *job = attempt->job;
+    enum settle_outcome outcome;
+    if (file->publish == NULL || file->is_published)
+        return true;
+    if (file->streamed.is_hung) {
+        text_list_add(warnings, "the store hangs: the partial file is left for a later cleanup");
+        return false;
+    }
+    if (publish_abandon(file->publish, &why) != 0 ||
+        settle_attempt(attempt->context->store, job->folder, file->stem, job->id, job->attempt,
+                       &outcome, &why) != 0) {
+        text_list_add_format(warnings, "left in the store: %s", why.text);
+        return false;
+    }
+    return true;
+}
+
+static bool clean_store(struct attempt *attempt)
+{
+    bool is_clean = true;
+    for (size_t i = 0; i < attempt->files_n; i++)
+        is_clean = clean_file(attempt, &attempt->files[i]) && is_clean;
+    return is_clean;
+}
+
+int attempt_run(const struct job_context *context, struct job_report *report,
+                attempt_steps_fn *steps, struct error *err)
+{
+    struct error own = ERROR_INIT;
+    err = err != NULL ? err : &own;
+    CLEANUP(attempt_done) struct attempt attempt = {
+        .context = context, .report = report, .job = context->job};
+    tell(&attempt, JOB_PHASE_START);
+    report->is_clean = true;
+    int found = earlier_look(context, report, err);
+    if (found != 0)
+        return found < 0 ? -1 : 0;
+    int result = steps(&attempt, err);
+    if (result == 0)
+        result = publish_all(&attempt, err);
+    report->is_clean = false;
+    tell(&attempt, JOB_PHASE_CLEAN);
+    bool is_pool_clean = clean_pool(&attempt);
+    report->is_clean = clean_store(&attempt) && is_pool_clean;
+    if (result == 0)
+        report_files(&attempt);
+    return result;
+}
