@@ -194,12 +194,16 @@ static int catalog_add_files(struct catalog *catalog, const struct catalog_attem
                              const struct job_report *report, struct error *err)
 {
     for (size_t i = 0; i < report->files_n; i++) {
+        CLEAN_CHAR char *device = attempt->kind == JOB_BACKUP_DISK
+                                      ? backup_device_of(report->files[i].name)
+                                      : NULL;
         struct backup backup = {.folder = attempt->folder,
                                 .file = report->files[i].name,
                                 .kind = attempt->kind,
                                 .state = BACKUP_PROVEN,
                                 .vm_uuid = attempt->vm_uuid,
                                 .vm_name = attempt->vm_name,
+                                .device = device,
                                 .size_bytes = report->files[i].size_bytes,
                                 .sha256 = report->files[i].sha256,
                                 .proof = report->files[i].proof,

@@ -131,8 +131,12 @@ static bool is_same_work(const struct job *a, const struct job *b)
         return false;
     if (a->kind != JOB_BACKUP_DISK)
         return a->vm_uuid || a->host_uuid || str_equal(a->vm_name, b->vm_name);
-    return a->disks_n == 1 && b->disks_n == 1 &&
-           str_equal(a->disks[0].vdi_uuid, b->disks[0].vdi_uuid);
+    if (a->disks_n != b->disks_n)
+        return false;
+    for (size_t i = 0; i < a->disks_n; i++)
+        if (!str_equal(a->disks[i].vdi_uuid, b->disks[i].vdi_uuid))
+            return false;
+    return true;
 }
 
 static struct catalog_job *find_old(const struct jobs *old, const struct job *job)

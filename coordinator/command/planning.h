@@ -16,7 +16,8 @@ struct pool;
 struct str;
 
 /* Kinds of backup that the agents of this release carry out, as plan_settings.kinds. */
-#define PLANNING_KINDS (1u << JOB_BACKUP_VM)
+#define PLANNING_KINDS                                                                             \
+    (1u << JOB_BACKUP_VM | 1u << JOB_BACKUP_DISK | 1u << JOB_BACKUP_POOL | 1u << JOB_BACKUP_HOST)
 
 /*
  * Select and plan. catalog may be NULL: then nothing is known of former backups.

@@ -77,9 +77,8 @@ char *plan_stem_prefix(const struct job *job)
 {
     switch (job->kind) {
     case JOB_BACKUP_VM:
+    case JOB_BACKUP_DISK: /* each disk's own stem is made from it: backup_disk_stem */
         return mem_dup("backup_");
-    case JOB_BACKUP_DISK:
-        return str_format("backup_%s_", job->disks_n > 0 ? job->disks[0].device : "");
     case JOB_BACKUP_POOL:
         return mem_dup("metadata_");
     case JOB_BACKUP_HOST:
@@ -356,6 +355,9 @@ static int compare_devices(const void *left, const void *right)
     return strcmp(a, b);
 }
 
+static bool plan_scattered(struct planner *p, const struct selected *selected,
+                           const char *reason);
+
 static void plan_vm(struct planner *p, const struct selected *selected)
 {
     const struct vm *vm = &p->pool->vms[selected->vm];
@@ -382,10 +384,12 @@ static void plan_vm(struct planner *p, const struct selected *selected)
         else
             add_disk(p, job, vbd);
     }
-    if (*reason || !find_hosts(p, job, reason)) {
+    bool has_obstacle = *reason != '\0';
+    if (has_obstacle || !find_hosts(p, job, reason)) {
         plan_job_done(job);
         p->plan->jobs_n--;
-        skip(p, JOB_BACKUP_VM, vm->uuid, vm->name, "%s", reason);
+        if (has_obstacle || !plan_scattered(p, selected, reason))
+            skip(p, JOB_BACKUP_VM, vm->uuid, vm->name, "%s", reason);
         return;
     }
     if (job->job.disks_n > 1)
@@ -412,32 +416,75 @@ static const struct vbd *find_device(const struct planner *p, const struct vm *v
     return NULL;
 }
 
-static void plan_disk(struct planner *p, const struct selected *selected, const char *device)
+static uint64_t estimate_disk(const struct vdi *vdi, enum job_disk_format format)
 {
-    const struct vm *vm = &p->pool->vms[selected->vm];
-    const struct vbd *vbd = find_device(p, vm, device);
-    const char *obstacle = vbd ? disk_obstacle(p->pool, vbd) : "is not there";
-    if (obstacle) {
-        skip(p, JOB_BACKUP_DISK, vm->uuid, vm->name, "disk %s %s", device, obstacle);
-        return;
-    }
+    return format == JOB_DISK_RAW || vdi->physical_utilisation_bytes == 0
+               ? vdi->virtual_size_bytes
+               : vdi->physical_utilisation_bytes;
+}
+
+/* One job for these disks of one VM (VBDs of the pool), read from one snapshot where the pool can
+ * do that; false, and nothing added, when no host sees them all. */
+static bool plan_disks(struct planner *p, const struct selected *selected, const size_t *vbds,
+                       size_t n, enum job_disk_format format, char reason[REASON_MAX])
+{
     struct plan_job *job = plan_add_job(p->plan);
-    char reason[REASON_MAX] = "";
     job->job.kind = JOB_BACKUP_DISK;
-    job->job.disk_format = p->settings->disk_format;
-    add_disk(p, job, vbd);
+    job->job.disk_format = format;
+    job->job.compress = JOB_COMPRESS_NONE; /* as the manual: disks are never compressed */
+    for (size_t i = 0; i < n; i++) {
+        const struct vbd *vbd = &p->pool->vbds[vbds[i]];
+        add_disk(p, job, vbd);
+        job->job.estimate_bytes += estimate_disk(&p->pool->vdis[vbd->vdi], format);
+    }
     if (!find_hosts(p, job, reason)) {
         plan_job_done(job);
         p->plan->jobs_n--;
-        skip(p, JOB_BACKUP_DISK, vm->uuid, vm->name, "disk %s: %s", device, reason);
-        return;
+        return false;
     }
-    add_vm_facts(p, job, vm, selected);
-    const struct vdi *vdi = &p->pool->vdis[vbd->vdi];
-    bool is_raw = p->settings->disk_format == JOB_DISK_RAW;
-    job->job.estimate_bytes = is_raw || vdi->physical_utilisation_bytes == 0
-                                  ? vdi->virtual_size_bytes
-                                  : vdi->physical_utilisation_bytes;
+    if (n > 1)
+        qsort(job->job.disks, n, sizeof *job->job.disks, compare_devices);
+    add_vm_facts(p, job, &p->pool->vms[selected->vm], selected);
+    return true;
+}
+
+/* Each disk by a job of its own, on whatever host sees it. */
+static void plan_disks_apart(struct planner *p, const struct selected *selected,
+                             const size_t *vbds, size_t n, enum job_disk_format format)
+{
+    const struct vm *vm = &p->pool->vms[selected->vm];
+    for (size_t i = 0; i < n; i++) {
+        char reason[REASON_MAX] = "", device[16];
+        if (!plan_disks(p, selected, &vbds[i], 1, format, reason))
+            skip(p, JOB_BACKUP_DISK, vm->uuid, vm->name, "disk %s: %s",
+                 vbd_device_name(&p->pool->vbds[vbds[i]], device), reason);
+    }
+}
+
+/* A VM whose disks no one host sees can't be one XVA: a VHD of each disk, and its metadata. False
+ * when a disk has no host that could read it now. */
+static bool plan_scattered(struct planner *p, const struct selected *selected, const char *reason)
+{
+    const struct vm *vm = &p->pool->vms[selected->vm];
+    CLEANUP(mem_free_void) size_t *vbds = mem_zero(vm->vbds_n + 1, sizeof *vbds);
+    size_t n = 0, jobs = p->plan->jobs_n;
+    for (size_t i = 0; i < vm->vbds_n; i++)
+        if (pool_vbd_is_exported(p->pool, &p->pool->vbds[vm->vbds[i]]))
+            vbds[n++] = vm->vbds[i];
+    if (n < 2 || !(p->settings->kinds & (1u << JOB_BACKUP_DISK)))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        char ignored[REASON_MAX];
+        if (plan_disks(p, selected, &vbds[i], 1, JOB_DISK_VHD, ignored))
+            continue;
+        while (p->plan->jobs_n > jobs)
+            plan_job_done(&p->plan->jobs[--p->plan->jobs_n]);
+        return false;
+    }
+    text_list_add_format(&p->plan->jobs[jobs].warnings,
+                         "%s: %s; each disk is exported as a VHD, not all at one moment", vm->name,
+                         reason);
+    return true;
 }
 
 static void plan_vdi_exports(struct planner *p, const struct selected *selected)
@@ -445,8 +492,26 @@ static void plan_vdi_exports(struct planner *p, const struct selected *selected)
     const struct vm *vm = &p->pool->vms[selected->vm];
     if (!may_plan(p, JOB_BACKUP_DISK, vm->uuid, vm->name) || !check_vm(p, JOB_BACKUP_DISK, vm))
         return;
-    for (size_t i = 0; i < selected->disks.n; i++)
-        plan_disk(p, selected, selected->disks.items[i]);
+    CLEANUP(mem_free_void) size_t *vbds = mem_zero(selected->disks.n + 1, sizeof *vbds);
+    size_t n = 0;
+    for (size_t i = 0; i < selected->disks.n; i++) {
+        const char *device = selected->disks.items[i];
+        const struct vbd *vbd = find_device(p, vm, device);
+        const char *obstacle = vbd ? disk_obstacle(p->pool, vbd) : "is not there";
+        if (obstacle)
+            skip(p, JOB_BACKUP_DISK, vm->uuid, vm->name, "disk %s %s", device, obstacle);
+        else
+            vbds[n++] = (size_t)(vbd - p->pool->vbds);
+    }
+    char reason[REASON_MAX] = "";
+    enum job_disk_format format = p->settings->disk_format;
+    if (n == 0 || (n > 1 && plan_disks(p, selected, vbds, n, format, reason)))
+        return;
+    size_t before = p->plan->jobs_n;
+    plan_disks_apart(p, selected, vbds, n, format);
+    if (n > 1 && p->plan->jobs_n > before)
+        text_list_add_format(&p->plan->jobs[before].warnings,
+                             "%s: its disks are not taken at one moment: %s", vm->name, reason);
 }
 
 static void plan_host(struct planner *p, const struct host *host)
@@ -460,6 +525,7 @@ static void plan_host(struct planner *p, const struct host *host)
     struct plan_job *job = plan_add_job(p->plan);
     CLEAN_CHAR char *name = name_on_share_encode(host->hostname, host->uuid);
     job->job.kind = JOB_BACKUP_HOST;
+    job->job.compress = JOB_COMPRESS_NONE;
     mem_set(&job->job.host_uuid, host->uuid);
     job->job.folder = str_format(HOST_FOLDER_PREFIX "%s", name);
     job->job.idle_timeout_ms = p->settings->idle_timeout_ms;
@@ -477,6 +543,7 @@ static void plan_pool_database(struct planner *p)
     }
     struct plan_job *job = plan_add_job(p->plan);
     job->job.kind = JOB_BACKUP_POOL;
+    job->job.compress = JOB_COMPRESS_NONE;
     mem_set(&job->job.folder, POOL_FOLDER);
     job->job.idle_timeout_ms = p->settings->idle_timeout_ms;
     job->max_backups = p->settings->max_backups;

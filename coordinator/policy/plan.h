@@ -82,7 +82,7 @@ void plan_make(const struct pool *pool, const struct selection *selection,
  * borrowed until the next add. */
 struct plan_job *plan_add_job(struct plan *plan);
 
-/* "backup_", "backup_xvda_", "metadata_", "host_": what stands before the stamp in the stem of a
+/* "backup_", "metadata_", "host_": what stands before the stamp in the stem of a
  * job's files. NULL for kinds without files. Caller frees. */
 char *plan_stem_prefix(const struct job *job);
 

@@ -91,7 +91,8 @@ static void print_job(const struct pool *pool, const struct plan_job *job, struc
     str_add_format(out, "job %s %s", job_kind_name(facts->kind),
                    facts->vm_name ? facts->vm_name : "-");
     if (facts->kind == JOB_BACKUP_DISK)
-        str_add_format(out, "/%s", facts->disks[0].device);
+        for (size_t i = 0; i < facts->disks_n; i++)
+            str_add_format(out, "%c%s", i == 0 ? '/' : '+', facts->disks[i].device);
     str_add_format(out, " folder=%s hosts=", facts->folder);
     pool_text_add_names(pool, &job->hosts, out);
     str_add(out, " srs=");
@@ -154,7 +155,7 @@ static void job_when_asked_for_its_stem_then_by_kind(void **state)
         enum job_kind kind;
         const char *want;
     } stems[] = {
-        {JOB_BACKUP_VM, "backup_"},     {JOB_BACKUP_DISK, "backup_xvdb_"},
+        {JOB_BACKUP_VM, "backup_"},     {JOB_BACKUP_DISK, "backup_"},
         {JOB_BACKUP_POOL, "metadata_"}, {JOB_BACKUP_HOST, "host_"},
         {JOB_CLEANUP, NULL},            {JOB_EXPIRE, NULL},
     };
