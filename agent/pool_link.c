@@ -118,7 +118,9 @@ static void *follow_thread(void *context)
         if (atomic_load(&link->is_stopping))
             break;
         log_warn(ROOM, "%s", err.text);
-        if (fault_is(&err, "SESSION_INVALID") || err.code == ERROR_POOL_UNREACHABLE)
+        /* A toolstack that restarts breaks off first, and its sessions are gone. */
+        if (fault_is(&err, "SESSION_INVALID") || err.code == ERROR_POOL_UNREACHABLE ||
+            err.code == ERROR_SHORT)
             show_session(link, false);
         event_stream_done(&events);
         event_stream_init(&events, "pool");

@@ -90,7 +90,8 @@ static bool judge_snapshot(struct finder *f, const struct vm *vm, char job[JOB_I
         str_copy(job, JOB_ID_MAX, mark.job);
         return is_dead(f, &mark, "snapshot", vm->name);
     }
-    if (!vm->mark && mark_parse_birth_name(vm->name, job))
+    /* A restored VM hands its old mark on: until ours replaces it the birth name alone tells. */
+    if (mark_parse_birth_name(vm->name, job))
         return !is_alive(f, job);
     if (str_equal(vm->name, OLD_TOOL_NAME))
         text_list_add_format(&f->list->notices,
