@@ -350,6 +350,31 @@ def test_a_run_killed_in_mid_expire_is_continued_and_ends_it(pause_library):
         lab.assert_clean()
 
 
+def test_whole_and_single_disk_exports_share_one_count():
+    disks = [{"device": name, "sr": "nfs1", "size_mib": 2, "content": {"seed": n, "fill": 0.6}}
+             for n, name in enumerate(("xvda", "xvdb"))]
+    with Lab(pool([vm("web1", disks=disks)], hosts=1)) as lab:
+        run_times(lab, 1, "-e", "web1:3")
+        whole = names(lab, "web1")[0]
+        run_times(lab, 1, "-E", "web1:3:xvda;xvdb")
+        assert_pairs(lab, "web1", 3)
+        second = set(names(lab, "web1")) - {whole}
+        run_times(lab, 1, "-E", "web1:3:xvda;xvdb")
+        kept = names(lab, "web1")
+        assert whole not in kept and len(kept) == 3 and len(second & set(kept)) == 1
+        assert_pairs(lab, "web1", 3)
+        assert old_rotation(lab.store / "web1", 3) == []
+        done = lab.run("-E", "web1:1:xvda;xvdb")
+        assert done.returncode == 0
+        # Two disks are one copy: the last one stays whole, and that is said.
+        assert len(names(lab, "web1")) == 2
+        assert "last proven backup never goes" in " ".join(done.stdout.split())
+        stems = {name.split("_", 2)[2].rsplit(".", 1)[0] for name in names(lab, "web1")}
+        metadata = list((lab.store / ".onyxpool" / "metadata" / "web1").glob("*.xva"))
+        assert len(stems) == 1 and len(metadata) == 1
+        lab.assert_clean()
+
+
 def test_onyxbackupvms_own_rotation_finds_nothing_to_do_in_our_folders(lab):
     """Its rule: all files by time, even count, max_backups pairs. It would remove nothing."""
     run_times(lab, 4, "-e", "web1:2", "-e", "web2:3")
