@@ -62,8 +62,8 @@ static void find_when_the_line_is_broken_then_an_error_and_nothing_leaks(void **
     (void)state;
     static const char *const broken[] = {
         "1 2 3:4 / /mnt", "1 2 3:4 / /mnt rw", "1 2 3:4 / /mnt rw shared:1", "1 ", "1 2 3:4 / /m rw -",
-        "1 2 3:4 / /m rw - "
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa x rw",
+        ("1 2 3:4 / /m rw - "
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa x rw"),
     };
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
         struct error err = ERROR_INIT;
