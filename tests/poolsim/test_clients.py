@@ -51,8 +51,9 @@ def install(folder):
     if not shutil.which("npm") or not shutil.which("node"):
         pytest.skip("SKIPPED: npm and node are not installed; the npm client did not drive the pool")
     try:
-        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent", PACKAGE], cwd=folder,
-                              capture_output=True, text=True, timeout=180, check=False)
+        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent",
+                               "--fetch-retries=0", "--fetch-timeout=20000", PACKAGE], cwd=folder,
+                              capture_output=True, text=True, timeout=90, check=False)
     except subprocess.TimeoutExpired:
         done = None
     if not done or done.returncode:
