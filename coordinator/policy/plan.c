@@ -358,6 +358,20 @@ static int compare_devices(const void *left, const void *right)
 static bool plan_scattered(struct planner *p, const struct selected *selected,
                            const char *reason);
 
+/* An ISO that no host can read: the drive of the snapshot is emptied, like every other. */
+static void warn_of_cds(const struct planner *p, const struct vm *vm, struct text_list *warnings)
+{
+    for (size_t i = 0; i < vm->vbds_n; i++) {
+        const struct vbd *vbd = &p->pool->vbds[vm->vbds[i]];
+        size_t sr = vbd->vdi == POOL_NONE ? POOL_NONE : p->pool->vdis[vbd->vdi].sr;
+        if (vbd->type == VBD_CD && sr != POOL_NONE && p->pool->srs[sr].hosts_n == 0)
+            text_list_add_format(warnings,
+                                 "%s: no host sees %s, where the ISO in its drive is; the VM is "
+                                 "saved with an empty drive",
+                                 vm->name, p->pool->srs[sr].name);
+    }
+}
+
 static void plan_vm(struct planner *p, const struct selected *selected)
 {
     const struct vm *vm = &p->pool->vms[selected->vm];
@@ -399,6 +413,7 @@ static void plan_vm(struct planner *p, const struct selected *selected)
     if (job->job.disks_n == 0)
         text_list_add_format(&job->warnings, "%s: has no disk; its metadata alone is exported",
                              vm->name);
+    warn_of_cds(p, vm, &job->warnings);
     if (vm->power_state == VM_SUSPENDED)
         text_list_add_format(&job->warnings,
                              "%s: is suspended; its disks are saved, its memory is not", vm->name);
