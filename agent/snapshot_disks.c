@@ -109,9 +109,10 @@ static int take_disk(struct xapi *xapi, const struct job *job, const char *vdi,
     CLEAN_CHAR char *task = NULL;
     if (xapi_start_async(xapi, "VDI.snapshot", json_pack("[s, {}]", vdi), &task, err) != 0)
         return -1;
-    if (xapi_call(xapi, NULL, err, "task.add_to_other_config", "[s, s, s]", task, MARK_KEY,
-                  job->id) != 0 ||
-        xapi_task_follow(xapi, task, SNAPSHOT_TIMEOUT_MS, &facts, err) != 0)
+    /* The mark is for whoever comes after us; while we live we know the task without it. */
+    (void)xapi_call(xapi, NULL, NULL, "task.add_to_other_config", "[s, s, s]", task, MARK_KEY,
+                    job->id);
+    if (xapi_task_follow(xapi, task, SNAPSHOT_TIMEOUT_MS, &facts, err) != 0)
         return -1; /* the task stays: it tells whose its result is */
     if (task_facts_check(&facts, err) != 0) {
         xapi_task_destroy(xapi, task);

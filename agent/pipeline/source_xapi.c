@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 #include "common/base/error.h"
+#include "common/base/text_list.h"
+#include "common/xapi/remains.h"
 #include "common/xapi/session.h"
 #include "common/xapi/stream.h"
 #include "common/xapi/task.h"
@@ -25,6 +27,15 @@ struct source_xapi {
     int64_t idle_timeout_ms;
 };
 
+/* A task whose making was not answered: only its label is known. */
+static void forget_task(struct xapi *xapi, const char *label)
+{
+    CLEAN_TEXT_LIST struct text_list labels = TEXT_LIST_INIT;
+    struct error ignored = ERROR_INIT;
+    text_list_add(&labels, label);
+    (void)remains_reap_tasks(xapi, &labels, NULL, NULL, &ignored);
+}
+
 int source_xapi_open(struct xapi *xapi, const char *label, const char *query,
                      int64_t idle_timeout_ms, struct source_xapi **ret_source, struct error *err)
 {
@@ -32,8 +43,11 @@ int source_xapi_open(struct xapi *xapi, const char *label, const char *query,
     source->xapi = xapi;
     source->query = mem_dup(query);
     source->idle_timeout_ms = idle_timeout_ms;
-    if (xapi_task_create(xapi, label, "onyxpool export", &source->task, err) != 0 ||
-        task_watch_begin(xapi, source->task, &source->watch, err) != 0)
+    if (xapi_task_create(xapi, label, "onyxpool export", &source->task, err) != 0) {
+        forget_task(xapi, label);
+        return -1;
+    }
+    if (task_watch_begin(xapi, source->task, &source->watch, err) != 0)
         return -1;
     *ret_source = source;
     source = NULL;
@@ -44,20 +58,25 @@ void source_xapi_close(struct source_xapi *source)
 {
     if (source == NULL)
         return;
+    bool is_pending = true;
     if (source->watch != NULL) {
         CLEAN_TASK_FACTS struct task_facts facts = {0};
         struct error ignored = ERROR_INIT;
         int is_ended = task_watch_look(source->watch, &facts, &ignored);
         task_facts_done(&facts);
+        is_pending = is_ended <= 0;
         if (is_ended == 0 && source->facts.http_status == 200) {
             error_clear(&ignored);
             (void)xapi_task_cancel(source->xapi, source->task, &ignored);
             error_clear(&ignored);
-            (void)task_watch_wait(source->watch, CLOSE_WAIT_MS, NULL, NULL, &facts, &ignored);
+            is_pending = task_watch_wait(source->watch, CLOSE_WAIT_MS, NULL, NULL, &facts,
+                                         &ignored) != 0;
         }
     }
     task_watch_end(&source->watch);
-    if (source->task != NULL)
+    if (source->task != NULL && is_pending)
+        xapi_task_give_up(source->xapi, source->task);
+    else if (source->task != NULL)
         xapi_task_destroy(source->xapi, source->task);
     stream_facts_done(&source->facts);
     free(source->task);

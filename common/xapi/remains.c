@@ -118,11 +118,8 @@ int remains_reap_tasks(struct xapi *x, const struct text_list *labels,
     CLEANUP(reaping_done) struct reaping reaping = {.labels = labels, .objects = objects};
     if (xapi_call_records(x, "task.get_all_records", look_at_task, &reaping, err) != 0)
         return -1;
-    for (size_t i = 0; i < reaping.pending.n; i++) {
-        struct error ignored = ERROR_INIT;
-        (void)xapi_task_cancel(x, reaping.pending.items[i], &ignored);
-        xapi_task_destroy(x, reaping.pending.items[i]);
-    }
+    for (size_t i = 0; i < reaping.pending.n; i++)
+        xapi_task_give_up(x, reaping.pending.items[i]);
     for (size_t i = 0; i < reaping.ended.n; i++)
         xapi_task_destroy(x, reaping.ended.items[i]);
     if (ret_n != NULL)

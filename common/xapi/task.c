@@ -194,17 +194,16 @@ int xapi_task_create(struct xapi *xapi, const char *label, const char *descripti
 }
 
 /* A call that is made although we were told to stop: what we made is ours to take away. */
-static int task_call_anyway(struct xapi *xapi, const char *method, const char *task,
+static int task_call_anyway(struct xapi *xapi, const char *method, json_t *params_take,
                             struct error *err)
 {
     xapi_cancel_fn *cancel = xapi->cancel;
     void *context = xapi->cancel_context;
-    json_t *params = json_pack("[s]", task);
 
-    if (!params)
+    if (!params_take)
         return error_set(err, ERROR_BAD_INPUT, "%s: no reference", method);
     xapi_set_cancel(xapi, NULL, NULL);
-    int result = xapi_call_params(xapi, method, params, TASK_CLEANUP_MS, NULL, err);
+    int result = xapi_call_params(xapi, method, params_take, TASK_CLEANUP_MS, NULL, err);
 
     xapi_set_cancel(xapi, cancel, context);
     return result;
@@ -215,7 +214,9 @@ void xapi_task_destroy(struct xapi *xapi, const char *task)
     for (int attempt = 1;; attempt++) {
         struct error err = ERROR_INIT;
 
-        if (!task_call_anyway(xapi, "task.destroy", task, &err) || err.code == ERROR_XAPI_GONE)
+        json_t *params = json_pack("[s]", task);
+
+        if (!task_call_anyway(xapi, "task.destroy", params, &err) || err.code == ERROR_XAPI_GONE)
             return;
         /* A broken connection is no answer, and to destroy it twice does no harm. */
         if (attempt < TASK_DESTROY_TRIES &&
@@ -228,7 +229,19 @@ void xapi_task_destroy(struct xapi *xapi, const char *task)
 
 int xapi_task_cancel(struct xapi *xapi, const char *task, struct error *err)
 {
-    return task_call_anyway(xapi, "task.cancel", task, err);
+    return task_call_anyway(xapi, "task.cancel", json_pack("[s]", task), err);
+}
+
+void xapi_task_give_up(struct xapi *xapi, const char *task)
+{
+    struct error ignored = ERROR_INIT;
+    json_t *params = json_pack("[s, s]", task, "cancelled");
+
+    (void)xapi_task_cancel(xapi, task, &ignored);
+    error_clear(&ignored);
+    if (params)
+        (void)task_call_anyway(xapi, "task.set_status", params, &ignored);
+    xapi_task_destroy(xapi, task);
 }
 
 /* --- following ----------------------------------------------------------------------------- */

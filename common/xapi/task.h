@@ -50,6 +50,12 @@ int xapi_task_create(struct xapi *xapi, const char *label, const char *descripti
 void xapi_task_destroy(struct xapi *xapi, const char *task);
 /* Asks only: the worker behind the task may see it 16 s later, or never. */
 int xapi_task_cancel(struct xapi *xapi, const char *task, struct error *err);
+/*
+ * Destroy a task of ours that may be pending and that nobody will end: XAPI only notes the wish to
+ * destroy a pending one and keeps it for a day, so its status is set first (7.2; before: a day).
+ * Source: xapi xapi_task.ml (destroy, set_status).
+ */
+void xapi_task_give_up(struct xapi *xapi, const char *task);
 int xapi_task_look(struct xapi *xapi, const char *task, struct task_facts *ret_facts,
                    struct error *err);
 

@@ -71,6 +71,7 @@ struct scene {
     const char *after;
     unsigned end;
     bool has_no_events, loses_events, loses_token, vanishes, hangs;
+    unsigned breaks; /* so many task.destroys are broken off */
     atomic_uint events_n, looks_n, destroyed_n, cancelled_n;
     atomic_bool is_over;
 };
@@ -126,7 +127,8 @@ static void scene_answer(void *context, struct fake_connection *connection,
         else
             send_record(scene, connection, false);
     } else if (!strcmp(request->rpc, "task.destroy")) {
-        atomic_fetch_add(&scene->destroyed_n, 1);
+        if (atomic_fetch_add(&scene->destroyed_n, 1) < scene->breaks)
+            return;
         fake_send_result(connection, "\"\"");
     } else if (!strcmp(request->rpc, "task.cancel")) {
         atomic_fetch_add(&scene->cancelled_n, 1);
@@ -179,6 +181,25 @@ static void an_operation_gives_its_value_and_its_task_is_destroyed(void **state)
         assert_string_equal(value, "OpaqueRef:snap");
         assert_int_equal(scene.destroyed_n, 1);
         free(value);
+        xapi_close(xapi);
+        fake_stop(server);
+    }
+}
+
+static void a_destroy_that_is_broken_off_is_asked_again_but_not_for_ever(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned breaks, asked;
+    } cases[] = {{0, 1}, {1, 2}, {9, 2}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct scene scene = {.before = PENDING, .after = SUCCESS, .breaks = cases[i].breaks};
+        struct fake_server *server = fake_start(FAKE_SOCKET, scene_answer, &scene);
+        struct xapi *xapi = adopt(server);
+
+        xapi_task_destroy(xapi, TASK);
+        assert_int_equal(scene.destroyed_n, cases[i].asked);
         xapi_close(xapi);
         fake_stop(server);
     }
@@ -319,6 +340,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_are_read_whatever_they_hold),
         cmocka_unit_test(an_operation_gives_its_value_and_its_task_is_destroyed),
+        cmocka_unit_test(a_destroy_that_is_broken_off_is_asked_again_but_not_for_ever),
         cmocka_unit_test(failures_of_a_task_are_those_of_the_operation),
         cmocka_unit_test(a_task_that_does_not_end_is_cancelled_and_destroyed),
         cmocka_unit_test(a_watch_tells_the_end_from_its_own_thread),

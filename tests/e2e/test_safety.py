@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Answers that never come, restored VMs, lost catalogs: nothing of ours stays in the pool."""
+import os
+import signal
+
+import pytest
+
+from lab import Lab, pool, vm
+
+
+def call(lab, method, *params):
+    session = lab.sim.login(originator="lab")
+    try:
+        return lab.sim.rpc(None, method, session, *params)
+    finally:
+        lab.sim.rpc(None, "session.logout", session)
+
+
+def kill_everything(lab, run):
+    workers = lab.workers()
+    run.kill()
+    for agent in lab.agents.values():
+        agent.kill()
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    for process in [run, *lab.agents.values()]:
+        process.wait()
+    lab.commands.remove(run)
+    lab.agents.clear()
+
+
+def forget_catalog(lab):
+    for path in lab.folder.glob("catalog.db*"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("drop", ["before", "after"])
+@pytest.mark.parametrize("method", ["VM.snapshot", "VM.add_to_other_config", "task.create",
+                                    "task.destroy", "VM.destroy", "VDI.destroy"])
+def test_answer_that_is_lost_leaves_nothing(method, drop):
+    with Lab(pool([vm("web1", size_mib=2)], hosts=1)) as lab:
+        lab.fault(method=method, drop=drop, originator=f"onyxpool/{lab.hosts['h1']['uuid']}")
+        done = lab.run()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(lab.backups()["web1"]) == 1
+        lab.assert_clean()
+
+
+@pytest.mark.parametrize("drop", ["before", "after"])
+@pytest.mark.parametrize("method", ["task.add_to_other_config", "task.create",
+                                    "VDI.add_to_other_config", "VDI.destroy"])
+def test_answer_that_is_lost_in_a_disk_export_leaves_nothing(method, drop):
+    with Lab(pool([vm("web1", size_mib=2)], hosts=1)) as lab:
+        lab.settings_file.write_text("[xenserver]\nvdi_exports = web1\n"
+                                     "[onyxpool]\nlease_renew = 1s\nbackoff = 10ms\n")
+        lab.fault(method=method, drop=drop, originator=f"onyxpool/{lab.hosts['h1']['uuid']}")
+        done = lab.run()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(lab.backups()["web1"]) == 1
+        lab.assert_clean()
+
+
+def test_newborn_snapshot_of_a_restored_vm_goes_though_no_catalog_knows_it():
+    with Lab(pool([vm("web1", size_mib=2)], hosts=1)) as lab:
+        call(lab, "VM.add_to_other_config", lab.vm_ref("web1"), "onyxpool",
+             "0123456789abcdef/00000000-1111-2222-3333-444444444444/3")
+        held = lab.fault(method="VM.get_uuid", hold="before")
+        running = lab.start_run()
+        lab.wait_held(held)
+        kill_everything(lab, running)
+        forget_catalog(lab)
+        lab.sim.control("fault.clear")
+        lab.start_agent("h1")
+        done = lab.run()
+        assert done.returncode == 0, done.stdout + done.stderr
+        refs = lab.refs()
+        for name in ("VM", "VDI", "VBD"):
+            assert refs[name] == lab.before[name], name
