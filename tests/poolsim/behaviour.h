@@ -49,7 +49,8 @@ struct object *vbd_make(struct pool *pool, const char *vm_ref, const char *vdi_r
                         const char *userdevice, const char *type, const char *mode);
 struct object *vif_make(struct pool *pool, const char *vm_ref, const char *network_ref,
                         const char *device, const char *mac);
-/* Lowest free userdevice number of a VM. */
+/* Whether a VBD of the VM has this userdevice; the lowest number that none has. */
+bool vbd_has_device(struct pool *pool, const struct object *vm, const char *device);
 int vbd_free_device(struct pool *pool, const struct object *vm);
 /* dom0's VBD while it reads a disk, as export makes one; detaching deletes it. */
 struct object *vbd_attach_to_dom0(struct host *host, const char *vdi_ref, bool is_writable);
@@ -70,7 +71,13 @@ char *vm_format_snapshot_metadata(const struct object *vm);
 /* Change of power state with everything that follows: resident_on, domid, devices, metrics. */
 void vm_set_running(struct pool *pool, struct object *vm, struct host *host);
 void vm_set_halted(struct pool *pool, struct object *vm);
+/* With a suspend VDI, if some SR takes one and the VM has none yet. */
 void vm_set_suspended(struct pool *pool, struct object *vm);
+/* A VDI for the VM's memory: in its suspend_SR, its host's, the pool's, beside its first disk.
+ * REF_NULL when there is no SR at all. */
+int vm_make_suspend_image(struct pool *pool, const struct object *vm, char ret_ref[REF_MAX],
+                          struct failure *failure);
+void vm_drop_suspend_image(struct pool *pool, struct object *vm); /* as resume does */
 
 /* --- message.c --- */
 

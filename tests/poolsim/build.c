@@ -18,11 +18,26 @@
 #include "common/base/poison.h"
 
 #define LOGIN_DELAY_MS 2000
+#define HEARTBEAT_MS   30000
+#define HEARTBEAT_MAX  (INT64_C(1) << 40)
 
-static const char *const pool_members[] = {
-    "name",        "profile",           "user", "password",     "login_delay_ms", "hosts",
-    "srs",         "networks",          "vms",  "other_config", "tags",           "default_sr",
-    "description", "default_templates", NULL};
+static const char *const pool_members[] = {"name",
+                                           "profile",
+                                           "user",
+                                           "password",
+                                           "login_delay_ms",
+                                           "hosts",
+                                           "srs",
+                                           "networks",
+                                           "vms",
+                                           "other_config",
+                                           "tags",
+                                           "default_sr",
+                                           "description",
+                                           "default_templates",
+                                           "heartbeat_ms",
+                                           "coalesce",
+                                           NULL};
 
 static struct pool *pool_new(const char *dir)
 {
@@ -134,6 +149,9 @@ static int build_settings(struct pool *pool, const struct node *file)
     pool->user = mem_dup(node_text(file, "user", "root"));
     pool->password = mem_dup(node_text(file, "password", "poolsim"));
     pool->login_delay_ms = node_number(file, "login_delay_ms", 0, 60000, LOGIN_DELAY_MS);
+    pool->heartbeat_ms = node_number(file, "heartbeat_ms", 1, HEARTBEAT_MAX, HEARTBEAT_MS);
+    pool->beat_next_ms = pool_now_ms() + pool->heartbeat_ms;
+    pool->coalesces_at_once = node_bool(file, "coalesce", true);
     return 0;
 }
 

@@ -91,6 +91,8 @@ static int build_disk(struct pool *pool, const struct node *node, const char *vm
         return -1;
     if (number < 0)
         return node_fail(&place, "xvda, xvdb ... or 0, 1 ... is expected, not %s", device);
+    if (vbd_has_device(pool, store_find(pool, CLASS_VM, vm_ref), userdevice))
+        return node_fail(&place, "the VM has a disk %s already", userdevice);
     if (!size)
         size = node_number(node, "size_mib", 1, SIZE_MIB_MAX, 64) << 20;
     sr_ref = find_sr(pool, node);
@@ -118,6 +120,19 @@ static int build_disk(struct pool *pool, const struct node *node, const char *vm
     return error_is_set(node->err) ? -1 : 0;
 }
 
+/* The device asked for, or the first free one from 3 on, where XenCenter puts drives; -1: none. */
+static int drive_number(struct pool *pool, const struct object *vm, const char *wanted)
+{
+    for (int number = wanted ? device_number(wanted) : 3; number >= 0; number++) {
+        CLEAN_CHAR char *text = str_format("%d", number);
+        if (!vbd_has_device(pool, vm, text))
+            return number;
+        if (wanted)
+            return -1;
+    }
+    return -1;
+}
+
 /* "cd": {} is an empty drive; {"sr": NAME, "iso": NAME} has an ISO in it. */
 static int build_drive(struct pool *pool, const struct node *node, const char *vm_ref)
 {
@@ -126,11 +141,15 @@ static int build_drive(struct pool *pool, const struct node *node, const char *v
     const char *iso_name = node_text(node, "iso", NULL);
     const struct object *sr = sr_name ? build_find(pool, CLASS_SR, sr_name) : NULL;
     const struct object *iso = NULL;
-    CLEAN_CHAR char *device = str_format("%d", device_number(node_text(node, "device", "3")));
+    const char *wanted = node_text(node, "device", NULL);
+    int number = drive_number(pool, store_find(pool, CLASS_VM, vm_ref), wanted);
+    CLEAN_CHAR char *device = str_format("%d", number);
     struct object *vbd;
 
     if (!node_check_members(node, members))
         return -1;
+    if (number < 0)
+        return node_fail(node, "device: xvdd or 3 that no disk has is expected, not %s", wanted);
     if (sr_name && !sr)
         return node_fail(node, "there is no SR %s in srs", sr_name);
     for (size_t i = 0; sr && i < object_set(sr, F_SR_VDIs)->n && !iso; i++) {

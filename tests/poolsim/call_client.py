@@ -15,7 +15,7 @@ GONE = "OpaqueRef:00000000-0000-0000-0000-000000000000"
 def small_pool(**more):
     """Two hosts, a shared and a local SR, a running VM with two disks and a drive, a halted one."""
     pool = {
-        "name": "lab", "login_delay_ms": 50,
+        "name": "lab", "login_delay_ms": 50, "heartbeat_ms": 3600000,
         "hosts": [{"name": "h1"}, {"name": "h2"}],
         "srs": [{"name": "nfs1", "type": "nfs"}, {"name": "local", "type": "ext", "host": "h1"},
                 {"name": "raw", "type": "rawhba"}],

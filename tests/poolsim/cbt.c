@@ -16,6 +16,7 @@
 #include "tests/poolsim/operations.h"
 #include "tests/poolsim/rpc.h"
 #include "tests/poolsim/server.h"
+#include "tests/poolsim/vdi_chain.h"
 
 #include "common/base/poison.h"
 
@@ -89,6 +90,7 @@ static int data_destroy(struct call *call)
     int64_t deadline = pool_now_ms() + DATA_DESTROY_WAIT_MS;
     struct object *vdi = call_object(call, 0, CLASS_VDI);
     struct error err = ERROR_INIT;
+    CLEAN_CHAR char *parent = NULL;
 
     if (!vdi || operations_check_vdi(pool, vdi, "data_destroy", call->failure))
         return -1;
@@ -107,7 +109,11 @@ static int data_destroy(struct call *call)
     object_set_text(pool, vdi, F_VDI_type, "cbt_metadata");
     object_map_put(pool, vdi, F_VDI_other_config, "content_id", NO_CONTENT);
     object_set_int(pool, vdi, F_VDI_physical_utilisation, 0);
+    parent = mem_dup(object_map_get(vdi, F_VDI_sm_config, "vhd-parent"));
+    object_map_remove(pool, vdi, F_VDI_sm_config, "vhd-parent");
     sr_recount(pool, object_text(vdi, F_VDI_SR));
+    if (pool->coalesces_at_once)
+        chain_release(pool, parent);
     return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "tests/poolsim/host.h"
 #include "tests/poolsim/server.h"
 #include "tests/poolsim/session.h"
+#include "tests/poolsim/vdi_chain.h"
 
 #include "common/base/poison.h"
 
@@ -36,6 +37,7 @@ static int run_locked(struct pool *pool, const char *method, const json_t *param
     if (strcmp(method, "gc.run") == 0) {
         pool->collected_ms = INT64_MIN / 2;
         session_collect_garbage(pool);
+        chain_coalesce(pool);
         *ret_result = json_true();
         return 0;
     }

@@ -62,7 +62,7 @@ struct object *vif_make(struct pool *pool, const char *vm_ref, const char *netwo
     return vif;
 }
 
-static bool device_taken(struct pool *pool, const struct object *vm, const char *device)
+bool vbd_has_device(struct pool *pool, const struct object *vm, const char *device)
 {
     for (size_t i = 0; i < object_set(vm, F_VM_VBDs)->n; i++) {
         const struct object *vbd = store_find(pool, CLASS_VBD, object_set(vm, F_VM_VBDs)->items[i]);
@@ -76,7 +76,7 @@ int vbd_free_device(struct pool *pool, const struct object *vm)
 {
     for (int i = 0;; i++) {
         CLEAN_CHAR char *name = str_format("%d", i);
-        if (!device_taken(pool, vm, name))
+        if (!vbd_has_device(pool, vm, name))
             return i;
     }
 }
@@ -185,7 +185,7 @@ static int vbd_create(struct call *call)
         free(device);
         device = str_format("%d", number);
     }
-    if (device_taken(pool, vm, device))
+    if (vbd_has_device(pool, vm, device))
         return failure_set(call->failure, "DEVICE_ALREADY_EXISTS", device, NULL);
     vbd = vbd_make(pool, object_ref(vm), vdi ? vdi_ref : REF_NULL, device,
                    record_text(record, "type", "Disk"), record_text(record, "mode", "RW"));

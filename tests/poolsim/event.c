@@ -215,6 +215,16 @@ static int parse_token(const char *token, uint64_t *ret_since)
     return 0;
 }
 
+/* XAPI's sweep of the database says now and then that the pool's record changed, so that a watcher
+ * of it never waits for ever. Source: db_gc_util.ml, xapi_event.ml (heartbeat). */
+static void beat(struct pool *pool)
+{
+    if (pool_now_ms() < pool->beat_next_ms)
+        return;
+    pool->beat_next_ms = pool_now_ms() + pool->heartbeat_ms;
+    object_touch(pool, store_find(pool, CLASS_pool, pool->pool_ref));
+}
+
 static int wait_for_news(struct call *call, const struct subscription *subscription, uint64_t since)
 {
     struct pool *pool = call->pool;
@@ -222,9 +232,12 @@ static int wait_for_news(struct call *call, const struct subscription *subscript
     int64_t deadline = pool_now_ms() + (int64_t)(timeout_s * 1000);
     int64_t batch_end;
 
+    beat(pool);
     while (!has_news(pool, subscription, since)) {
-        if (pool->is_ending || !pool_wait_until(pool, deadline))
+        if (pool->is_ending || pool_now_ms() >= deadline)
             break;
+        pool_wait_until(pool, pool->beat_next_ms < deadline ? pool->beat_next_ms : deadline);
+        beat(pool);
         if (session_check(pool, call->session_ref, call->failure))
             return -1;
     }

@@ -284,6 +284,9 @@ static void add_page(struct str *page, int status, const char *text)
     } else if (status == 403) {
         str_add(page, "<html><body><h1>HTTP 403 forbidden</h1>Access to the requested resource "
                       "is forbidden.");
+    } else if (status == 408) {
+        str_add(page, "<html><body><h1>HTTP 408 request timeout</h1>Timed out waiting for the "
+                      "request.");
     } else if (status == 431) {
         str_add(page, "<html><body><h1>HTTP 431 request header fields too large</h1>Exceeded the "
                       "maximum header size.");
@@ -307,6 +310,7 @@ static const char *reason_of(int status)
            : status == 401 ? "Unauthorised"
            : status == 403 ? "Forbidden"
            : status == 404 ? "Not Found"
+           : status == 408 ? "Request Timeout"
            : status == 431 ? "Request Header Fields Too Large"
            : status == 501 ? "Method not implemented"
                            : "Internal Error";

@@ -15,6 +15,7 @@ struct connection {
     int fd;
     struct ssl_st *ssl;
     bool must_close;
+    bool is_served;  /* its first header came; later ones may take their time */
     bool is_hard;    /* end with a reset */
     bool is_control; /* works whatever state the host is in */
     bool is_broken;  /* TLS can't say goodbye any more */

@@ -67,6 +67,9 @@ struct pool {
     char *password;
     int64_t login_delay_ms; /* before a wrong password is refused */
     int64_t collected_ms;   /* when garbage was last looked for */
+    int64_t heartbeat_ms;   /* how often the pool's record is said to have changed */
+    int64_t beat_next_ms;
+    bool coalesces_at_once; /* base copies go with the snapshot; else when gc.run says so */
     struct store *store;
     struct disks *disks;
     struct sim_faults *faults;
@@ -101,7 +104,9 @@ struct host {
     int64_t clock_offset_ms;         /* its wall clock against ours */
     uint64_t rate_bytes_per_s;       /* 0: no limit; what this dom0 reads and writes in streams */
     int64_t rate_next_free_ns;       /* limiter's state, under the pool's lock */
-    bool is_silent;                  /* accepts, then says nothing; running streams stop */
+    int tcp_n;                       /* open connections; TLS comes to xapi over TCP */
+    int unix_n;
+    bool is_silent;        /* accepts, then says nothing; running streams stop */
     bool is_emergency;     /* its xapi is starting: HOST_STILL_BOOTING before any dispatch */
     bool is_down;          /* connections are refused or reset */
     struct server *server; /* http.h */

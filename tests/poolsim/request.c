@@ -7,6 +7,8 @@
  */
 #include <errno.h>
 #include <http_parser.h>
+#include <openssl/ssl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -16,6 +18,9 @@
 #include "tests/poolsim/http_inside.h"
 
 #include "common/base/poison.h"
+
+#define HEADER_READ_MS  10000 /* for each piece of a header on TCP */
+#define HEADER_TOTAL_MS 60000
 
 struct header_parse {
     struct request *request;
@@ -150,9 +155,26 @@ static size_t header_end(const char *bytes, size_t n)
     return 0;
 }
 
+/* Whether more of a header comes while XAPI waits for it: only the first one on TCP is in a hurry.
+ * Source: http_svr.ml, handle_connection. */
+static bool comes_in_time(struct connection *connection, int64_t deadline_ms)
+{
+    struct pollfd poll_fd = {.fd = connection->fd, .events = POLLIN};
+    int64_t left = deadline_ms - pool_now_ms();
+
+    if (connection->transport == TRANSPORT_UNIX || connection->is_served ||
+        (connection->ssl && SSL_pending(connection->ssl)))
+        return true;
+    if (left > HEADER_READ_MS)
+        left = HEADER_READ_MS;
+    return left > 0 && poll(&poll_fd, 1, (int)left) != 0;
+}
+
 /* Bytes of the whole header in the buffer: length, 0 at the end of input, -1 answered. */
 static ssize_t gather_header(struct connection *connection)
 {
+    int64_t deadline_ms = pool_now_ms() + HEADER_TOTAL_MS;
+
     memmove(connection->buffer, connection->buffer + connection->buffer_at,
             connection->buffer_n - connection->buffer_at);
     connection->buffer_n -= connection->buffer_at;
@@ -164,6 +186,10 @@ static ssize_t gather_header(struct connection *connection)
             return (ssize_t)end;
         if (connection->buffer_n >= HTTP_HEADER_MAX) {
             http_reply_error(connection, NULL, 431, "");
+            return -1;
+        }
+        if (!comes_in_time(connection, deadline_ms)) {
+            http_reply_error(connection, NULL, 408, "");
             return -1;
         }
         if (connection_read_some(connection, connection->buffer + connection->buffer_n,
@@ -226,6 +252,7 @@ int connection_read_request(struct connection *connection, struct request *ret_r
         request_done(ret_request);
         return 0;
     }
+    connection->is_served = true;
     connection->buffer_at = (size_t)n;
     connection->ignores_length = false;
     connection->has_length = ret_request->has_length;

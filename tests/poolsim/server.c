@@ -33,6 +33,9 @@
 #define BACKLOG       512
 #define BIND_ATTEMPTS 50
 #define STACK_BYTES   (512UL << 10)
+#define TCP_MAX       800 /* connections of a host; later ones wait to be accepted */
+#define UNIX_MAX      1024
+#define FULL_POLL_MS  20
 
 struct listener {
     int fd;
@@ -253,8 +256,15 @@ void server_serve(struct connection *connection, bool is_control)
     }
 }
 
+static int *count_of(struct host *host, enum transport transport)
+{
+    return transport == TRANSPORT_UNIX ? &host->unix_n : &host->tcp_n;
+}
+
 static void live_in(struct server *server, struct live *live)
 {
+    if (!live->is_control)
+        (*count_of(live->host, live->transport))++;
     live->next = server->live;
     if (live->next)
         live->next->prev = live;
@@ -264,6 +274,8 @@ static void live_in(struct server *server, struct live *live)
 
 static void live_out(struct server *server, struct live *live)
 {
+    if (!live->is_control)
+        (*count_of(live->host, live->transport))--;
     if (live->prev)
         live->prev->next = live->next;
     else
@@ -391,16 +403,33 @@ static void finish(struct server *server)
     pool_unlock(pool);
 }
 
+/* Listen where a connection may be taken; false when some host has as many as xapi allows. */
+static bool watch_listeners(struct server *server, struct pollfd *fds)
+{
+    bool is_room_everywhere = true;
+
+    pool_lock(server->pool);
+    for (size_t i = 0; i < server->listeners_n; i++) {
+        const struct listener *listener = &server->listeners[i];
+        bool is_unix = listener->transport == TRANSPORT_UNIX;
+        bool is_full = !listener->is_control && *count_of(listener->host, listener->transport) >=
+                                                    (is_unix ? UNIX_MAX : TCP_MAX);
+        fds[i] = (struct pollfd){.fd = is_full ? -1 : listener->fd, .events = POLLIN};
+        is_room_everywhere = is_room_everywhere && !is_full;
+    }
+    pool_unlock(server->pool);
+    return is_room_everywhere;
+}
+
 void server_run(struct server *server, int quit_fd)
 {
     size_t n = server->listeners_n;
     struct pollfd *fds = mem_zero(n + 1, sizeof *fds);
 
-    for (size_t i = 0; i < n; i++)
-        fds[i] = (struct pollfd){.fd = server->listeners[i].fd, .events = POLLIN};
     fds[n] = (struct pollfd){.fd = quit_fd, .events = POLLIN};
     while (!fds[n].revents) {
-        if (poll(fds, (nfds_t)n + 1, -1) < 0)
+        bool is_room_everywhere = watch_listeners(server, fds);
+        if (poll(fds, (nfds_t)n + 1, is_room_everywhere ? -1 : FULL_POLL_MS) < 0)
             continue;
         for (size_t i = 0; i < n; i++)
             if (fds[i].revents)

@@ -14,13 +14,14 @@
 
 #include "common/base/poison.h"
 
-#define SESSIONS_PER_ORIGINATOR_MAX 500
-#define SESSION_IDLE_MS             (24LL * 3600 * 1000)
-#define SESSION_TOUCH_MS            (600LL * 1000)
-#define TASK_KEPT_MS                (65LL * 60 * 1000)
-#define TASK_PENDING_KEPT_MS        (24LL * 3600 * 1000)
-#define TASKS_MAX                   200
-#define COLLECT_EVERY_MS            1000
+#define SESSIONS_PER_GROUP_MAX 500
+#define SESSIONS_ANONYMOUS_MAX 400 /* of root without an originator, and of the hosts */
+#define SESSION_IDLE_MS        (24LL * 3600 * 1000)
+#define SESSION_TOUCH_MS       (600LL * 1000)
+#define TASK_KEPT_MS           (65LL * 60 * 1000)
+#define TASK_PENDING_KEPT_MS   (24LL * 3600 * 1000)
+#define TASKS_MAX              200
+#define COLLECT_EVERY_MS       1000
 
 static int64_t date_ms(const struct object *object, enum field_id field)
 {
@@ -30,23 +31,51 @@ static int64_t date_ms(const struct object *object, enum field_id field)
     return at;
 }
 
-/* As XAPI: the one that was used longest ago goes, but none with a running task. */
-static void evict(struct pool *pool, const char *originator)
+static bool is_root(const struct object *session)
+{
+    const char *user = object_text(session, F_session_auth_user_name);
+
+    return !*user || strcmp(user, "root") == 0;
+}
+
+/* Sessions of the hosts, of one originator of root, of one other user. Source: db_gc_util.ml. */
+static bool is_same_group(const struct object *a, const struct object *b)
+{
+    if (object_bool(a, F_session_pool) || object_bool(b, F_session_pool))
+        return object_bool(a, F_session_pool) && object_bool(b, F_session_pool);
+    if (is_root(a) != is_root(b))
+        return false;
+    return is_root(a) ? strcmp(object_text(a, F_session_originator),
+                               object_text(b, F_session_originator)) == 0
+                      : strcmp(object_text(a, F_session_auth_user_name),
+                               object_text(b, F_session_auth_user_name)) == 0;
+}
+
+static size_t group_max(const struct object *session)
+{
+    bool is_anonymous = is_root(session) && !*object_text(session, F_session_originator);
+
+    return object_bool(session, F_session_pool) || is_anonymous ? SESSIONS_ANONYMOUS_MAX
+                                                                : SESSIONS_PER_GROUP_MAX;
+}
+
+/* As XAPI: the one that was used longest ago goes; those with a running task neither go nor
+ * count. */
+static void evict(struct pool *pool, const struct object *newest)
 {
     struct object *oldest = NULL;
     size_t n = 0;
 
     for (struct object *session = store_first(pool, CLASS_session); session;
          session = store_next(pool, session)) {
-        if (strcmp(object_text(session, F_session_originator), originator) != 0)
+        if (object_set(session, F_session_tasks)->n || !is_same_group(session, newest))
             continue;
         n++;
-        if (object_set(session, F_session_tasks)->n == 0 &&
-            (!oldest ||
-             date_ms(session, F_session_last_active) < date_ms(oldest, F_session_last_active)))
+        if (!oldest ||
+            date_ms(session, F_session_last_active) < date_ms(oldest, F_session_last_active))
             oldest = session;
     }
-    if (n > SESSIONS_PER_ORIGINATOR_MAX && oldest)
+    if (n > group_max(newest) && oldest)
         store_destroy(pool, oldest);
 }
 
@@ -65,7 +94,7 @@ struct object *session_make(struct host *host, const char *user, const char *ori
     object_set_text(pool, session, F_session_auth_user_name, user);
     object_set_text(pool, session, F_session_originator, originator);
     str_copy(ref, sizeof ref, object_ref(session));
-    evict(pool, originator);
+    evict(pool, session);
     return store_find(pool, CLASS_session, ref);
 }
 

@@ -149,6 +149,67 @@ def test_sr_sizes_grow_with_snapshots_and_shrink_with_their_end(lab):
     assert call("SR.get_physical_utilisation", sr) == before
 
 
+def unmanaged(call):
+    return {r: v for r, v in call("VDI.get_all_records").items() if not v["managed"]}
+
+
+def parent(call, vdi):
+    return call("VDI.get_sm_config", vdi).get("vhd-parent")
+
+
+def test_base_copies_come_with_snapshots_and_go_with_them(lab):
+    pool, call = lab
+    vm = call.find("web")
+    before = pool.control("state.refs")
+    disk = call.disks(vm)["0"]
+    first = call("VM.snapshot", vm, "one")
+    bases = unmanaged(call)
+    assert len(bases) == 2 and {v["name_label"] for v in bases.values()} == {"base copy"}
+    assert all(v["allowed_operations"] == [] and v["VBDs"] == [] and v["sm_config"] == {} for v in bases.values())
+    assert parent(call, disk) == parent(call, call.disks(first)["0"]) in [v["uuid"] for v in bases.values()]
+    base = next(iter(bases))
+    assert call.fails("VDI.destroy", base) == ["VDI_NOT_MANAGED", base]
+    assert call.fails("VDI.snapshot", base, {}) == ["VDI_NOT_MANAGED", base]
+    lower = parent(call, disk)
+    second = call("VM.snapshot", vm, "two")
+    upper = parent(call, disk)
+    assert upper != lower and parent(call, call("VDI.get_by_uuid", upper)) == lower
+    drop(call, first)  # two base copies in a row become one
+    assert parent(call, disk) == parent(call, call.disks(second)["0"]) == lower and len(unmanaged(call)) == 2
+    drop(call, second)
+    assert unmanaged(call) == {} and parent(call, disk) is None
+    assert pool.control("state.refs") == before
+
+
+def test_clone_of_a_snapshot_shares_the_snapshots_parent(lab):
+    pool, call = lab
+    before = pool.control("state.refs")
+    snapshot = call("VDI.snapshot", call.disks(call.find("idle"))["0"], {})
+    clone = call("VDI.clone", snapshot, {})
+    assert parent(call, clone) == parent(call, snapshot) and len(unmanaged(call)) == 1
+    copy = call("VDI.copy", snapshot, call.find("local", "SR"))
+    assert parent(call, copy) is None
+    for vdi in (snapshot, clone, copy):
+        call("VDI.destroy", vdi)
+    assert pool.control("state.refs") == before
+
+
+def test_base_copies_stay_until_the_collection_runs_if_so_asked():
+    with running(coalesce=False) as (pool, call):
+        before = pool.control("state.refs")
+        for _ in range(3):
+            drop(call, call("VM.snapshot", call.find("web"), "s"))
+        assert len(unmanaged(call)) == 6
+        pool.control("gc.run")
+        assert pool.control("state.refs") == before
+
+
+def test_raw_driver_has_no_base_copies():
+    with running(srs=[{"name": "plain", "type": "file"}, {"name": "local", "type": "file"}]) as (_, call):
+        call("VM.snapshot", call.find("web"), "s")
+        assert unmanaged(call) == {}
+
+
 def test_clone_and_copy_are_vms_with_disks_of_their_own(lab):
     pool, call = lab
     vm = call.find("idle")
@@ -199,6 +260,32 @@ def test_power_states_follow_their_calls(lab):
         call("host.disable", host)
     call("VM.hard_shutdown", vm)
     assert call.fails("VM.start", vm, False, False) == ["NO_HOSTS_AVAILABLE"]
+
+
+def test_suspended_vm_has_a_disk_for_its_memory_until_it_runs_again(lab):
+    pool, call = lab
+    vm, sr = call.find("web"), call.find("local", "SR")
+    before = pool.control("state.refs")
+    for end in (("VM.resume", False, False), ("VM.hard_shutdown",)):
+        call("VM.suspend", vm)
+        image = call("VM.get_suspend_VDI", vm)
+        assert call("VDI.get_type", image) == "suspend" and call("VDI.get_VBDs", image) == []
+        call(end[0], vm, *end[1:])
+        assert call("VM.get_suspend_VDI", vm) == NULL
+        assert pool.control("state.refs") == before
+    call("VM.start", vm, False, False)
+    call("VM.set_suspend_SR", vm, sr)
+    call("VM.suspend", vm)
+    assert call("VDI.get_SR", call("VM.get_suspend_VDI", vm)) == sr
+    snapshot = call("VM.snapshot", vm, "s")
+    assert call("VM.get_suspend_VDI", snapshot) == NULL and call("VM.get_power_state", snapshot) == "Halted"
+
+
+def test_vm_that_the_file_has_suspended_has_its_image():
+    vms = [{"name": "asleep", "power_state": "Suspended", "disks": [{"size_mib": 4}]}]
+    with running(vms=vms) as (_, call):
+        vm = call.find("asleep")
+        assert call("VDI.get_type", call("VM.get_suspend_VDI", vm)) == "suspend"
 
 
 def test_changed_blocks_and_data_destroy(lab):

@@ -188,6 +188,54 @@ def test_sessions_end_by_idling_and_by_the_originators_limit():
         assert call.pool is pool
 
 
+def test_sessions_without_an_originator_and_of_other_users_have_limits_of_their_own():
+    with running() as (pool, call):
+        def log_in(user, originator):
+            return pool.rpc("h1", "session.login_with_password", user, "x", "1.0", originator)
+
+        def is_there(session):
+            try:
+                return pool.rpc("h1", "session.get_uuid", session, session) != ""
+            except XapiError:
+                return False
+        anonymous, other = log_in("root", ""), log_in("operator", "a")
+        pool.control("host.clock", host="h1", offset_s=100)
+        for n in range(400):
+            assert is_there(anonymous), n
+            log_in("", "")
+        assert not is_there(anonymous)
+        for n in range(500):
+            assert is_there(other), n
+            log_in("operator", "o%d" % n)
+        assert not is_there(other)
+        assert call("VM.get_all")
+
+
+def test_session_with_a_running_task_neither_goes_nor_counts():
+    with running() as (pool, _):
+        busy = Caller(pool, originator="many")
+        busy("task.create", "t", "")
+        pool.control("host.clock", host="h1", offset_s=100)
+        sessions = [pool.login(originator="many") for _ in range(501)]
+        assert busy("VM.get_all")
+        with pytest.raises(XapiError):
+            pool.rpc("h1", "VM.get_all", sessions[0])
+        pool.rpc("h1", "VM.get_all", sessions[1])
+
+
+def test_watcher_of_the_pool_hears_its_heartbeat():
+    with running(heartbeat_ms=150) as (_, call):
+        ref = call("pool.get_all")[0]
+        answer = call("event.from", ["pool"], "", 1.0)
+        begun = time.monotonic()
+        for _ in range(3):
+            answer = call("event.from", ["pool"], answer["token"], 30.0)
+            assert [(e["operation"], e["ref"]) for e in answer["events"]] == [("mod", ref)]
+        assert 0.2 < time.monotonic() - begun < 20
+        # Who watches something else is not woken to nothing.
+        assert call("event.from", ["vm"], answer["token"], 0.4)["events"] == []
+
+
 def test_events_since_a_token_are_coalesced_and_counted(lab):
     _, call = lab
     vm = call.find("idle")

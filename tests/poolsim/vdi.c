@@ -17,10 +17,9 @@
 #include "tests/poolsim/rpc.h"
 #include "tests/poolsim/task.h"
 #include "tests/poolsim/value.h"
+#include "tests/poolsim/vdi_chain.h"
 
 #include "common/base/poison.h"
-
-#define SNAPSHOT_COST_BYTES 212992 /* as recorded: an empty layer's metadata */
 
 static bool is_thick(struct pool *pool, const char *sr_ref)
 {
@@ -153,6 +152,24 @@ static struct object *duplicate_record(struct pool *pool, const struct object *v
     return copy;
 }
 
+/* What the new disk takes, and what the SR must have room for: the disk that it is made from gets
+ * an empty VHD of its own over the base copy, on a thick SR one that is inflated. */
+static void duplicate_cost(struct pool *pool, const struct object *vdi, enum vdi_copy how,
+                           const char *sr_ref, int64_t *ret_own, int64_t *ret_room)
+{
+    int64_t full = object_int(vdi, F_VDI_virtual_size);
+    bool is_inflated = is_thick(pool, sr_ref);
+
+    *ret_own = VHD_EMPTY_BYTES;
+    if (how == VDI_COPY_FULL)
+        *ret_own = object_int(vdi, F_VDI_physical_utilisation);
+    else if (how == VDI_COPY_CLONE && is_inflated)
+        *ret_own = full;
+    *ret_room = *ret_own;
+    if (how != VDI_COPY_FULL && chain_has_vhds(pool, sr_ref))
+        *ret_room += is_inflated && !object_bool(vdi, F_VDI_is_a_snapshot) ? full : VHD_EMPTY_BYTES;
+}
+
 int vdi_duplicate(struct pool *pool, const char *vdi_ref, enum vdi_copy how, const char *sr_ref,
                   const char *task_ref, struct failure *failure, char ret_ref[REF_MAX])
 {
@@ -163,6 +180,7 @@ int vdi_duplicate(struct pool *pool, const char *vdi_ref, enum vdi_copy how, con
     struct error err = ERROR_INIT;
     char target[REF_MAX];
     int64_t cost;
+    int64_t room;
     int result;
 
     if (!vdi)
@@ -173,10 +191,8 @@ int vdi_duplicate(struct pool *pool, const char *vdi_ref, enum vdi_copy how, con
         return failure_set(failure, "VDI_MISSING", object_text(vdi, F_VDI_SR), vdi_ref, NULL);
     str_copy(target, sizeof target, sr_ref ? sr_ref : object_text(vdi, F_VDI_SR));
     sr_ref = target;
-    cost = how == VDI_COPY_FULL || (is_thick(pool, sr_ref))
-               ? object_int(vdi, F_VDI_physical_utilisation)
-               : SNAPSHOT_COST_BYTES;
-    if (check_plugged(pool, sr_ref, failure) || sr_check_space(pool, sr_ref, cost, failure))
+    duplicate_cost(pool, vdi, how, sr_ref, &cost, &room);
+    if (check_plugged(pool, sr_ref, failure) || sr_check_space(pool, sr_ref, room, failure))
         return -1;
     operation_begin(pool, vdi, task_ref, operations[how]);
     result = fault_of_driver(pool, steps[how], vdi_ref, failure);
@@ -199,6 +215,8 @@ int vdi_duplicate(struct pool *pool, const char *vdi_ref, enum vdi_copy how, con
     }
     object_set_int(pool, copy, F_VDI_physical_utilisation, cost);
     str_copy(ret_ref, REF_MAX, object_ref(copy));
+    if (how != VDI_COPY_FULL)
+        chain_fork(pool, vdi_ref, ret_ref);
     vdi_recount(pool, ret_ref);
     return 0;
 }
@@ -206,6 +224,7 @@ int vdi_duplicate(struct pool *pool, const char *vdi_ref, enum vdi_copy how, con
 int vdi_destroy(struct pool *pool, const char *vdi_ref, struct failure *failure)
 {
     struct object *vdi = store_find(pool, CLASS_VDI, vdi_ref);
+    CLEAN_CHAR char *parent = NULL;
     char sr_ref[REF_MAX];
 
     if (!vdi)
@@ -230,9 +249,12 @@ int vdi_destroy(struct pool *pool, const char *vdi_ref, struct failure *failure)
         if (strcmp(object_text(vm, F_VM_suspend_VDI), vdi_ref) == 0)
             object_set_text(pool, vm, F_VM_suspend_VDI, NULL);
     str_copy(sr_ref, sizeof sr_ref, object_text(vdi, F_VDI_SR));
+    parent = mem_dup(object_map_get(vdi, F_VDI_sm_config, "vhd-parent"));
     disks_remove(pool->disks, object_uuid(vdi), NULL);
     store_destroy(pool, vdi);
     sr_recount(pool, sr_ref);
+    if (pool->coalesces_at_once)
+        chain_release(pool, parent);
     return 0;
 }
 

@@ -15,8 +15,7 @@
 
 #include "common/base/poison.h"
 
-#define BETWEEN_DISKS_MS    1
-#define SUSPEND_IMAGE_BYTES (INT64_C(64) << 20)
+#define BETWEEN_DISKS_MS 1
 
 static bool is_own(const struct field *field)
 {
@@ -341,23 +340,13 @@ static void fill_clone(struct pool *pool, const struct object *vm, struct object
 static int add_suspend_image(struct pool *pool, struct object *vm, struct object *mine,
                              struct failure *failure)
 {
-    const struct text_list *vbds = object_set(vm, F_VM_VBDs);
-    const char *sr_ref = NULL;
-    struct object *vdi;
+    char ref[REF_MAX];
 
-    for (size_t i = 0; i < vbds->n && !sr_ref; i++) {
-        const struct object *vbd = store_find(pool, CLASS_VBD, vbds->items[i]);
-        const struct object *disk = vbd ? object_follow(pool, vbd, F_VBD_VDI) : NULL;
-        if (disk && strcmp(object_text(vbd, F_VBD_type), "Disk") == 0)
-            sr_ref = object_text(disk, F_VDI_SR);
-    }
-    if (!sr_ref)
-        return 0;
-    if (sr_check_space(pool, sr_ref, SUSPEND_IMAGE_BYTES, failure))
+    if (vm_make_suspend_image(pool, vm, ref, failure))
         return -1;
-    vdi = vdi_make(pool, sr_ref, NULL, "Suspend image", SUSPEND_IMAGE_BYTES, "suspend");
-    disks_add(pool->disks, object_uuid(vdi), (uint64_t)SUSPEND_IMAGE_BYTES, NULL, NULL);
-    object_set_text(pool, mine, F_VM_suspend_VDI, object_ref(vdi));
+    if (strcmp(ref, REF_NULL) == 0)
+        return 0;
+    object_set_text(pool, mine, F_VM_suspend_VDI, ref);
     object_set_text(pool, mine, F_VM_power_state, "Suspended");
     return 0;
 }

@@ -5,13 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/error.h"
 #include "common/base/str.h"
 #include "tests/poolsim/behaviour.h"
+#include "tests/poolsim/disks.h"
 #include "tests/poolsim/operations.h"
 #include "tests/poolsim/rpc.h"
 #include "tests/poolsim/task.h"
 
 #include "common/base/poison.h"
+
+#define SUSPEND_IMAGE_BYTES (INT64_C(64) << 20)
 
 static void set_devices(struct pool *pool, const struct object *vm, bool is_attached)
 {
@@ -55,8 +59,68 @@ void vm_set_halted(struct pool *pool, struct object *vm)
     set_devices(pool, vm, false);
 }
 
+static const char *suspend_sr(struct pool *pool, const struct object *vm)
+{
+    const struct object *host = object_follow(pool, vm, F_VM_resident_on);
+    const struct object *own = store_find(pool, CLASS_pool, pool->pool_ref);
+    const struct text_list *vbds = object_set(vm, F_VM_VBDs);
+
+    if (object_follow(pool, vm, F_VM_suspend_SR))
+        return object_text(vm, F_VM_suspend_SR);
+    if (host && object_follow(pool, host, F_host_suspend_image_sr))
+        return object_text(host, F_host_suspend_image_sr);
+    if (object_follow(pool, own, F_pool_suspend_image_SR))
+        return object_text(own, F_pool_suspend_image_SR);
+    for (size_t i = 0; i < vbds->n; i++) {
+        const struct object *vbd = store_find(pool, CLASS_VBD, vbds->items[i]);
+        const struct object *disk = vbd ? object_follow(pool, vbd, F_VBD_VDI) : NULL;
+        if (disk && strcmp(object_text(vbd, F_VBD_type), "Disk") == 0)
+            return object_text(disk, F_VDI_SR);
+    }
+    return NULL;
+}
+
+int vm_make_suspend_image(struct pool *pool, const struct object *vm, char ret_ref[REF_MAX],
+                          struct failure *failure)
+{
+    CLEAN_CHAR char *sr_ref = mem_dup(suspend_sr(pool, vm));
+    struct error err = ERROR_INIT;
+    struct object *vdi;
+
+    str_copy(ret_ref, REF_MAX, REF_NULL);
+    if (!sr_ref)
+        return 0;
+    if (sr_check_space(pool, sr_ref, SUSPEND_IMAGE_BYTES, failure))
+        return -1;
+    vdi = vdi_make(pool, sr_ref, NULL, "Suspend image", SUSPEND_IMAGE_BYTES, "suspend");
+    if (disks_add(pool->disks, object_uuid(vdi), (uint64_t)SUSPEND_IMAGE_BYTES, NULL, &err)) {
+        store_destroy(pool, vdi);
+        return sr_backend_failure(failure, &err);
+    }
+    object_set_int(pool, vdi, F_VDI_physical_utilisation, SUSPEND_IMAGE_BYTES);
+    sr_recount(pool, sr_ref);
+    str_copy(ret_ref, REF_MAX, object_ref(vdi));
+    return 0;
+}
+
+void vm_drop_suspend_image(struct pool *pool, struct object *vm)
+{
+    CLEAN_CHAR char *vdi_ref = mem_dup(object_text(vm, F_VM_suspend_VDI));
+    CLEAN_FAILURE struct failure ignored = FAILURE_INIT;
+
+    object_set_text(pool, vm, F_VM_suspend_VDI, NULL);
+    if (store_find(pool, CLASS_VDI, vdi_ref))
+        vdi_destroy(pool, vdi_ref, &ignored);
+}
+
 void vm_set_suspended(struct pool *pool, struct object *vm)
 {
+    CLEAN_FAILURE struct failure ignored = FAILURE_INIT;
+    char ref[REF_MAX];
+
+    if (!object_follow(pool, vm, F_VM_suspend_VDI) &&
+        vm_make_suspend_image(pool, vm, ref, &ignored) == 0)
+        object_set_text(pool, vm, F_VM_suspend_VDI, ref);
     vm_set_halted(pool, vm);
     object_set_text(pool, vm, F_VM_power_state, "Suspended");
 }
@@ -151,7 +215,10 @@ static int start_on(struct call *call, const char *operation, struct host *prefe
     vm_set_running(pool, vm, host);
     if (strcmp(operation, "resume") != 0)
         note_boot(pool, vm);
-    object_set_text(pool, vm, F_VM_suspend_VDI, NULL);
+    vm_drop_suspend_image(pool, vm);
+    vm = store_find(pool, CLASS_VM, ref);
+    if (!vm)
+        return call_handle_invalid(call, "VM", ref);
     what = str_format("started on host: %s (uuid: %s)", host->name,
                       object_uuid(store_find(pool, CLASS_host, host->ref)));
     say(pool, vm, "VM_STARTED", what);
@@ -199,6 +266,8 @@ static int change_state(struct call *call)
     };
     struct pool *pool = call->pool;
     const char *ref = call_text(call, 0);
+    char image[REF_MAX];
+    bool is_suspend;
     struct object *vm;
     size_t i = 0;
 
@@ -207,14 +276,22 @@ static int change_state(struct call *call)
     if (operations_begin_vm(pool, ref, rows[i].operation, call->task_ref, WAIT_NORMAL_MS,
                             call->failure))
         return -1;
-    operation_end(pool, CLASS_VM, ref, call->task_ref);
     vm = store_find(pool, CLASS_VM, ref);
-    if (strcmp(rows[i].state, "Halted") == 0)
+    is_suspend = strcmp(rows[i].state, "Suspended") == 0;
+    if (is_suspend && vm_make_suspend_image(pool, vm, image, call->failure)) {
+        operation_end(pool, CLASS_VM, ref, call->task_ref);
+        return -1;
+    }
+    operation_end(pool, CLASS_VM, ref, call->task_ref);
+    if (strcmp(rows[i].state, "Halted") == 0) {
         vm_set_halted(pool, vm);
-    else if (strcmp(rows[i].state, "Suspended") == 0)
+        vm_drop_suspend_image(pool, vm);
+    } else if (is_suspend) {
+        object_set_text(pool, vm, F_VM_suspend_VDI, image);
         vm_set_suspended(pool, vm);
-    else
+    } else {
         object_set_text(pool, vm, F_VM_power_state, rows[i].state);
+    }
     say(pool, vm, rows[i].message, rows[i].what);
     return 0;
 }

@@ -210,6 +210,8 @@ static int vm_state(struct control *control)
     if (!state || !schema_enum_has("vm_power_state", state))
         return error_set(control->err, ERROR_USAGE,
                          "power_state: Halted, Paused, Running or Suspended");
+    if (strcmp(state, "Suspended") != 0)
+        vm_drop_suspend_image(control->pool, vm);
     if (strcmp(state, "Halted") == 0)
         vm_set_halted(control->pool, vm);
     else if (strcmp(state, "Suspended") == 0)
@@ -246,6 +248,7 @@ static int vm_vanish(struct control *control)
         if (strcmp(object_text(vbd, F_VBD_type), "Disk") == 0)
             text_list_add(&vdis, object_text(vbd, F_VBD_VDI));
     }
+    vm_drop_suspend_image(pool, vm);
     vm_delete(pool, vm);
     for (size_t i = 0; i < vdis.n; i++) {
         CLEAN_FAILURE struct failure ignored = FAILURE_INIT;
