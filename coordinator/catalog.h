@@ -244,6 +244,9 @@ struct catalog_backup_filter {
     const char *file;   /* "web1/backup_20261122-202734.xva", or the file alone; NULL all */
     bool with_expired;
     const char *expired_run; /* only those that this run removed; NULL all */
+    const char *store; /* uuid: only those of runs into this store; NULL all */
+    /* uuid: only those removed by a run into this store that goes on or was broken off; NULL all */
+    const char *expired_store;
     size_t limit; /* 0 all */
 };
 

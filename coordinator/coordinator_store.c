@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/store/mount.h"
+#include "common/store/scan.h"
 #include "common/store/sums.h"
 #include "coordinator/coordinator_inside.h"
 #include "coordinator/pins.h"
@@ -20,22 +21,64 @@
 #define CATALOG_COPY_FILE "catalog.db"
 #define CATALOG_COPY_MAX (1u << 30)
 
+static int run_note_folder(void *context, const char *name)
+{
+    if (name[0] != '.')
+        text_list_add(context, name);
+    return 0;
+}
+
+static int run_note_found(void *context, const struct scan_file *file, struct error *err)
+{
+    bool *has_found = context;
+
+    (void)err;
+    *has_found = *has_found || file->kind == SCAN_FOUND;
+    return 0;
+}
+
+/* Whether OnyxBackupVM has backed up to there. */
+static int run_find_found(struct run *run, bool *ret_has, struct error *err)
+{
+    CLEAN_TEXT_LIST struct text_list names = TEXT_LIST_INIT;
+    bool has_found = false;
+
+    if (store_list(run->store, -1, run_note_folder, &names, err) < 0)
+        return -1;
+    for (size_t i = 0; i < names.n && !has_found; i++) {
+        struct error why = ERROR_INIT; /* a file, a link: none of ours to judge */
+
+        (void)scan_folder(run->store, names.items[i], run_note_found, &has_found, &why);
+    }
+    *ret_has = has_found;
+    return 0;
+}
+
 /*
  * An unmarked folder becomes this pool's store where there is no doubt that it is meant: a share of
- * share_type is mounted there, and it is not on the device of "/".
+ * share_type is mounted there, or OnyxBackupVM's backups are there; never on the device of "/",
+ * where both may be what an unmounted share once caused. Else marker_check says what to do.
  */
 static int run_mark_share(struct run *run, const struct mount *mount, struct error *err)
 {
     struct marker marker = {.created_at = clock_wall_ms(run->clock)};
-    bool is_on_root = true;
+    bool is_on_root = false, has_found = false;
+    bool is_share = mount_is_share(mount, run->settings.share);
 
-    if (!mount_is_share(mount, run->settings.share) ||
-        store_is_on_root_device(run->store, &is_on_root, err) < 0 || is_on_root)
-        return 0; /* marker_check says what to do */
+    if (store_is_on_root_device(run->store, &is_on_root, err) < 0)
+        return -1;
+    if (is_on_root)
+        return 0;
+    if (!is_share && run_find_found(run, &has_found, err) < 0)
+        return -1;
+    if (!is_share && !has_found)
+        return 0;
     (void)random_uuid(run->random, marker.store_uuid);
     str_copy(marker.pool_uuid, sizeof marker.pool_uuid, run->pool_uuid);
-    log_info("store", "%s, a mounted %s share, becomes the store %s of this pool",
-             run->settings.store_root, mount_kind_name(run->settings.share), marker.store_uuid);
+    if (!is_share)
+        str_copy(marker.accepted, sizeof marker.accepted, mount->type);
+    log_info("store", "%s, where %s, becomes the store %s of this pool", run->settings.store_root,
+             is_share ? "the share is mounted" : "OnyxBackupVM's backups are", marker.store_uuid);
     return marker_write(run->store, &marker, err);
 }
 
@@ -83,11 +126,13 @@ static int run_add_sum(void *context, const struct backup *backup, struct error 
     struct run_sums *sums = context;
 
     (void)err;
+    if (backup->state != BACKUP_EXPIRED && !backup->sha256)
+        return 0;
     sums->entries = mem_grow(sums->entries, &sums->cap, sums->n + 1, sizeof *sums->entries);
     sums->entries[sums->n++] =
         (struct sums_entry){.folder = run_keep_text(sums, backup->folder),
                             .file = run_keep_text(sums, backup->file),
-                            .sha256 = backup->state == BACKUP_EXPIRED || !backup->sha256
+                            .sha256 = backup->state == BACKUP_EXPIRED
                                           ? NULL
                                           : run_keep_text(sums, backup->sha256)};
     return 0;
@@ -99,14 +144,16 @@ static void run_sums_done(struct run_sums *sums)
     free(sums->entries);
 }
 
+/* All that stand, and all that went since a run wrote the sums last: one that was broken off left
+ * this to us, and its files came and went behind its end. */
 static int run_write_sums(struct run *run, struct error *err)
 {
     CLEANUP(run_sums_done) struct run_sums sums = {0};
-    const struct catalog_backup_filter added = {.run = run->record.id};
-    const struct catalog_backup_filter gone = {.expired_run = run->record.id,
+    const struct catalog_backup_filter standing = {.store = run->marker.store_uuid};
+    const struct catalog_backup_filter gone = {.expired_store = run->marker.store_uuid,
                                                .with_expired = true};
 
-    if (catalog_each_backup(run->catalog, &added, run_add_sum, &sums, err) < 0 ||
+    if (catalog_each_backup(run->catalog, &standing, run_add_sum, &sums, err) < 0 ||
         catalog_each_backup(run->catalog, &gone, run_add_sum, &sums, err) < 0)
         return -1;
     return sums.n > 0 ? sums_update(run->store, sums.entries, sums.n, err) : 0;
