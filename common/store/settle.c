@@ -189,6 +189,24 @@ static int decide(struct settle *settle, enum settle_outcome *ret_outcome, struc
     return 0;
 }
 
+/* List the attempt's files: 1, or 0 when there is no such folder. */
+static int settle_open(struct settle *settle, const char *folder, struct error *err)
+{
+    if (store_check_name(settle->stem, err) != 0)
+        return -1;
+    settle->meta = str_format("%s" PUBLISH_META, settle->stem);
+    settle->meta_partial = str_format("%s" PUBLISH_PARTIAL, settle->meta);
+    settle->partial_end =
+        str_format(".%s-%u" PUBLISH_PARTIAL, settle->job, (unsigned)settle->attempt);
+    if (store_open_folder(settle->store, folder, false, &settle->folder, err) != 0) {
+        if (err->code != ERROR_NOT_FOUND)
+            return -1;
+        error_clear(err);
+        return 0;
+    }
+    return store_list(settle->store, settle->folder, note_entry, settle, err) != 0 ? -1 : 1;
+}
+
 int settle_attempt(struct store *store, const char *folder, const char *stem, const char *job,
                    uint32_t attempt, enum settle_outcome *ret_outcome, struct error *err)
 {
@@ -196,21 +214,13 @@ int settle_attempt(struct store *store, const char *folder, const char *stem, co
     err = err != NULL ? err : &own;
     CLEANUP(settle_done) struct settle settle = {
         .store = store, .folder = -1, .stem = stem, .job = job, .attempt = attempt};
-    if (store_check_name(stem, err) != 0)
+    int is_there = settle_open(&settle, folder, err);
+    if (is_there < 0)
         return -1;
-    settle.meta = str_format("%s" PUBLISH_META, stem);
-    settle.meta_partial = str_format("%s" PUBLISH_PARTIAL, settle.meta);
-    settle.partial_end = str_format(".%s-%u" PUBLISH_PARTIAL, job, (unsigned)attempt);
-    if (store_open_folder(store, folder, false, &settle.folder, err) != 0) {
-        if (err->code != ERROR_NOT_FOUND)
-            return -1;
-        error_clear(err);
-        *ret_outcome = SETTLE_NOTHING;
-        return 0;
-    }
-    if (store_list(store, settle.folder, note_entry, &settle, err) != 0)
-        return -1;
-    return decide(&settle, ret_outcome, err);
+    if (is_there == 1)
+        return decide(&settle, ret_outcome, err);
+    *ret_outcome = SETTLE_NOTHING;
+    return 0;
 }
 
 struct stems {
@@ -229,6 +239,58 @@ static int note_stem(void *context, const char *name)
     CLEAN_CHAR char *stem = str_format("%.*s", (int)strcspn(name, "."), name);
     if (backup_stem_is_of(stem, stems->stem) && !text_list_has(&stems->list, stem))
         text_list_add(&stems->list, stem);
+    return 0;
+}
+
+/* How far one file of an attempt came. */
+enum stage { STAGE_NOTHING, STAGE_WRITTEN, STAGE_PREPARED, STAGE_PUBLISHED };
+
+static int read_stage(struct settle *settle, enum stage *ret_stage, struct error *err)
+{
+    CLEAN_CHAR char *published = NULL;
+    CLEAN_CHAR char *prepared = NULL;
+    uint64_t bytes = 0;
+    bool is_foreign = false;
+    int is_published = read_meta(settle, settle->meta, &published, &bytes, &is_foreign, err);
+    int is_prepared = is_published != 0 ? 0
+                                        : read_meta(settle, settle->meta_partial, &prepared, &bytes,
+                                                    &is_foreign, err);
+    if (is_published < 0 || is_prepared < 0)
+        return -1;
+    *ret_stage = is_published == 1        ? STAGE_PUBLISHED
+                 : is_prepared == 1       ? STAGE_PREPARED
+                 : settle->partials.n > 0 ? STAGE_WRITTEN
+                                          : STAGE_NOTHING;
+    return 0;
+}
+
+/* Nothing is renamed before all files have their .meta.partial: if one lacks it while none is
+ * published, those of the others are taken back, so that no part of a VM's disks becomes a backup.
+ * First all of them, then the data: killed between, the next one finds the same. */
+static int withdraw_part(struct store *store, const char *folder, const struct text_list *stems,
+                         const char *job, uint32_t attempt, struct error *err)
+{
+    size_t n[STAGE_PUBLISHED + 1] = {0};
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < stems->n; i++) {
+            CLEANUP(settle_done) struct settle settle = {.store = store,
+                                                         .folder = -1,
+                                                         .stem = stems->items[i],
+                                                         .job = job,
+                                                         .attempt = attempt};
+            enum stage stage = STAGE_NOTHING;
+            int is_there = settle_open(&settle, folder, err);
+            if (is_there <= 0 || read_stage(&settle, &stage, err) != 0)
+                return is_there == 0 ? 0 : -1;
+            n[stage] += round == 0;
+            if (round == 1 && stage == STAGE_PREPARED &&
+                (store_unlink(store, settle.folder, settle.meta_partial, err) < 0 ||
+                 store_sync(store, settle.folder, "the folder", err) != 0))
+                return -1;
+        }
+        if (n[STAGE_PUBLISHED] > 0 || n[STAGE_PREPARED] == 0 || n[STAGE_WRITTEN] == 0)
+            return 0;
+    }
     return 0;
 }
 
@@ -263,6 +325,8 @@ int settle_files(struct store *store, const char *folder, const char *stem, cons
     if (store_list(store, fd, note_stem, &stems, err) != 0)
         return -1;
     text_list_sort(&stems.list);
+    if (withdraw_part(store, folder, &stems.list, job, attempt, err) != 0)
+        return -1;
     for (size_t i = 0; i < stems.list.n; i++) {
         enum settle_outcome outcome;
         if (settle_attempt(store, folder, stems.list.items[i], job, attempt, &outcome, err) != 0)

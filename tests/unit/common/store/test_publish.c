@@ -18,10 +18,11 @@
 static const struct publish_place place = {
     .folder = "web1", .stem = STEM, .suffix = ".xva", .job = JOB, .attempt = 2};
 
-static void make_meta(struct str *text, const char *job, uint32_t attempt, uint64_t size)
+static void make_meta_of(struct str *text, const char *file, const char *job, uint32_t attempt,
+                         uint64_t size)
 {
     CLEAN_META struct meta meta = {.is_ours = true, .compress = JOB_COMPRESS_NONE};
-    meta.backup.file = mem_dup(FILE_NAME);
+    meta.backup.file = mem_dup(file);
     meta.backup.kind = JOB_BACKUP_VM;
     meta.backup.vm_uuid = mem_dup("11111111-2222-4333-8444-555555555555");
     meta.backup.size_bytes = size;
@@ -35,6 +36,11 @@ static void make_meta(struct str *text, const char *job, uint32_t attempt, uint6
     meta.backup.started_at = meta.backup.finished_at = meta.backup.snapshot_at = 1700000000000;
     meta.tool = mem_dup("onyxpool test");
     meta_format(&meta, text);
+}
+
+static void make_meta(struct str *text, const char *job, uint32_t attempt, uint64_t size)
+{
+    make_meta_of(text, FILE_NAME, job, attempt, size);
 }
 
 /* One whole attempt; gives its result. abandons: does what a living writer does after a failure. */
@@ -237,6 +243,55 @@ static void settle_when_data_is_short_then_back(void **state)
     share_done(&share);
 }
 
+/* Two disks of one attempt: what stands of each when its writer is killed. */
+enum disk_stands { WRITTEN, PREPARED, RENAMED, PUBLISHED };
+
+static void put_disk(const struct share *share, const char *device, enum disk_stands stands)
+{
+    CLEAN_STR struct str meta = STR_INIT;
+    CLEAN_CHAR char *file = str_format("backup_%s_20261122-202734.raw", device);
+    CLEAN_CHAR char *data =
+        str_format("web1/%s%s", file, stands < RENAMED ? "." JOB "-2.partial" : "");
+    CLEAN_CHAR char *beside = str_format("web1/backup_%s_20261122-202734.meta%s", device,
+                                         stands < PUBLISHED ? ".partial" : "");
+    make_meta_of(&meta, file, JOB, 2, strlen(DATA));
+    share_put(share, data, DATA);
+    if (stands > WRITTEN)
+        share_put(share, beside, str_text(&meta));
+}
+
+static void settle_when_a_part_of_the_disks_was_prepared_then_all_or_none(void **state)
+{
+    (void)state;
+    static const struct {
+        enum disk_stands first, second;
+        bool is_kept;
+    } cases[] = {
+        {WRITTEN, WRITTEN, false},   {PREPARED, WRITTEN, false}, {WRITTEN, PREPARED, false},
+        {PREPARED, PREPARED, true},  {RENAMED, PREPARED, true},  {PUBLISHED, PREPARED, true},
+        {PREPARED, PUBLISHED, true}, {PUBLISHED, PUBLISHED, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct share share;
+        enum settle_outcome outcome;
+        share_init(&share);
+        share_make_folder(&share, "web1");
+        put_disk(&share, "xvda", cases[i].first);
+        put_disk(&share, "xvdb", cases[i].second);
+        CLEAN_STORE struct store *store = share_store(&share);
+        assert_int_equal(settle_files(store, "web1", STEM, JOB, 2, &outcome, NULL), 0);
+        assert_int_equal(share_has(&share, "web1/backup_xvda_20261122-202734.raw"),
+                         cases[i].is_kept);
+        assert_int_equal(share_has(&share, "web1/backup_xvdb_20261122-202734.raw"),
+                         cases[i].is_kept);
+        assert_int_equal(share_has(&share, "web1/backup_xvda_20261122-202734.meta"),
+                         cases[i].is_kept);
+        assert_int_equal(share_has(&share, "web1/backup_xvdb_20261122-202734.meta"),
+                         cases[i].is_kept);
+        share_done(&share);
+    }
+}
+
 static void settle_when_folder_is_absent_then_nothing(void **state)
 {
     (void)state;
@@ -257,6 +312,7 @@ int main(void)
         cmocka_unit_test(settle_when_data_has_no_meta_then_left_for_a_person),
         cmocka_unit_test(settle_when_meta_is_another_attempts_then_untouched),
         cmocka_unit_test(settle_when_data_is_short_then_back),
+        cmocka_unit_test(settle_when_a_part_of_the_disks_was_prepared_then_all_or_none),
         cmocka_unit_test(settle_when_folder_is_absent_then_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
