@@ -14,7 +14,7 @@ from test_run import disks_in
 
 def configure(lab, onyxpool=(), **xenserver):
     """Settings of OnyxBackupVM's section, and the lab's own."""
-    lines = ["[xenserver]"] + [f"{key} = {value}" for key, value in xenserver.items()]
+    lines = ["[xenserver]", "space_threshold = 1"] + [f"{key} = {value}" for key, value in xenserver.items()]
     lines += ["[onyxpool]", "lease_renew = 1s", "backoff = 10ms", *onyxpool]
     lab.settings_file.write_text("\n".join(lines) + "\n")
 

@@ -16,6 +16,7 @@ import tempfile
 import pytest
 
 from lab import Lab, pool, vm
+from test_adopt import put_old
 
 HERE = pathlib.Path(__file__).parent
 MIB = 1 << 20
@@ -264,6 +265,20 @@ def test_share_that_is_no_longer_mounted_is_not_written_to(library):
         assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
         lab.set(require_mount="no", lease_renew="1s")
         assert lab.run().returncode == 0
+        lab.stop_agent("h1")
+
+
+def test_place_that_onyxbackupvm_wrote_to_goes_on_being_used(library):
+    """Configuration and folders are brought along: a disk of its own, no share, no init-store."""
+    with Share(library, pool([vm("web1", size_mib=2)], hosts=1), agents=False) as lab, \
+            elsewhere(lab) as folder:
+        lab.start_agent("h1")
+        files = put_old(lab, "web1", "a1b2c3d4-0000-4000-8000-000000000001", "20250101-010101")
+        done = lab.run()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "OnyxBackupVM's backups are" in done.stdout + done.stderr
+        assert set(files) <= set(lab.files())
+        assert "accepted=" in (folder / ".onyxpool" / "store").read_text()
         lab.stop_agent("h1")
 
 
