@@ -39,6 +39,7 @@ struct publish {
     int fd;
     enum publish_step step;
     mode_t mode;
+    char *place; /* the folder's name */
     char *file, *meta;
     char *file_partial, *meta_partial;
     uint64_t bytes;
@@ -57,6 +58,7 @@ void publish_free(struct publish *publish)
         return;
     fd_close(&publish->fd);
     fd_close(&publish->folder);
+    free(publish->place);
     free(publish->file);
     free(publish->meta);
     free(publish->file_partial);
@@ -104,6 +106,7 @@ int publish_begin(struct store *store, const struct publish_place *place,
     publish->store = store;
     publish->fd = publish->folder = -1;
     publish->mode = place->is_private ? 0600 : 0644;
+    publish->place = mem_dup(place->folder);
     publish->file = str_format("%s%s", place->stem, place->suffix);
     publish->meta = str_format("%s" PUBLISH_META, place->stem);
     publish->file_partial = partial_name(publish->file, place->job, place->attempt);
@@ -200,11 +203,35 @@ static int rename_in(struct store *store, int folder, const char *from, const ch
     return 0;
 }
 
+/* Our descriptors follow a folder that is moved away and a share that is unmounted lazily: whoever
+ * looks for the backup goes by the path. Told by name and size, for not every share has inode
+ * numbers that last. */
+static int check_is_seen(struct publish *publish, struct error *err)
+{
+    CLEAN_STORE struct store *store = NULL;
+    CLEAN_FD int folder = -1;
+    uint64_t bytes = 0;
+    struct error why = ERROR_INIT;
+    int found = -1;
+    if (store_open(store_root(publish->store), store_ops(publish->store), &store, &why) == 0 &&
+        store_open_folder(store, publish->place, false, &folder, &why) == 0)
+        found = store_file_size(store, folder, publish->file_partial, &bytes, &why);
+    if (found == 1 && bytes == publish->bytes)
+        return 0;
+    return error_set(err, ERROR_STORE_MISSING,
+                     "%s/%s does not lead to what was written there: was its share unmounted, or "
+                     "the folder moved? (%s)",
+                     store_root(publish->store), publish->place,
+                     found < 0    ? why.text
+                     : found == 0 ? "the file is not there"
+                                  : "the file has another size");
+}
+
 int publish_prepare(struct publish *publish, const char *meta, size_t n, struct error *err)
 {
     if (publish->step != STEP_DURABLE)
         return error_set(err, ERROR_INTERNAL, "%s is not durable yet", publish->file_partial);
-    if (write_meta(publish, meta, n, err) != 0)
+    if (check_is_seen(publish, err) != 0 || write_meta(publish, meta, n, err) != 0)
         return -1;
     publish->step = STEP_PREPARED;
     return 0;

@@ -76,3 +76,24 @@ def test_newborn_snapshot_of_a_restored_vm_goes_though_no_catalog_knows_it():
         refs = lab.refs()
         for name in ("VM", "VDI", "VBD"):
             assert refs[name] == lab.before[name], name
+
+
+def test_store_that_is_switched_under_the_stream_gets_no_backup_reported():
+    with Lab(pool([vm("web1", size_mib=4, fill=0.9)], hosts=1)) as lab:
+        held = lab.fault(action="stall", stream="export", object="web1", at_byte=2 << 20)
+        running = lab.start_run("--attempts", "2")
+        lab.wait_held(held)
+        away = lab.folder / "away"
+        lab.store.rename(away)
+        lab.store.mkdir()
+        lab.sim.control("fault.clear")
+        assert running.wait(120) == 1
+        lab.commands.remove(running)
+        assert not [path for path in away.glob("web1/*")]
+        assert lab.files() == []
+        lab.store.rmdir()
+        away.rename(lab.store)
+        done = lab.run()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(lab.backups()["web1"]) == 1
+        lab.assert_clean()

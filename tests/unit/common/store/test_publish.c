@@ -198,6 +198,44 @@ static void publish_when_not_durable_then_not_committed(void **state)
     share_done(&share);
 }
 
+/* Moved away behind our back, with an empty one or nothing in its place. */
+static void publish_when_its_place_is_moved_then_nothing_is_published(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct share share;
+        struct error err = ERROR_INIT;
+        CLEAN_STR struct str meta = STR_INIT;
+        share_init(&share);
+        CLEAN_STORE struct store *store = share_store(&share);
+        CLEAN_PUBLISH struct publish *publish = NULL;
+        CLEAN_CHAR char *from = mem_dup(share.root);
+        CLEAN_CHAR char *to = str_format("%s.away", share.root);
+        if (i < 2) {
+            mem_set(&from, NULL);
+            mem_set(&to, NULL);
+            from = str_format("%s/web1", share.root);
+            to = str_format("%s/moved", share.root);
+        }
+        make_meta(&meta, JOB, 2, strlen(DATA));
+        assert_int_equal(publish_begin(store, &place, &publish, &err), 0);
+        assert_int_equal(publish_write(publish, DATA, strlen(DATA), &err), 0);
+        assert_int_equal(publish_end_data(publish, &err), 0);
+        assert_int_equal(rename(from, to), 0);
+        if (i % 2 == 0)
+            assert_int_equal(mkdir(from, 0755), 0);
+        assert_int_equal(publish_commit(publish, str_text(&meta), meta.len, &err), -1);
+        assert_int_equal(err.code, ERROR_STORE_MISSING);
+        assert_int_equal(publish_abandon(publish, NULL), 0);
+        if (i % 2 == 0)
+            assert_int_equal(rmdir(from), 0);
+        assert_int_equal(rename(to, from), 0);
+        assert_false(assert_whole_or_nothing(&share));
+        assert_false(share_has(&share, "web1/" PARTIAL_NAME));
+        share_done(&share);
+    }
+}
+
 static void settle_when_data_has_no_meta_then_left_for_a_person(void **state)
 {
     (void)state;
@@ -309,6 +347,7 @@ int main(void)
         cmocka_unit_test(publish_when_one_call_fails_then_nothing_is_half_done),
         cmocka_unit_test(publish_when_names_are_taken_then_refused),
         cmocka_unit_test(publish_when_not_durable_then_not_committed),
+        cmocka_unit_test(publish_when_its_place_is_moved_then_nothing_is_published),
         cmocka_unit_test(settle_when_data_has_no_meta_then_left_for_a_person),
         cmocka_unit_test(settle_when_meta_is_another_attempts_then_untouched),
         cmocka_unit_test(settle_when_data_is_short_then_back),
