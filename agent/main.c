@@ -57,6 +57,7 @@ static int run_agent(const char *self, const struct options *options, struct err
         .coordinator = options->coordinator,
         .key = &key,
         .root = options->root,
+        .hooks = &options->hooks,
         .slots = options->slots,
         .log_level = options->log_level,
         .scope = place.scope,

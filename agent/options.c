@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/attempts.h"
+#include "agent/hook.h"
 #include "agent/supervise.h"
 #include "common/base/error.h"
 #include "common/base/fd.h"
@@ -107,6 +108,7 @@ void options_done(struct options *options)
     free(options->key);
     free(options->root);
     free(options->runtime_dir);
+    text_map_done(&options->hooks);
     text_list_done(&options->warnings);
     memset(options, 0, sizeof *options);
 }
@@ -197,6 +199,7 @@ int options_read(size_t argc, const char *const *argv, struct options *ret, stru
     CLEAN_OPTION_LINE struct option_line line = {0};
     bool found = false;
     option_set_init(&set, table, OPT_N);
+    set.others = HOOK_SECTION;
     if (option_parse_line(table, OPT_N, 1u, argc, argv, &line, err) != 0)
         return -1;
     if (line.operands.n > 0)
@@ -205,6 +208,7 @@ int options_read(size_t argc, const char *const *argv, struct options *ret, stru
     const char *file = option_line_find(&line, OPT_CONFIG);
     if (option_read_file(&set, file != NULL ? file : OPTIONS_FILE, file != NULL, &found, err) !=
             0 ||
+        hook_read_file(file != NULL ? file : OPTIONS_FILE, &ret->hooks, err) != 0 ||
         option_apply_line(&set, &line, err) != 0)
         return -1;
     ret->wish = read_wish(&set);

@@ -12,6 +12,7 @@
 #include "common/base/mem.h"
 #include "common/base/random.h"
 #include "common/base/text_list.h"
+#include "common/base/text_map.h"
 #include "common/xapi/target.h"
 
 struct error;
@@ -33,6 +34,7 @@ struct options {
     char *runtime_dir;
     size_t slots;
     enum log_level log_level;
+    struct text_map hooks; /* hook.h */
     struct text_list warnings;
 };
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "agent/attempts.h"
+#include "agent/hook.h"
 #include "agent/pool_link.h"
 #include "agent/store_watch.h"
 #include "common/base/clock.h"
@@ -188,6 +189,7 @@ static void start_jobs(struct supervise *s, const struct wire_orders *orders)
     for (size_t i = 0; i < orders->assign_n; i++) {
         CLEAN_WIRE_TASK struct wire_task task = {0};
         fill_task(s, &task);
+        hook_copy(s->settings->hooks, orders->assign[i].hook, &task.settings);
         if (attempts_start(&s->attempts, &orders->assign[i], &task) == 1)
             s->next_sync_ms = now_ms(s);
     }

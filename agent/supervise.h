@@ -13,6 +13,7 @@
 #include "common/base/log.h"
 
 struct error;
+struct text_map;
 struct wire_agent_key;
 struct xapi_target;
 
@@ -26,6 +27,7 @@ struct supervise_settings {
     const char *coordinator; /* NULL: where the lease says */
     const struct wire_agent_key *key;
     const char *root; /* the store's; NULL: as the Orders say */
+    const struct text_map *hooks; /* hook.h */
     size_t slots;
     enum log_level log_level;
     const char *scope;      /* of process locks */

@@ -166,6 +166,7 @@ static int run_job(struct worker *worker, struct job_report *report, struct erro
         .job = &task->job,
         .host_uuid = task->host_uuid,
         .host_name = text_map_get(&task->settings, "host_name"),
+        .settings = &task->settings,
         .clock = worker->clock,
         .is_cancelled = is_cancelled,
         .tell = tell,

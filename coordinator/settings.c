@@ -216,6 +216,7 @@ static void fill_selection(struct settings *settings)
                                                                                     : JOB_DISK_RAW;
     settings->pool_backup = option_flag(o, OPT_POOL_BACKUP);
     settings->host_backup = option_flag(o, OPT_HOST_BACKUP);
+    settings->hooks = option_list(o, OPT_HOOKS);
     settings->excludes = option_list(o, OPT_EXCLUDES);
     settings->vdi_exports = option_list(o, OPT_VDI_EXPORTS);
     settings->vm_exports = option_list(o, OPT_VM_EXPORTS);

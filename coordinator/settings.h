@@ -93,6 +93,7 @@ struct settings {
     enum job_disk_format disk_format;
     bool pool_backup;
     bool host_backup;
+    const struct text_list *hooks;
     const struct text_list *excludes;
     const struct text_list *vdi_exports;
     const struct text_list *vm_exports;

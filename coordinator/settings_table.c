@@ -185,6 +185,10 @@ const struct option settings_table[OPT_N] = {
                   .argument = "ZONE", .commands = RUNS | READS | BIT(ADOPT),
                   .help = "Time zone of the names and times, like Europe/Berlin. Without it the "
                           "system's."},
+    [OPT_HOOKS] = {ONYXPOOL, .key = "hooks", .kind = OPTION_LIST,
+                   .help = "Commands around the snapshots of VMs: NAME-OR-REGEX:HOOK, where HOOK "
+                           "is a section [hook HOOK] of the agents' own settings. The first entry "
+                           "that matches a VM decides."},
     [OPT_OVERLAP] = {ONYXPOOL, .key = "overlap", .kind = OPTION_CHOICE,
                      .choices = "both|prefer_vdi", .fallback = "both",
                      .help = "What happens to a VM that both lists choose: both exports, or the "

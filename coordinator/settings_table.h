@@ -58,6 +58,7 @@ enum settings_option {
     OPT_KEY,
     OPT_LISTEN,
     OPT_ZONE,
+    OPT_HOOKS,
     OPT_OVERLAP,
     OPT_STRICT,
     OPT_NEW,

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/hook.h"
 #include "agent/job/earlier.h"
 #include "agent/pipeline/sink_file.h"
 #include "agent/pipeline/source_xapi.h"
@@ -90,17 +91,38 @@ int attempt_begin_file(struct attempt *attempt, const char *device, size_t *ret_
     return publish_begin(attempt->context->store, &place, &file->publish, err);
 }
 
+/* A hook that fails costs the stillness, not the backup. 1 it ran, 0 it failed, -1 there is none. */
+static int run_hook(struct attempt *attempt, enum hook_when when)
+{
+    const struct job *job = attempt->job;
+    struct error why = ERROR_INIT;
+    if (hook_run(attempt->context->settings, job, when, &why) == 0)
+        return 1;
+    text_list_add_format(&attempt->report->warnings, "%s: hook %s, %s: %s", job->vm_name,
+                         job->hook, hook_when_name(when), why.text);
+    return why.code == ERROR_SETTINGS ? -1 : 0;
+}
+
 int attempt_begin_snapshot(struct attempt *attempt, attempt_snapshot_fn *begin, struct error *err)
 {
     struct job_report *report = attempt->report;
     struct xapi *xapi = attempt->context->xapi;
+    const struct job *job = attempt->job;
     const struct vm *vm = &attempt->pool.vms[0];
     tell(attempt, JOB_PHASE_SNAPSHOT);
     report->consistency = vm->power_state == VM_HALTED ? JOB_POWERED_OFF : JOB_CRASH_CONSISTENT;
     attempt->is_asked = true;
-    if (begin(xapi, attempt->job, &attempt->pool, &attempt->snapshot, &report->warnings, err) != 0)
+    bool has_hook = job->hook != NULL && vm->power_state == VM_RUNNING;
+    int hooked = has_hook ? run_hook(attempt, HOOK_BEFORE) : -1;
+    int result = begin(xapi, job, &attempt->pool, &attempt->snapshot, &report->warnings, err);
+    /* Whatever came of the one before, and of the snapshot: what was frozen must thaw. */
+    if (hooked >= 0)
+        (void)run_hook(attempt, HOOK_AFTER);
+    if (result != 0)
         return -1;
-    if (attempt->snapshot.is_quiesced)
+    if (hooked == 1)
+        report->consistency = JOB_HOOKED;
+    else if (attempt->snapshot.is_quiesced)
         report->consistency = JOB_QUIESCED;
     report->snapshot_at = attempt->snapshot.at;
     return 0;

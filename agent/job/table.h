@@ -13,6 +13,7 @@
 struct clock;
 struct error;
 struct store;
+struct text_map;
 struct xapi;
 
 /* All that a job may use. Borrowed. */
@@ -22,6 +23,7 @@ struct job_context {
     const struct job *job;
     const char *host_uuid; /* where we are */
     const char *host_name;
+    const struct text_map *settings; /* of the task: hook.h */
     const struct clock *clock;
     bool (*is_cancelled)(void *context);
     /* Something of *report is new: phase, bytes. Cheap; passes on what is worth it. */

@@ -277,6 +277,9 @@ static int read_entry(void *context, const char *section, const char *key, const
 {
     struct file_reader *reader = context;
     size_t at = find_key(reader->set, section, key);
+    const char *others = reader->set->others;
+    if (at == NO_OPTION && others != NULL && strncasecmp(section, others, strlen(others)) == 0)
+        return 0;
     if (at == NO_OPTION) {
         warn_unknown(reader->set, reader->path, line, section, key);
         return 0;

@@ -60,6 +60,7 @@ struct option_set {
     size_t n;
     struct option_value *values;
     struct text_list warnings; /* unknown keys */
+    const char *others; /* sections that begin so are read elsewhere: no warning; NULL none */
 };
 
 #define CLEAN_OPTION_SET CLEANUP(option_set_done)

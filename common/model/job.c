@@ -31,6 +31,7 @@ void job_done(struct job *job)
     free(job->host_uuid);
     free(job->folder);
     free(job->stem);
+    free(job->hook);
     free(job->chosen_by);
     memset(job, 0, sizeof *job);
 }
@@ -83,6 +84,7 @@ void job_copy(struct job *to, const struct job *from)
     to->host_uuid = mem_dup(from->host_uuid);
     to->folder = mem_dup(from->folder);
     to->stem = mem_dup(from->stem);
+    to->hook = mem_dup(from->hook);
     to->chosen_by = mem_dup(from->chosen_by);
     to->disks = NULL;
     to->disks_n = 0;

@@ -132,6 +132,7 @@ struct job {
 
     uint64_t estimate_bytes; /* expected size of the files, 0 unknown; reserved in the store */
     bool is_estimate_proven; /* a former backup confirms it; the coordinator's alone, not sent */
+    char *hook;              /* [hook NAME] of the agent's own settings; NULL none */
     char *chosen_by;         /* the entry that chose it: "vm_exports: DEV-.*" */
     uint64_t idle_timeout_ms; /* no byte for so long ends the attempt */
     uint32_t space_threshold_percent; /* so much of the store must be free to begin, 0: no limit */

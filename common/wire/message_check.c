@@ -220,6 +220,7 @@ int message_check_job(const struct job *job, struct error *err)
         check_uuid("job.host_uuid", job->host_uuid, err) < 0 ||
         check_component("job.folder", job->folder, WIRE_FOLDER_MAX, err) < 0 ||
         check_component("job.stem", job->stem, WIRE_STEM_MAX, err) < 0 ||
+        check_component("job.hook", job->hook, WIRE_WORD_MAX, err) < 0 ||
         check_number("job.compress", (uint64_t)job->compress, 0, JOB_COMPRESS_ZSTD, err) < 0 ||
         check_number("job.disk_format", (uint64_t)job->disk_format, 0, JOB_DISK_VHD, err) < 0 ||
         check_number("job.estimate_bytes", job->estimate_bytes, 0, BYTES_MAX, err) < 0 ||

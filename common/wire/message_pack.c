@@ -182,6 +182,7 @@ static Onyxwire__Job *put_job(struct arena *arena, const struct job *job)
     PUT_SOME(message, compress, (uint32_t)job->compress);
     PUT_SOME(message, disk_format, (uint32_t)job->disk_format);
     PUT_SOME(message, estimate_bytes, job->estimate_bytes);
+    PUT_TEXT(arena, message, hook, job->hook);
     PUT_PEOPLE(arena, message, chosen_by, job->chosen_by, WIRE_PEOPLE_MAX);
     PUT_SOME(message, idle_timeout_ms, job->idle_timeout_ms);
     PUT_SOME(message, space_threshold_percent, job->space_threshold_percent);

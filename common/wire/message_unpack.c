@@ -184,6 +184,7 @@ static void read_job(struct reader *reader, const Onyxwire__Job *message, struct
     ret_job->compress = (enum job_compress)ENUM(reader, message, compress);
     ret_job->disk_format = (enum job_disk_format)ENUM(reader, message, disk_format);
     ret_job->estimate_bytes = NUMBER(message, estimate_bytes);
+    ret_job->hook = TEXT(reader, message, hook);
     ret_job->chosen_by = TEXT(reader, message, chosen_by);
     ret_job->idle_timeout_ms = NUMBER(message, idle_timeout_ms);
     ret_job->space_threshold_percent = NUMBER(message, space_threshold_percent);

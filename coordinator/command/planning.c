@@ -13,6 +13,7 @@
 #include "common/model/backup.h"
 #include "common/model/pool.h"
 #include "coordinator/catalog.h"
+#include "coordinator/policy/hook_list.h"
 
 #include "common/base/poison.h"
 
@@ -95,6 +96,8 @@ int planning_make(const struct settings *settings, struct catalog *catalog,
                                            .is_strict = settings->is_strict};
     if (select_make(pool, &request, ret_selection, err) < 0)
         return -1;
+    if (hook_list_apply(settings->hooks, pool, settings->is_strict, ret_selection, err) < 0)
+        return -1;
     const struct plan_settings plan_settings = {
         .pool_backup = settings->pool_backup,
         .host_backup = settings->host_backup,
@@ -121,6 +124,7 @@ void planning_format_request(const struct settings *settings, struct str *out)
     str_add_format(out, "compress=%d\nformat=%d\npool_backup=%d\nhost_backup=%d\noverlap=%d\n",
                    (int)settings->compress, (int)settings->disk_format, settings->pool_backup,
                    settings->host_backup, settings->prefer_vdi);
+    add_list("hooks", settings->hooks, out);
     add_list("excludes", settings->excludes, out);
     add_list("vdi_exports", settings->vdi_exports, out);
     add_list("vm_exports", settings->vm_exports, out);

@@ -309,6 +309,7 @@ static void add_vm_facts(struct planner *p, struct plan_job *job, const struct v
     mem_set(&job->job.vm_uuid, vm->uuid);
     mem_set(&job->job.vm_name, vm->name);
     mem_set(&job->job.chosen_by, selected->by);
+    mem_set(&job->job.hook, selected->hook);
     job->job.folder = choose_folder(p, vm, &job->warnings);
     job->job.idle_timeout_ms = p->settings->idle_timeout_ms;
     job->max_backups = selected->max_backups ? selected->max_backups : p->settings->max_backups;

@@ -31,6 +31,7 @@ static void list_done(struct selected_list *list)
 {
     for (size_t i = 0; i < list->n; i++) {
         mem_free_char(&list->items[i].by);
+        mem_free_char(&list->items[i].hook);
         text_list_done(&list->items[i].disks);
     }
     mem_free_void(&list->items);

@@ -33,6 +33,7 @@ struct selected {
     size_t vm;              /* index in the pool */
     char *by;               /* the entry that decided: "vm_exports: DEV-.*" */
     int64_t max_backups;    /* 0: the global value */
+    char *hook;             /* hook_list.h; NULL none */
     struct text_list disks; /* devices of a VDI export, never empty there */
 };
 
