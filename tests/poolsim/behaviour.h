@@ -79,6 +79,15 @@ int vm_make_suspend_image(struct pool *pool, const struct object *vm, char ret_r
                           struct failure *failure);
 void vm_drop_suspend_image(struct pool *pool, struct object *vm); /* as resume does */
 
+/* --- vtpm.c --- */
+
+bool vtpm_is_base64(const char *text);
+/* Contents that are no base64 are left out. */
+struct object *vtpm_make(struct pool *pool, const char *vm_ref, bool is_unique,
+                         const char *contents);
+/* As snapshot and clone do; the contents of a unique one can't be copied. */
+void vtpm_copy_all(struct pool *pool, const char *from_vm, const char *to_vm);
+
 /* --- message.c --- */
 
 void message_add(struct pool *pool, const char *name, const char *class_name,

@@ -38,6 +38,7 @@ static const char *const vm_members[] = {"name",
                                          "tools",
                                          "platform",
                                          "ha_restart_priority",
+                                         "vtpm",
                                          NULL};
 static const char *const disk_members[] = {
     "device", "sr",       "size_mib", "size_bytes",   "content", "sharable",    "on_boot", "name",
@@ -289,6 +290,21 @@ static int build_disks(struct pool *pool, const struct node *node, const struct 
     return build_interfaces(pool, node, object_ref(vm));
 }
 
+static int build_vtpm(struct pool *pool, const struct node *node, const struct object *vm)
+{
+    const char *contents = node_text(node, "vtpm", NULL);
+    struct node place = node_member(node, "vtpm");
+
+    if (!contents)
+        return 0;
+    if (schema_class(CLASS_VTPM)->since > pool->profile->since_max)
+        return node_fail(&place, "profile %s has no VTPMs", pool->profile->name);
+    if (!vtpm_is_base64(contents))
+        return node_fail(&place, "base64 is expected");
+    vtpm_make(pool, object_ref(vm), false, contents);
+    return 0;
+}
+
 static int build_vm(struct pool *pool, const struct node *node, const char *name)
 {
     const char *host_name = node_text(node, "host", NULL);
@@ -308,6 +324,8 @@ static int build_vm(struct pool *pool, const struct node *node, const char *name
     if (near)
         object_set_text(pool, vm, F_VM_affinity, near->ref);
     if (build_disks(pool, node, vm))
+        return -1;
+    if (build_vtpm(pool, node, vm))
         return -1;
     if (node_bool(node, "vusb", false))
         object_set_text(pool, store_create(pool, CLASS_VUSB), F_VUSB_VM, object_ref(vm));

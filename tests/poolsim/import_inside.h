@@ -30,6 +30,8 @@ int import_make_vbd(struct import *import, const char *id, const json_t *record,
                     struct failure *failure);
 int import_make_vif(struct import *import, const char *id, const json_t *record,
                     struct failure *failure);
+int import_make_vtpm(struct import *import, const char *id, const json_t *record,
+                     struct failure *failure);
 
 /* snapshot_of and parent of what was made, once all VMs are there. */
 void import_link_snapshots(struct import *import);

@@ -301,10 +301,11 @@ typedef int make_fn(struct import *import, const char *id, const json_t *record,
 static const struct {
     const char *class;
     make_fn *make;
-} makers[] = {{"host", make_host},      {"SR", make_sr},
-              {"VDI", import_make_vdi}, {"VM_guest_metrics", make_guest_metrics},
-              {"VM", import_make_vm},   {"network", make_network},
-              {"VBD", import_make_vbd}, {"VIF", import_make_vif}};
+} makers[] = {{"host", make_host},       {"SR", make_sr},
+              {"VDI", import_make_vdi},  {"VM_guest_metrics", make_guest_metrics},
+              {"VM", import_make_vm},    {"network", make_network},
+              {"VBD", import_make_vbd},  {"VIF", import_make_vif},
+              {"VTPM", import_make_vtpm}};
 
 static int make_class(struct import *import, size_t row, struct failure *failure)
 {

@@ -3,7 +3,7 @@
  * What ova.xml says becomes objects of the pool, by XAPI's rules for a new VM, a restored one and
  * a replaced one.
  *
- * Order: hosts, SRs, VDIs, metrics, VMs, networks, VBDs, VIFs. What was made is undone when a step
+ * Order: hosts, SRs, VDIs, metrics, VMs, networks, VBDs, VIFs, VTPMs. What was made is undone when a step
  * fails, unless forced. Lock: held for all calls.
  * Source: import.ml; contract 9.1; recordings 594-595, 1353-1367, 1653-1709, 1762-1782.
  */

@@ -316,6 +316,19 @@ int import_make_vbd(struct import *import, const char *id, const json_t *record,
     return 0;
 }
 
+int import_make_vtpm(struct import *import, const char *id, const json_t *record,
+                     struct failure *failure)
+{
+    const char *vm_ref = import_lookup(import, import_text(record, "VM"));
+    if (!vm_ref)
+        return import_fail_lookup(import_text(record, "VM"), failure);
+    if (!import->is_dry_run)
+        text_map_set(&import->table, id,
+                     object_ref(vtpm_make(import->pool, vm_ref, import_bool(record, "is_unique"),
+                                          import_text(record, "content"))));
+    return 0;
+}
+
 int import_make_vif(struct import *import, const char *id, const json_t *record,
                     struct failure *failure)
 {

@@ -357,9 +357,9 @@ static void put_vtpm(const struct walk *walk, const struct object *vtpm, struct 
                    "</member><member><name>uuid</name><value>%s</value></member>"
                    "<member><name>is_unique</name><value><boolean>%d</boolean></value></member>"
                    "<member><name>is_protected</name><value><boolean>%d</boolean></value></member>"
-                   "<member><name>content</name><value></value></member></struct></value>",
+                   "<member><name>content</name><value>%s</value></member></struct></value>",
                    object_uuid(vtpm), object_bool(vtpm, F_VTPM_is_unique),
-                   object_bool(vtpm, F_VTPM_is_protected));
+                   object_bool(vtpm, F_VTPM_is_protected), object_text(vtpm, F_VTPM_contents));
 }
 
 static void put_objects(const struct walk *walk, struct str *out)

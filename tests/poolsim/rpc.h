@@ -52,6 +52,7 @@ extern const struct method_row cbt_methods[];
 extern const struct method_row sr_methods[];
 extern const struct method_row device_methods[]; /* VBD, VIF, PBD, network */
 extern const struct method_row message_methods[];
+extern const struct method_row vtpm_methods[];
 
 /* The method of a message that XAPI generates for every class (get_record, add_to_x ...); gives
  * NULL if it is none of these. */

@@ -772,6 +772,7 @@ static const struct field fields_VTPM[] = {
     {"persistence_backend", {KIND_ENUM, KIND_VOID, KIND_VOID, "persistence_backend"}, ACCESS_DYNAMIC_RO, 22026000, F_NONE, false, "xapi"},
     {"is_unique", {KIND_BOOL, KIND_VOID, KIND_VOID, ""}, ACCESS_STATIC_RO, 22026000, F_NONE, false, ""},
     {"is_protected", {KIND_BOOL, KIND_VOID, KIND_VOID, ""}, ACCESS_DYNAMIC_RO, 22026000, F_NONE, false, ""},
+    {"contents", {KIND_TEXT, KIND_VOID, KIND_VOID, ""}, ACCESS_DYNAMIC_RO, 0, F_NONE, true, ""},
 };
 
 static const struct field fields_console[] = {
@@ -1183,7 +1184,7 @@ const struct class_schema schema_classes[CLASSES_N] = {
     {"VBD_metrics", fields_VBD_metrics, 5, true, true, 0},
     {"PBD", fields_PBD, 6, true, true, 0},
     {"crashdump", fields_crashdump, 4, true, true, 0},
-    {"VTPM", fields_VTPM, 8, true, true, 22026000},
+    {"VTPM", fields_VTPM, 9, true, true, 22026000},
     {"console", fields_console, 5, true, true, 0},
     {"user", fields_user, 4, false, false, 0},
     {"data_source", fields_data_source, 8, false, false, 3},

@@ -737,6 +737,7 @@ enum field_id {
     F_VTPM_persistence_backend = 9733,
     F_VTPM_is_unique = 9734,
     F_VTPM_is_protected = 9735,
+    F_VTPM_contents = 9736,
     F_console_uuid = 9984,
     F_console_protocol = 9985,
     F_console_location = 9986,

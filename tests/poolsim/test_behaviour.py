@@ -288,6 +288,31 @@ def test_vm_that_the_file_has_suspended_has_its_image():
         assert call("VDI.get_type", call("VM.get_suspend_VDI", vm)) == "suspend"
 
 
+def test_vtpms_contents_go_with_snapshots_and_clones_but_for_unique_ones(lab):
+    pool, call = lab
+    before = pool.control("state.refs", classes=["VM", "VDI", "VTPM"])
+    vm = call.find("idle")
+    vtpm = call("VTPM.create", vm, False)
+    assert call.fails("VTPM.create", vm, False) == ["VTPM_MAX_AMOUNT_REACHED", "1"]
+    assert call.fails("VTPM.set_contents", vtpm, "no base64!")[0] == "INTERNAL_ERROR"
+    call("VTPM.set_contents", vtpm, "c2VjcmV0")
+    assert "contents" not in call("VTPM.get_record", vtpm)
+    snapshot = call("VM.snapshot", vm, "s")
+    assert [call("VTPM.get_contents", t) for t in call("VM.get_VTPMs", snapshot)] == ["c2VjcmV0"]
+    drop(call, snapshot)
+    call("VM.start", vm, False, False)
+    assert call.fails("VTPM.destroy", vtpm) == ["VM_BAD_POWER_STATE", vm, "halted", "running"]
+    call("VM.hard_shutdown", vm)
+    call("VTPM.destroy", vtpm)
+    unique = call("VTPM.create", vm, True)
+    call("VTPM.set_contents", unique, "c2VjcmV0")
+    snapshot = call("VM.snapshot", vm, "s")
+    assert [call("VTPM.get_contents", t) for t in call("VM.get_VTPMs", snapshot)] == [""]
+    drop(call, snapshot)
+    call("VTPM.destroy", unique)
+    assert pool.control("state.refs", classes=["VM", "VDI", "VTPM"]) == before
+
+
 def test_changed_blocks_and_data_destroy(lab):
     pool, call = lab
     vm = call.find("web")

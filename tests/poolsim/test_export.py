@@ -469,6 +469,18 @@ def test_metadata_of_a_snapshot_is_refused_before_24_13():
                 assert outcome == ("success", [])
 
 
+def test_metadata_have_base_copies_only_if_asked():
+    with pool_with("xcp83") as pool:
+        lab = Lab(pool)
+        lab.snapshot()
+        target = "/export_metadata?export_snapshots=false&ref=" + lab.vm()
+        plain = parse_xva(get(pool, target)).objects["VDI"].values()
+        chains = parse_xva(get(pool, target + "&include_vhd_parents=true")).objects["VDI"].values()
+        assert all(v["managed"] for v in plain)
+        parents = {v["sm_config"]["vhd-parent"] for v in plain if "vhd-parent" in v["sm_config"]}
+        assert parents and parents == {v["uuid"] for v in chains if not v["managed"]}
+
+
 def test_metadata_leave_excluded_devices_out():
     with pool_with("head") as pool:
         lab = Lab(pool)

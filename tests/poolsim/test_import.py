@@ -348,6 +348,21 @@ def test_restore_over_the_vm_itself():
         assert lab.call("VDI.get_VBDs", disk) == []  # the old disk stays, without a VM
 
 
+def test_vtpms_contents_are_in_the_archive_and_come_back():
+    with fresh() as lab:
+        vm = lab.vm("raw")
+        vtpm = lab.call("VTPM.create", vm, False)
+        lab.call("VTPM.set_contents", vtpm, "c2VjcmV0")
+        snap = lab.call("VM.snapshot", vm, "s")
+        archive = lab.export(snap)[0]
+        (record,) = parse_xva(archive).objects["VTPM"].values()
+        assert record["content"] == "c2VjcmV0" and sorted(record) == [
+            "VM", "content", "is_protected", "is_unique", "uuid"]
+        new = import_one(lab, archive.body)
+        (mine,) = lab.call("VM.get_VTPMs", new)
+        assert mine != vtpm and lab.call("VTPM.get_contents", mine) == "c2VjcmV0"
+
+
 def test_lost_mac_seed_lets_a_second_vm_with_the_same_mac_appear():
     with fresh() as lab:
         vm, snap = lab.vm(), lab.snapshot()

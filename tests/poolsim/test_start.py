@@ -133,6 +133,8 @@ def test_odd_sizes_are_kept_to_the_byte():
     ({"vms": [{"name": "x", "tags": "a"}]}, "vms[0].tags: a list"),
     ({"vms": [{"name": "x", "other_config": []}]}, "vms[0].other_config: an object"),
     ({"vms": [{"name": 5}]}, "vms[0].name: a text"),
+    ({"vms": [{"name": "x", "vtpm": "?"}]}, "vms[0].vtpm: base64"),
+    ({"profile": "ch82", "vms": [{"name": "x", "vtpm": "AAAA"}]}, "vms[0].vtpm: profile ch82 has no VTPMs"),
     ({"profile": "xs99"}, "profile: one of ch82"),
     ({"heartbeat_ms": 0}, "heartbeat_ms: a whole number"),
 ])

@@ -370,6 +370,7 @@ static int make_record(struct pool *pool, const struct vm_copy *copy, const stru
     for (size_t i = 0; i < pairs->n; i++)
         copy_vbd(pool, &pairs->items[i], ret_ref);
     copy_vifs(pool, copy, ret_ref);
+    vtpm_copy_all(pool, copy->vm_ref, ret_ref);
     if (copy->is_checkpoint && add_suspend_image(pool, vm, mine, failure)) {
         vm_delete(pool, mine);
         return -1;

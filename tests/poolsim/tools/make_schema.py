@@ -28,6 +28,12 @@ VMSS.VMs VM.snapshot_schedule|host.PCIs PCI.host|Bond.slaves PIF.bond_slave_of
 """.replace("\n", "|").split("|")
 
 MODEL = []
+HIDDEN_FIELDS = {"task": (("session", "session ref"), ("is_cancellable", "bool")), "VTPM": (("contents", "string"),)}
+# Messages that the data model hides: arguments and result.
+HIDDEN_MESSAGES = {
+    "VTPM.get_contents": ((("self", "VTPM ref"),), "string"),
+    "VTPM.set_contents": ((("self", "VTPM ref"), ("contents", "string")), "void"),
+}
 NO_EVENTS = {"session", "event", "auth", "role", "user", "data_source", "sr_stat", "probe_result",
              "vdi_nbd_server_info", "LVHD"}
 NO_ASYNC = {"session", "event", "task", "data_source", "blob", "system"}
@@ -127,12 +133,11 @@ def main():
     with open(sys.argv[2], "rb") as file:
         listed = json.loads(file.read().split(b"\r\n\r\n", 1)[1])["result"]
     out = sys.argv[3]
-    # The task's session is there in XAPI's database and not in its records.
+    # What is there in XAPI's database and not in its records.
     for cls in model:
-        if cls["name"] == "task":
-            for name, kind in (("session", "session ref"), ("is_cancellable", "bool")):
-                cls["fields"].append({"name": name, "type": kind, "qualifier": "RO/runtime",
-                                      "hidden": True, "lifecycle": {"transitions": []}})
+        for name, kind in HIDDEN_FIELDS.get(cls["name"], ()):
+            cls["fields"].append({"name": name, "type": kind, "qualifier": "RO/runtime",
+                                  "hidden": True, "lifecycle": {"transitions": []}})
     classes = {c["name"]: c for c in model}
     relations = {}
     for pair in RELATIONS:
@@ -223,7 +228,10 @@ def messages(model, listed, out):
                 session = name != "session.slave_login"
                 if name.endswith("_where"):
                     arguments = [{"name": "expr", "type": "string", "required": True}]
-                result, since, removed, implicit = "void", 0, 0, True
+                result, since, removed, implicit = "void", 0, 0, name not in HIDDEN_MESSAGES
+                if name in HIDDEN_MESSAGES:
+                    hidden_arguments, result = HIDDEN_MESSAGES[name]
+                    arguments = [{"name": n, "type": t, "required": True} for n, t in hidden_arguments]
                 if name.endswith(".get_all_where"):
                     result = name.split(".")[0] + " ref set"
                 elif name.endswith(".get_all_records_where"):
