@@ -196,6 +196,10 @@ int catalog_begin_attempt(struct catalog *catalog, const char *job, uint32_t att
                           const char *host_uuid, const char *host_name, uint64_t lease,
                           const char *prefix, int64_t now_at, char **ret_stem, struct error *err);
 
+/* How far an attempt is that goes on; one that has ended keeps what its end told. */
+int catalog_set_attempt_bytes(struct catalog *catalog, const char *job, uint32_t attempt,
+                              uint64_t bytes, struct error *err);
+
 /*
  * Record how an attempt ended; for a done one its files become backups (proven) and its job is
  * done; what it tells gone becomes expired, whatever the end. Repeating it changes nothing. 1 recorded, 0 there is no such attempt, -1 failed.

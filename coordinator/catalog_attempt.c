@@ -224,6 +224,15 @@ static int catalog_add_files(struct catalog *catalog, const struct catalog_attem
     return 0;
 }
 
+int catalog_set_attempt_bytes(struct catalog *catalog, const char *job, uint32_t attempt,
+                              uint64_t bytes, struct error *err)
+{
+    return catalog_run_sql(catalog, err,
+                           "UPDATE attempt SET bytes = ? WHERE job = ? AND attempt = ?"
+                           " AND finished_at = 0",
+                           "usi", bytes, job, (int64_t)attempt);
+}
+
 /* What an expire job found gone, or made go. */
 static int catalog_expire_files(struct catalog *catalog, const struct catalog_attempt *attempt,
                                 const struct job_report *report, struct error *err)

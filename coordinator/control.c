@@ -74,6 +74,7 @@ static void control_tick(struct control *control)
         control->next_tick_ms = now.ms + CONTROL_TICK_MS;
         dispatch_tick(control->dispatch, now);
         control_record_changes(&control->record, control->dispatch, now);
+        control_record_bytes(&control->record, control->dispatch, now);
     }
     if (now.ms >= control->next_requests_ms) {
         control->next_requests_ms = now.ms + CONTROL_REQUESTS_MS;

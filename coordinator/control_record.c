@@ -19,6 +19,7 @@
 
 #define RECORD_AGENT_MS 15000
 #define RECORD_TROUBLE_MS 60000
+#define RECORD_BYTES_MS 5000
 
 void control_record_init(struct control_record *record, struct catalog *catalog)
 {
@@ -88,8 +89,9 @@ static void record_tell(struct control_record *record, const struct dispatch *di
         if ((changes[i].kind == DISPATCH_BEGIN || changes[i].kind == DISPATCH_STATE ||
              changes[i].kind == DISPATCH_ADD_JOB) &&
             dispatch_find_job(dispatch, changes[i].id, &job) &&
-            /* One that has begun since is told of by its beginning. */
-            (changes[i].kind != DISPATCH_ADD_JOB || job.state == JOB_STATE_PLANNED))
+            /* One that has gone on since is told of by what it went on to. */
+            (changes[i].kind != DISPATCH_ADD_JOB || job.state == JOB_STATE_PLANNED) &&
+            (changes[i].kind != DISPATCH_STATE || job.state == changes[i].state))
             events_add_job(&record->events, &job);
     }
 }
@@ -231,6 +233,36 @@ void control_record_changes(struct control_record *record, struct dispatch *disp
     struct due due = {0};
 
     record_due(record, dispatch, &due, now);
+}
+
+static int record_bytes(struct control_record *record, const struct dispatch *dispatch,
+                        struct error *err)
+{
+    if (catalog_begin(record->catalog, err) < 0)
+        return -1;
+    for (size_t i = 0; i < dispatch_jobs_n(dispatch); i++) {
+        struct run_job job;
+
+        dispatch_view_job(dispatch, i, &job);
+        if (job.state == JOB_STATE_RUNNING && job.bytes > 0 &&
+            catalog_set_attempt_bytes(record->catalog, job.id, job.attempt, job.bytes, err) < 0)
+            return -1;
+    }
+    return catalog_commit(record->catalog, err);
+}
+
+void control_record_bytes(struct control_record *record, const struct dispatch *dispatch,
+                          struct dispatch_now now)
+{
+    struct error error = ERROR_INIT;
+
+    if (now.ms < record->next_bytes_ms)
+        return;
+    record->next_bytes_ms = now.ms + RECORD_BYTES_MS;
+    if (record_bytes(record, dispatch, &error) == 0)
+        return;
+    catalog_undo(record->catalog);
+    log_debug("control", "write down how far jobs are: %s", error.text);
 }
 
 static void record_log_lines(const struct wire_sync *sync, const struct agent *agent)

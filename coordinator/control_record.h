@@ -24,6 +24,7 @@ struct control_record {
     bool is_planned;       /* before that agents may still be getting ready: no word of it */
     bool has_trouble;      /* the last commit failed */
     int64_t trouble_ms;    /* when it was told last */
+    int64_t next_bytes_ms; /* when the running jobs' bytes are written next */
     int64_t stamp;         /* data_version at the last look at requests */
     struct text_map agents; /* host uuid -> what was last told of it */
     struct text_map agents_ms; /* host uuid -> when its row was written */
@@ -40,6 +41,10 @@ void control_record_changes(struct control_record *record, struct dispatch *disp
 /* The same, with the agent's own row and its log lines. */
 void control_record_sync(struct control_record *record, struct dispatch *dispatch,
                          const struct wire_sync *sync, struct dispatch_now now);
+
+/* How far the running jobs are, every few seconds: for `status`, which reads beside the run. */
+void control_record_bytes(struct control_record *record, const struct dispatch *dispatch,
+                          struct dispatch_now now);
 
 /* Answer the requests that other processes have put into the catalog. True when one of them asks
  * to cancel the run. */

@@ -30,6 +30,7 @@ struct world {
     struct dispatch *dispatch;
     struct control_record record;
     struct dispatch_now now;
+    uint64_t bytes; /* told by hear */
 };
 
 static void add_run_and_job(struct world *world)
@@ -116,6 +117,7 @@ static void hear(struct world *world, enum job_state job_state, struct wire_orde
         str_copy(report->id, sizeof report->id, JOB);
         report->attempt = 1;
         report->state = job_state;
+        report->bytes = world->bytes;
         report->is_clean = true;
     }
     assert_int_equal(dispatch_hear(world->dispatch, &sync, world->now, NULL), 0);
@@ -183,6 +185,60 @@ static void every_commit_is_told_as_an_event(void **state)
     assert_int_equal(world->record.events.n, 0);
 }
 
+static uint64_t bytes_in_catalog(struct world *world)
+{
+    CLEAN_STATEMENT sqlite3_stmt *rows = NULL;
+
+    assert_int_equal(catalog_prepare(world->other, &rows, NULL,
+                                     "SELECT bytes FROM attempt WHERE job = ?", "s", JOB),
+                     0);
+    assert_int_equal(catalog_step(world->other, rows, NULL), 1);
+    return (uint64_t)catalog_column_int(rows, 0);
+}
+
+static void bytes_of_a_running_job_are_written_every_few_seconds(void **state)
+{
+    struct world *world = *state;
+    CLEAN_WIRE_ORDERS struct wire_orders first = {0};
+    CLEAN_WIRE_ORDERS struct wire_orders more = {0};
+
+    hear(world, 0, &first);
+    world->bytes = 1000;
+    hear(world, JOB_STATE_RUNNING, &more);
+    world->now.ms += 60000;
+    control_record_bytes(&world->record, world->dispatch, world->now);
+    assert_int_equal(bytes_in_catalog(world), 1000);
+    assert_int_equal(
+        catalog_set_attempt_bytes(world->catalog, JOB, 1, 1, NULL), 0);
+    world->now.ms += 1000;
+    control_record_bytes(&world->record, world->dispatch, world->now);
+    assert_int_equal(bytes_in_catalog(world), 1);
+    world->now.ms += 5000;
+    control_record_bytes(&world->record, world->dispatch, world->now);
+    assert_int_equal(bytes_in_catalog(world), 1000);
+}
+
+static void a_job_that_begins_again_within_one_commit_is_told_once(void **state)
+{
+    struct world *world = *state;
+    CLEAN_WIRE_ORDERS struct wire_orders orders = {0};
+    CLEAN_EVENTS struct events events = {0};
+    size_t begins_n = 0;
+
+    assert_int_equal(catalog_begin(world->other, NULL), 0);
+    world->now.ms += 1000;
+    dispatch_tick(world->dispatch, world->now); /* it waits: no agent yet */
+    control_record_changes(&world->record, world->dispatch, world->now);
+    hear(world, 0, &orders);
+    catalog_undo(world->other);
+    control_record_changes(&world->record, world->dispatch, world->now);
+    events_move(&world->record.events, &events);
+    for (size_t i = 0; i < events.n; i++)
+        begins_n += events.items[i].kind == EVENTS_JOB &&
+                    events.items[i].job.job.state == JOB_STATE_ASSIGNED;
+    assert_int_equal(begins_n, 1);
+}
+
 static int64_t ask(struct world *world, const char *verb)
 {
     CLEAN_CHAR char *copy = mem_dup(verb);
@@ -222,6 +278,8 @@ int main(void)
         CASE(nothing_is_ordered_while_the_catalog_is_held_by_another),
         CASE(finished_attempt_is_forgotten_behind_its_commit),
         CASE(every_commit_is_told_as_an_event),
+        CASE(bytes_of_a_running_job_are_written_every_few_seconds),
+        CASE(a_job_that_begins_again_within_one_commit_is_told_once),
         CASE(requests_are_answered_and_a_cancel_is_heard_once),
     };
 
