@@ -53,6 +53,12 @@ static void count_jobs(const struct report *report, struct counts *counts)
     }
 }
 
+/* What a coordinator that has gone left unended; an interrupted run has told that it left. */
+static bool is_left(const struct report *report, const struct counts *counts, bool is_living)
+{
+    return !is_living && counts->running > 0 && strcmp(report->state, "interrupted") == 0;
+}
+
 /* A row may say "running" of a coordinator that died. */
 static const char *state_of(const struct report *report, bool is_living)
 {
@@ -128,8 +134,11 @@ static int print_text(const struct report *report, const struct lock_holder *hol
     count_jobs(report, &counts);
     str_add_format(&text, "Run %s, begun %s: %s\n", report->run,
                    clock_format_local(report->started_at, when), state_of(report, is_living));
-    str_add_format(&text, "%zu done, %zu failed, %zu running, %zu waiting", counts.done,
-                   counts.failed, counts.running, counts.waiting);
+    str_add_format(&text, "%zu done, %zu failed, %zu %s, %zu %s", counts.done, counts.failed,
+                   counts.running,
+                   is_left(report, &counts, is_living) ? "left to their agents" : "running",
+                   counts.waiting,
+                   is_left(report, &counts, is_living) ? "not begun" : "waiting");
     if (counts.cancelled > 0)
         str_add_format(&text, ", %zu cancelled", counts.cancelled);
     if (counts.skipped > 0)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A run whose coordinator left it: what its agents do behind it is told and kept."""
+import json
 import signal
 import subprocess
 
@@ -40,6 +41,32 @@ def sums_of(lab):
 
 def data_files(lab):
     return [name for name in lab.files() if not name.endswith(".meta")]
+
+
+def test_status_counts_the_bytes_of_a_running_job():
+    slow = pool([vm("web1", size_mib=24, fill=0.9)], hosts=1)
+    slow["hosts"][0]["rate_mib_s"] = 1
+    with Lab(slow) as lab:
+        run = lab.start_run()
+        wait_for("the catalog", lab.catalog.exists)
+
+        def told():
+            shown = json.loads(lab.must("status", "--catalog", lab.catalog, "--json").stdout)
+            jobs = shown["run"]["jobs"] if "run" in shown else []
+            return [job["bytes"] for job in jobs if job["bytes"] > 0]
+        assert 0 < wait_for("bytes in status", told, 40)[0] < 24 << 20
+        assert run.poll() is None
+        run.send_signal(signal.SIGINT)
+        assert run.wait(60) == 6
+        lab.assert_clean()
+
+
+def test_status_of_a_run_that_was_left_says_whose_the_jobs_are():
+    with Lab(pool([vm("web1")], hosts=1)) as lab:
+        agent = leave_a_run(lab)
+        shown = lab.must("status", "--catalog", lab.catalog).stdout
+        assert "1 left to their agents" in shown and "running" not in shown, shown
+        let_it_end(lab, agent)
 
 
 def test_digests_of_a_run_that_was_left_come_with_the_next():
