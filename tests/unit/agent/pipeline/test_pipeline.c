@@ -18,6 +18,8 @@
 
 #include "agent/pipeline/pipeline.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
+#include "common/format/compress.h"
 
 #define PIECE 1000
 #define PIECES 500
@@ -43,6 +45,8 @@ struct parts {
     bool finished;
     atomic_bool released;
     struct digest *digest;
+    enum job_compress compress;
+    struct str *kept; /* what was written, NULL: not kept */
 };
 
 static void parts_init(struct parts *parts)
@@ -108,11 +112,12 @@ static int write_bytes(void *context, const void *bytes, size_t n, struct error 
 {
     struct parts *parts = context;
     char byte;
-    (void)bytes;
     int number = atomic_fetch_add(&parts->writes, 1) + 1;
     if (number == parts->hang_at && read(parts->hang_pipe[0], &byte, 1) < 0)
         return error_set(err, ERROR_IO, "the pipe of the test");
     parts->written += n;
+    if (parts->kept != NULL)
+        str_add_n(parts->kept, bytes, n);
     if (number == parts->write_fails_at)
         return error_set(err, ERROR_NO_SPACE, "write: no space");
     return 0;
@@ -144,7 +149,8 @@ static int run_parts(struct parts *parts, struct pipeline_result *result, struct
     struct pipeline_check check = {feed, check_finish, parts};
     struct pipeline_sink sink = {write_bytes, sink_finish, release, parts};
     struct pipeline_settings settings = {.blocks = 4, .block_bytes = BLOCK, .hang_ms = parts->hang_ms,
-                                         .outcome_ms = 400, .is_cancelled = is_cancelled,
+                                         .outcome_ms = 400,
+                                         .compress = parts->compress, .is_cancelled = is_cancelled,
                                          .context = parts};
     return pipeline_run(&source, &check, &sink, &settings, result, err);
 }
@@ -163,6 +169,60 @@ static void pipeline_when_all_is_well_then_four_facts_hold(void **state)
     assert_int_equal(result.bytes, PIECE * PIECES);
     assert_int_equal(parts.written, PIECE * PIECES);
     assert_string_equal(result.sha256, digest_final(parts.digest, own));
+    assert_true(atomic_load(&parts.released));
+    parts_done(&parts);
+}
+
+static int unpack(void *context, const void *bytes, size_t n, struct error *err)
+{
+    (void)err;
+    digest_update(context, bytes, n);
+    return 0;
+}
+
+static void
+pipeline_when_it_compresses_then_the_file_is_whole_and_the_check_saw_it_plain(void **state)
+{
+    (void)state;
+    static const enum job_compress kinds[] = {JOB_COMPRESS_GZIP, JOB_COMPRESS_ZSTD};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct parts parts;
+        struct pipeline_result result;
+        struct error err = ERROR_INIT;
+        char seen[DIGEST_TEXT_MAX], unpacked[DIGEST_TEXT_MAX], file[DIGEST_TEXT_MAX];
+        CLEAN_STR struct str kept = STR_INIT;
+        parts_init(&parts);
+        parts.compress = kinds[i];
+        parts.kept = &kept;
+        assert_int_equal(run_parts(&parts, &result, &err), 0);
+        assert_int_equal(result.bytes, PIECE * PIECES);
+        assert_true(kept.len > 0 && kept.len < PIECE * PIECES / 2);
+        struct digest *digest = digest_new(DIGEST_SHA256, &err);
+        digest_update(digest, str_text(&kept), kept.len);
+        assert_string_equal(result.sha256, digest_final(digest, file));
+        digest_free(digest);
+        digest = digest_new(DIGEST_SHA256, &err);
+        CLEAN_DECOMPRESS struct decompress *decompress =
+            decompress_new(kinds[i], unpack, digest, &err);
+        assert_int_equal(decompress_feed(decompress, str_text(&kept), kept.len, &err), 0);
+        assert_int_equal(decompress_finish(decompress, &err), 0);
+        assert_string_equal(digest_final(digest, unpacked), digest_final(parts.digest, seen));
+        digest_free(digest);
+        parts_done(&parts);
+    }
+}
+
+static void pipeline_when_it_compresses_and_the_store_fails_then_that_is_the_cause(void **state)
+{
+    (void)state;
+    struct parts parts;
+    struct pipeline_result result;
+    struct error err = ERROR_INIT;
+    parts_init(&parts);
+    parts.compress = JOB_COMPRESS_GZIP;
+    parts.write_fails_at = 1;
+    assert_int_equal(run_parts(&parts, &result, &err), -1);
+    assert_int_equal(err.code, ERROR_NO_SPACE);
     assert_true(atomic_load(&parts.released));
     parts_done(&parts);
 }
@@ -274,6 +334,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pipeline_when_all_is_well_then_four_facts_hold),
+        cmocka_unit_test(
+            pipeline_when_it_compresses_then_the_file_is_whole_and_the_check_saw_it_plain),
+        cmocka_unit_test(pipeline_when_it_compresses_and_the_store_fails_then_that_is_the_cause),
         cmocka_unit_test(pipeline_when_a_fact_fails_then_so_does_the_whole),
         cmocka_unit_test(pipeline_when_the_store_hangs_then_the_stream_is_not_held),
         cmocka_unit_test(pipeline_when_cancelled_while_the_store_is_slow_then_ends_at_once),

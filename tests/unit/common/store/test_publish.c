@@ -6,6 +6,7 @@
 #include "tests/unit/common/store/share.h"
 
 #include "common/format/meta.h"
+#include "common/model/backup.h"
 #include "common/store/publish.h"
 #include "common/store/settle.h"
 
@@ -330,12 +331,147 @@ static void settle_when_a_part_of_the_disks_was_prepared_then_all_or_none(void *
     }
 }
 
+static void note_attempt(void *context, const char *stem, const char *job, uint32_t attempt)
+{
+    str_add_format(context, "%s %s %u\n", stem, job, (unsigned)attempt);
+}
+
+static void settle_find_when_files_are_half_done_then_their_attempts_are_named(void **state)
+{
+    (void)state;
+    struct share share;
+    CLEAN_STR struct str meta = STR_INIT, found = STR_INIT;
+    share_init(&share);
+    CLEAN_STORE struct store *store = share_store(&share);
+    assert_int_equal(settle_find(store, "web1", note_attempt, &found, NULL), 0);
+    assert_int_equal(found.len, 0);
+    share_make_folder(&share, "web1");
+    make_meta(&meta, "fedcba9876543210", 7, strlen(DATA));
+    share_put(&share, "web1/" FILE_NAME, DATA);
+    share_put(&share, "web1/" STEM ".meta.partial", str_text(&meta));
+    share_put(&share, "web1/backup_xvda_20261122-101010.raw." JOB "-12.partial", DATA);
+    share_put(&share, "web1/backup_xvdb_20261122-101010.meta.partial", "torn");
+    share_put(&share, "web1/notes.partial", DATA);
+    share_put(&share, "web1/a.b-1.partial", DATA);
+    share_put(&share, "web1/a." JOB "-0.partial", DATA);
+    share_put(&share, "web1/a." JOB "-1x.partial", DATA);
+    share_put(&share, "web1/a." JOB "-1", DATA);
+    assert_int_equal(settle_find(store, "web1", note_attempt, &found, NULL), 0);
+    assert_string_equal(str_text(&found), STEM " fedcba9876543210 7\n"
+                                          "backup_20261122-101010 " JOB " 12\n");
+    share_done(&share);
+}
+
 static void settle_when_folder_is_absent_then_nothing(void **state)
 {
     (void)state;
     struct share share;
     share_init(&share);
     assert_int_equal(settle(&share), SETTLE_NOTHING);
+    share_done(&share);
+}
+
+/* --- several files of one attempt ------------------------------------------------------------- */
+
+#define DISKS_N 2
+
+static const char *const devices[DISKS_N] = {"xvda", "xvdb"};
+
+/* As a job of several disks does it: data of all, .meta of all, then the names. */
+static int run_disks(struct share *share, struct error *err)
+{
+    CLEAN_STORE struct store *store = share_store(share);
+    struct publish *publish[DISKS_N] = {NULL, NULL};
+    int result = 0;
+    for (size_t i = 0; i < DISKS_N && result == 0; i++) {
+        CLEAN_CHAR char *stem = backup_disk_stem(STEM, devices[i]);
+        struct publish_place disk = place;
+        disk.stem = stem;
+        disk.suffix = ".raw";
+        result = publish_begin(store, &disk, &publish[i], err);
+        if (result == 0)
+            result = publish_write(publish[i], DATA, strlen(DATA), err);
+        if (result == 0)
+            result = publish_end_data(publish[i], err);
+    }
+    for (size_t i = 0; i < DISKS_N && result == 0; i++) {
+        CLEAN_STR struct str meta = STR_INIT;
+        make_meta_of(&meta, publish_file(publish[i]), JOB, 2, strlen(DATA));
+        result = publish_prepare(publish[i], str_text(&meta), meta.len, err);
+    }
+    for (size_t i = 0; i < DISKS_N && result == 0; i++)
+        result = publish_commit(publish[i], NULL, 0, err);
+    for (size_t i = 0; i < DISKS_N; i++)
+        publish_free(publish[i]);
+    return result;
+}
+
+static void disks_when_their_writer_dies_anywhere_then_settled_to_whole_pairs(void **state)
+{
+    (void)state;
+    bool is_over = false;
+    size_t seen[DISKS_N + 1] = {0};
+    for (int at = 1; !is_over; at++) {
+        struct share share;
+        struct error err = ERROR_INIT;
+        enum settle_outcome outcome = SETTLE_FOREIGN_DATA;
+        share_init(&share);
+        share.fail_at = at;
+        share.dies = true;
+        is_over = run_disks(&share, &err) == 0;
+        share.fail_at = 0;
+        CLEAN_STORE struct store *store = share_store(&share);
+        error_clear(&err);
+        if (settle_files(store, "web1", STEM, JOB, 2, &outcome, &err) != 0)
+            fail_msg("step %d: %s", at, err.text);
+        assert_int_not_equal(outcome, SETTLE_FOREIGN_DATA);
+        size_t pairs = 0;
+        for (size_t i = 0; i < DISKS_N; i++) {
+            CLEAN_CHAR char *stem = backup_disk_stem(STEM, devices[i]);
+            CLEAN_CHAR char *data = str_format("web1/%s.raw", stem);
+            CLEAN_CHAR char *meta = str_format("web1/%s.meta", stem);
+            CLEAN_CHAR char *part = str_format("web1/%s.raw." JOB "-2.partial", stem);
+            CLEAN_CHAR char *meta_part = str_format("web1/%s.meta.partial", stem);
+            assert_int_equal(share_has(&share, data), share_has(&share, meta));
+            assert_false(share_has(&share, part) || share_has(&share, meta_part));
+            pairs += share_has(&share, meta);
+        }
+        seen[pairs]++;
+        if (settle_files(store, "web1", STEM, JOB, 2, &outcome, &err) != 0)
+            fail_msg("step %d, again: %s", at, err.text);
+        share_done(&share);
+    }
+    assert_true(seen[0] > 0 && seen[DISKS_N] > 0);
+    /* Only a death between the two .metas leaves one disk without the other. */
+    assert_true(seen[1] <= 5);
+}
+
+static void private_file_when_published_then_nobody_else_reads_it(void **state)
+{
+    (void)state;
+    struct share share;
+    struct error err = ERROR_INIT;
+    share_init(&share);
+    CLEAN_STORE struct store *store = share_store(&share);
+    CLEAN_PUBLISH struct publish *publish = NULL;
+    struct publish_place secret = place;
+    CLEAN_STR struct str meta = STR_INIT;
+    secret.is_private = true;
+    make_meta(&meta, JOB, 2, strlen(DATA));
+    assert_int_equal(publish_begin(store, &secret, &publish, &err), 0);
+    assert_int_equal(publish_write(publish, DATA, strlen(DATA), &err), 0);
+    assert_int_equal(publish_prepare(publish, str_text(&meta), meta.len, &err), -1);
+    assert_int_equal(err.code, ERROR_INTERNAL);
+    error_clear(&err);
+    assert_int_equal(publish_end_data(publish, &err), 0);
+    assert_int_equal(publish_commit(publish, str_text(&meta), meta.len, &err), 0);
+    static const char *const names[] = {"web1/" FILE_NAME, "web1/" STEM ".meta"};
+    for (size_t i = 0; i < 2; i++) {
+        struct stat st;
+        CLEAN_CHAR char *path = str_format("%s/%s", share.root, names[i]);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0600);
+    }
     share_done(&share);
 }
 
@@ -352,7 +488,10 @@ int main(void)
         cmocka_unit_test(settle_when_meta_is_another_attempts_then_untouched),
         cmocka_unit_test(settle_when_data_is_short_then_back),
         cmocka_unit_test(settle_when_a_part_of_the_disks_was_prepared_then_all_or_none),
+        cmocka_unit_test(settle_find_when_files_are_half_done_then_their_attempts_are_named),
         cmocka_unit_test(settle_when_folder_is_absent_then_nothing),
+        cmocka_unit_test(disks_when_their_writer_dies_anywhere_then_settled_to_whole_pairs),
+        cmocka_unit_test(private_file_when_published_then_nobody_else_reads_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,7 @@ static void assert_job_equal(const struct job *a, const struct job *b)
     assert_true(str_equal(a->folder, b->folder));
     assert_true(str_equal(a->stem, b->stem));
     assert_true(str_equal(a->chosen_by, b->chosen_by));
+    assert_true(str_equal(a->hook, b->hook));
     assert_int_equal(a->compress, b->compress);
     assert_int_equal(a->disk_format, b->disk_format);
     assert_int_equal(a->estimate_bytes, b->estimate_bytes);
@@ -257,6 +258,7 @@ static void expire_job_and_its_report_come_back_as_they_went(void **state)
     sample_expire_job(wire_orders_add_job(&orders));
     orders.assign[0].space_threshold_percent = 20;
     orders.assign[0].hard_floor_percent = 1;
+    mem_set(&orders.assign[0].hook, "mysql");
     assert_int_equal(wire_orders_pack(&orders, &bytes, &err), 0);
     assert_int_equal(wire_orders_unpack(bytes.data, bytes.len, &back, &err), 0);
     const struct job *a = &orders.assign[0], *b = &back.assign[0];
@@ -310,6 +312,7 @@ SPOIL(job_huge_estimate, job->estimate_bytes = UINT64_MAX)
 SPOIL(job_huge_timeout, job->idle_timeout_ms = UINT64_MAX)
 SPOIL(job_high_threshold, job->space_threshold_percent = 101)
 SPOIL(job_high_floor, job->hard_floor_percent = 101)
+SPOIL(job_odd_hook, mem_set(&job->hook, "../mysql"))
 SPOIL(job_no_device, mem_set(&job->disks[0].device, NULL))
 SPOIL(job_up_device, mem_set(&job->disks[0].device, "../a"))
 SPOIL(job_no_vdi, mem_set(&job->disks[0].vdi_uuid, NULL))
@@ -346,6 +349,7 @@ static const struct job_rule job_rules[] = {
     {"job.idle_timeout_ms", job_huge_timeout},
     {"job.space_threshold_percent", job_high_threshold},
     {"job.hard_floor_percent", job_high_floor},
+    {"job.hook", job_odd_hook},
     {"disk.device", job_no_device},
     {"disk.device", job_up_device},
     {"disk.vdi_uuid", job_no_vdi},

@@ -12,12 +12,13 @@
 #include <string.h>
 
 #include "common/base/error.h"
+#include "coordinator/policy/hook_list.h"
 #include "coordinator/policy/select.h"
 #include "tests/unit/coordinator/policy/pool_text.h"
 
 struct scene {
     struct pool pool;
-    struct text_list excludes, vdi_exports, vm_exports;
+    struct text_list excludes, vdi_exports, vm_exports, hooks;
     struct select_request request;
 };
 
@@ -36,6 +37,7 @@ static void take_line(struct scene *scene, const char *line)
     else if (strcmp(line, "strict") == 0)
         scene->request.is_strict = true;
     else if (!take_entry(line, "exclude ", &scene->excludes) &&
+             !take_entry(line, "hook ", &scene->hooks) &&
              !take_entry(line, "vdi ", &scene->vdi_exports) &&
              !take_entry(line, "vm-export ", &scene->vm_exports) &&
              !pool_text_add(&scene->pool, line))
@@ -52,7 +54,10 @@ static void print_list(const struct pool *pool, const char *what,
             str_add_format(out, "%s%s", k ? ";" : " ", one->disks.items[k]);
         if (has_max)
             str_add_format(out, " %lld", (long long)one->max_backups);
-        str_add_format(out, " <- %s\n", one->by);
+        str_add_format(out, " <- %s", one->by);
+        if (one->hook)
+            str_add_format(out, " hook=%s", one->hook);
+        str_add_char(out, '\n');
     }
 }
 
@@ -69,6 +74,10 @@ static void run_case(const struct text_list *lines, struct str *out)
     if (select_make(&scene.pool, &scene.request, &selection, &err) < 0) {
         assert_int_equal(err.code, ERROR_SETTINGS);
         str_add_format(out, "error %s\n", err.text);
+    } else if (hook_list_apply(&scene.hooks, &scene.pool, scene.request.is_strict, &selection,
+                               &err) < 0) {
+        assert_int_equal(err.code, ERROR_SETTINGS);
+        str_add_format(out, "error %s\n", err.text);
     }
     print_list(&scene.pool, "exclude", &selection.excludes, false, out);
     print_list(&scene.pool, "vdi", &selection.vdi_exports, true, out);
@@ -79,6 +88,7 @@ static void run_case(const struct text_list *lines, struct str *out)
     text_list_done(&scene.excludes);
     text_list_done(&scene.vdi_exports);
     text_list_done(&scene.vm_exports);
+    text_list_done(&scene.hooks);
 }
 
 static void lists_when_applied_then_as_the_case_file_says(void **state)
