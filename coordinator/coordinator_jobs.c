@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
+#include "common/store/settle.h"
 #include "coordinator/coordinator_inside.h"
 #include "coordinator/inventory.h"
 #include "coordinator/policy/leftover.h"
@@ -272,6 +273,60 @@ static void add_leftovers(struct run *run, struct remains_list *list)
         log_info("run", "%s", found.notices.items[i]);
 }
 
+/* What is looked for in one folder. */
+struct partials {
+    struct remains_list *list;
+    const struct text_list *alive;
+    const char *folder;
+};
+
+static void add_partial(void *context, const char *stem, const char *job, uint32_t attempt)
+{
+    const struct partials *partials = context;
+    struct remains_list *list = partials->list;
+
+    if (text_list_has(partials->alive, job))
+        return;
+    for (size_t i = 0; i < list->n; i++) {
+        struct job_remains *known = &list->items[i];
+
+        if (strcmp(known->job, job) != 0 || (known->folder && known->attempt != attempt))
+            continue;
+        if (known->folder)
+            return;
+        /* Found in the pool: now its files are known too. */
+        known->attempt = attempt;
+        known->folder = mem_dup(partials->folder);
+        known->stem = mem_dup(stem);
+        return;
+    }
+    struct job_remains *remains = remains_list_add(list, job, attempt);
+
+    remains->folder = mem_dup(partials->folder);
+    remains->stem = mem_dup(stem);
+}
+
+/* What stands half done in the folders that are saved to: a lost catalog would leave it for good. */
+static void add_partials(struct run *run, const struct jobs *jobs, struct remains_list *list)
+{
+    CLEAN_TEXT_LIST struct text_list alive = TEXT_LIST_INIT;
+    CLEAN_TEXT_LIST struct text_list folders = TEXT_LIST_INIT;
+    struct partials partials = {.list = list, .alive = &alive};
+
+    control_list_alive(run->control, &alive);
+    for (size_t i = 0; i < jobs->n; i++)
+        if (jobs->items[i].job.folder && !text_list_has(&folders, jobs->items[i].job.folder))
+            text_list_add(&folders, jobs->items[i].job.folder);
+    for (size_t i = 0; i < folders.n; i++) {
+        struct error error = ERROR_INIT;
+
+        partials.folder = folders.items[i];
+        if (settle_find(run->store, folders.items[i], add_partial, &partials, &error) < 0)
+            log_warn("run", "look for what dead attempts left in %s: %s", folders.items[i],
+                     error.text);
+    }
+}
+
 static int run_work_inventory(struct xapi *xapi, void *context, struct error *err)
 {
     return inventory_read(xapi, context, err);
@@ -352,6 +407,7 @@ int run_plan_jobs(struct run *run, struct error *err)
     check_crossing(run, &jobs);
     end_unplanned(&old, &jobs);
     add_leftovers(run, &remains);
+    add_partials(run, &jobs, &remains);
     set_rules(run);
     if (control_plan(run->control, jobs.items, jobs.n, remains.items, remains.n, err) < 0)
         return error_add(err, "record the plan");

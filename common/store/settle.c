@@ -12,6 +12,7 @@
 
 #include "common/base/error.h"
 #include "common/base/fd.h"
+#include "common/base/num.h"
 #include "common/base/str.h"
 #include "common/base/text_list.h"
 #include "common/format/meta.h"
@@ -335,6 +336,86 @@ int settle_files(struct store *store, const char *folder, const char *stem, cons
             all = outcome;
     }
     *ret_outcome = all;
+    return 0;
+}
+
+static int note_partial(void *context, const char *name)
+{
+    if (name[0] != '.' && str_ends(name, PUBLISH_PARTIAL))
+        text_list_add(context, name);
+    return 0;
+}
+
+/* "FILE.<job>-<attempt>.partial" */
+static bool parse_partial(const char *name, char job[JOB_ID_MAX], uint32_t *ret_attempt)
+{
+    struct error ignored = ERROR_INIT;
+    uint64_t attempt = 0;
+    CLEAN_CHAR char *text = mem_dup_n(name, strlen(name) - strlen(PUBLISH_PARTIAL));
+    char *at = strrchr(text, '.');
+    char *dash = at != NULL ? strchr(at, '-') : NULL;
+    if (dash == NULL)
+        return false;
+    *dash = '\0';
+    if (!job_id_is_valid(at + 1) ||
+        num_parse_unsigned(dash + 1, JOB_ATTEMPTS_MAX, &attempt, &ignored) != 0 || attempt == 0)
+        return false;
+    (void)str_copy(job, JOB_ID_MAX, at + 1);
+    *ret_attempt = (uint32_t)attempt;
+    return true;
+}
+
+/* What a .meta.partial says of itself: its data may have its final name already. */
+static bool read_partial_meta(struct store *store, int folder, const char *name,
+                              char job[JOB_ID_MAX], uint32_t *ret_attempt)
+{
+    CLEAN_STR struct str text = STR_INIT;
+    CLEAN_META struct meta meta = {0};
+    struct error ignored = ERROR_INIT;
+    if (!str_ends(name, PUBLISH_META PUBLISH_PARTIAL) ||
+        store_read_small(store, folder, name, &text, &ignored) != 1 ||
+        meta_parse(str_text(&text), text.len, &meta, &ignored) != 0 || !meta.is_ours ||
+        !job_id_is_valid(meta.backup.job))
+        return false;
+    (void)str_copy(job, JOB_ID_MAX, meta.backup.job);
+    *ret_attempt = meta.backup.attempt;
+    return true;
+}
+
+/* "backup_xvda_20261122-202734" to "backup_20261122-202734". */
+static char *job_stem(const char *name)
+{
+    CLEAN_CHAR char *stem = mem_dup_n(name, strcspn(name, "."));
+    const char *last = strrchr(stem, '_');
+    return last != NULL ? str_format("%.*s%s", (int)strcspn(stem, "_"), stem, last)
+                        : mem_dup(stem);
+}
+
+int settle_find(struct store *store, const char *folder, settle_attempt_fn *each, void *context,
+                struct error *err)
+{
+    struct error own = ERROR_INIT;
+    err = err != NULL ? err : &own;
+    CLEAN_FD int fd = -1;
+    CLEAN_TEXT_LIST struct text_list names = TEXT_LIST_INIT;
+    if (store_open_folder(store, folder, false, &fd, err) != 0) {
+        if (err->code != ERROR_NOT_FOUND)
+            return -1;
+        error_clear(err);
+        return 0;
+    }
+    if (store_list(store, fd, note_partial, &names, err) != 0)
+        return -1;
+    text_list_sort(&names);
+    for (size_t i = 0; i < names.n; i++) {
+        char job[JOB_ID_MAX];
+        uint32_t attempt = 0;
+        if (!parse_partial(names.items[i], job, &attempt) &&
+            !read_partial_meta(store, fd, names.items[i], job, &attempt))
+            continue;
+        CLEAN_CHAR char *stem = job_stem(names.items[i]);
+        each(context, stem, job, attempt);
+    }
     return 0;
 }
 

@@ -28,6 +28,16 @@ int settle_attempt(struct store *store, const char *folder, const char *stem, co
 int settle_files(struct store *store, const char *folder, const char *stem, const char *job,
                  uint32_t attempt, enum settle_outcome *ret_outcome, struct error *err);
 
+/*
+ * Name each attempt that stands half done in a folder, by what its files say: its stem without the
+ * disks' devices (for settle_files), its job and its number. An attempt may be named several times.
+ * folder may be absent. Reads only.
+ */
+typedef void settle_attempt_fn(void *context, const char *stem, const char *job,
+                               uint32_t attempt);
+int settle_find(struct store *store, const char *folder, settle_attempt_fn *each, void *context,
+                struct error *err);
+
 const char *settle_outcome_name(enum settle_outcome outcome);
 
 #endif

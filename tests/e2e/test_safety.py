@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Answers that never come, restored VMs, lost catalogs: nothing of ours stays in the pool."""
 import os
+import pathlib
 import signal
 
 import pytest
@@ -30,8 +31,8 @@ def kill_everything(lab, run):
 
 
 def forget_catalog(lab):
-    for path in lab.folder.glob("catalog.db*"):
-        path.unlink()
+    for ending in ("", "-wal", "-shm"):
+        pathlib.Path(f"{lab.catalog}{ending}").unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("drop", ["before", "after"])
@@ -73,9 +74,33 @@ def test_newborn_snapshot_of_a_restored_vm_goes_though_no_catalog_knows_it():
         lab.start_agent("h1")
         done = lab.run()
         assert done.returncode == 0, done.stdout + done.stderr
-        refs = lab.refs()
-        for name in ("VM", "VDI", "VBD"):
-            assert refs[name] == lab.before[name], name
+        lab.assert_clean()
+
+
+@pytest.mark.parametrize("settings", ["", "[xenserver]\nvdi_exports = web1:-1:xvda;xvdb\n"])
+def test_partial_files_of_a_lost_catalogs_jobs_go(settings):
+    disks = [{"device": device, "sr": "nfs1", "size_mib": 3,
+              "content": {"seed": 3, "fill": 0.9}} for device in ("xvda", "xvdb")]
+    with Lab(pool([vm("web1", disks=disks)], hosts=1)) as lab:
+        lab.settings_file.write_text(settings + "[onyxpool]\nlease_renew = 1s\nbackoff = 10ms\n")
+        stream = "export_raw_vdi" if settings else "export"
+        held = lab.fault(action="stall", stream=stream, at_byte=2 << 20)
+        running = lab.start_run()
+        lab.wait_held(held)
+        kill_everything(lab, running)
+        forget_catalog(lab)
+        lab.sim.control("fault.clear")
+        (lab.store / "web1" / "notes.partial").write_text("mine")
+        (lab.store / "web1" / "mine.0123456789abcdef-x.partial").write_text("mine")
+        assert len([name for name in lab.files() if ".partial" in name]) >= 3
+        lab.start_agent("h1")
+        done = lab.run()
+        assert done.returncode == 0, done.stdout + done.stderr
+        left = [name for name in lab.files() if ".partial" in name]
+        assert left == ["web1/mine.0123456789abcdef-x.partial", "web1/notes.partial"]
+        for name in left:
+            (lab.store / name).unlink()
+        lab.assert_clean()
 
 
 def test_store_that_is_switched_under_the_stream_gets_no_backup_reported():
