@@ -175,6 +175,14 @@ static void fill_job(struct run *run, struct catalog_job *job, const struct jobs
         random_id(run->random, job->job.id);
 }
 
+/* What a job that waits is known by in the next plan. */
+static char *name_work(const struct job *job)
+{
+    return str_format("%s %s %s", job_kind_name(job->kind), job->vm_uuid ? job->vm_uuid : "",
+                      job->kind == JOB_BACKUP_DISK && job->disks_n > 0 ? job->disks[0].vdi_uuid
+                                                                       : "");
+}
+
 static void add_planned(struct run *run, const struct plan_job *planned, const struct jobs *old,
                         struct jobs *jobs)
 {
@@ -188,8 +196,11 @@ static void add_planned(struct run *run, const struct plan_job *planned, const s
     text_list_copy(&job->hosts, &planned->hosts);
     text_list_copy(&job->srs, &planned->srs);
     fill_job(run, job, old);
-    if (job->state == JOB_STATE_WAITING && job->job.vm_uuid && job->job.kind == JOB_BACKUP_VM)
-        text_map_set(&run->waiting, job->job.vm_uuid, job->job.id);
+    if (job->state == JOB_STATE_WAITING && job->job.vm_uuid) {
+        CLEAN_CHAR char *work = name_work(&job->job);
+
+        text_map_set(&run->waiting, work, job->job.id);
+    }
     for (size_t i = 0; i < planned->warnings.n; i++)
         run_warn(run, planned->warnings.items[i]);
 }
@@ -436,9 +447,8 @@ int run_release_waiting(struct run *run, struct error *err)
         return -1;
     for (size_t i = 0; i < again.plan.jobs_n; i++) {
         const struct plan_job *planned = &again.plan.jobs[i];
-        const char *id = planned->job.vm_uuid && planned->job.kind == JOB_BACKUP_VM
-                             ? text_map_get(&run->waiting, planned->job.vm_uuid)
-                             : NULL;
+        CLEAN_CHAR char *work = name_work(&planned->job);
+        const char *id = text_map_get(&run->waiting, work);
 
         if (id && planned->state == JOB_STATE_PLANNED)
             control_release_job(run->control, id);
