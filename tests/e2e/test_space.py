@@ -11,6 +11,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -335,7 +336,10 @@ def test_share_with_the_limits_of_smb_takes_every_backup(library):
         assert sorted(map(len, lab.backups().values())) == [2] * len(names)
         refused = lab.wishes / "refused"
         assert not refused.exists(), refused.read_text()
-        subprocess.run(["ln", lab.store / ".onyxpool" / "store", lab.store / "hard"], check=False,
-                       env=lab.environment(), capture_output=True)
+        link = "import os, sys; fd = os.open(sys.argv[1], os.O_RDONLY); " \
+            "os.link('store', 'hard', src_dir_fd=fd, dst_dir_fd=fd)"
+        tried = subprocess.run([sys.executable, "-c", link, lab.store / ".onyxpool"], check=False,
+                               env=lab.environment(), capture_output=True, text=True)
+        assert tried.returncode != 0, tried.stderr
         assert refused.read_text() == "linkat\n"  # the share would have noticed
         lab.assert_clean()
