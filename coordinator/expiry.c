@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/str.h"
 #include "coordinator/catalog.h"
@@ -83,12 +84,24 @@ static int add_backup(void *context, const struct backup *backup, struct error *
     return 0;
 }
 
-static int compare_backups(const void *left, const void *right)
+static bool is_newer(const struct backup *a, const struct backup *b, int64_t now_at)
 {
-    const struct backup *a = left, *b = right;
-    int64_t a_at = taken_at(a), b_at = taken_at(b);
+    int64_t a_at = retain_order(taken_at(a), now_at), b_at = retain_order(taken_at(b), now_at);
 
-    return a_at != b_at ? (a_at > b_at ? -1 : 1) : strcmp(b->file, a->file);
+    return a_at != b_at ? a_at > b_at : strcmp(a->file, b->file) > 0;
+}
+
+/* The newest first. The catalog gives them nearly so. */
+static void sort_backups(struct backup *backups, size_t n, int64_t now_at)
+{
+    for (size_t i = 1; i < n; i++) {
+        struct backup moved = backups[i];
+        size_t k = i;
+
+        for (; k > 0 && is_newer(&moved, &backups[k - 1], now_at); k--)
+            backups[k] = backups[k - 1];
+        backups[k] = moved;
+    }
 }
 
 /* Equal for the files that one run made of a VM in one way; NULL: by itself. */
@@ -166,8 +179,8 @@ int expiry_judge(struct catalog *catalog, const char *folder, const struct retai
     if (catalog_each_backup(catalog, &filter, add_backup, ret_expiry, err) < 0)
         return error_add(err, "old backups of %s", folder);
     const size_t n = ret_expiry->n;
-    if (n > 1)
-        qsort(ret_expiry->backups, n, sizeof *ret_expiry->backups, compare_backups);
+    used.now_at = clock_wall_ms(clock_system());
+    sort_backups(ret_expiry->backups, n, used.now_at);
     items = mem_zero(n + 1, sizeof *items);
     ret_expiry->verdicts = mem_zero(n + 1, sizeof *ret_expiry->verdicts);
     make_items(ret_expiry, items, &copies);

@@ -36,25 +36,31 @@ const char *retain_rule_text(enum retain_rule rule)
 
 /* ---- order ---- */
 
+int64_t retain_order(int64_t taken_at, int64_t now_at)
+{
+    return now_at && taken_at - RETAIN_SKEW_MS > now_at ? taken_at - INT64_MAX / 2 : taken_at;
+}
+
 struct place {
     const struct retain_item *item;
+    int64_t order;
     size_t index;
 };
 
 static int compare_places(const void *left, const void *right)
 {
-    const struct retain_item *a = ((const struct place *)left)->item;
-    const struct retain_item *b = ((const struct place *)right)->item;
-    if (a->taken_at != b->taken_at)
-        return a->taken_at > b->taken_at ? -1 : 1;
-    return strcmp(b->name, a->name);
+    const struct place *a = left, *b = right;
+    if (a->order != b->order)
+        return a->order > b->order ? -1 : 1;
+    return strcmp(b->item->name, a->item->name);
 }
 
 static void sort_items(struct keeper *k)
 {
     struct place *places = mem_zero(k->n + 1, sizeof *places);
     for (size_t i = 0; i < k->n; i++)
-        places[i] = (struct place){&k->items[i], i};
+        places[i] = (struct place){&k->items[i],
+                                   retain_order(k->items[i].taken_at, k->rules->now_at), i};
     if (k->n > 1)
         qsort(places, k->n, sizeof *places, compare_places);
     for (size_t i = 0; i < k->n; i++)

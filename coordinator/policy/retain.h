@@ -40,7 +40,14 @@ struct retain_rules {
     /* How many of the newest copies, days, weeks, months, years keep a copy; 0: rule not used.
      * Days and so on are those of the used zone; of each the newest copy stays. */
     unsigned keep_last, keep_daily, keep_weekly, keep_monthly, keep_yearly;
+    int64_t now_at; /* wall ms; what was taken later counts as older than all others; 0: unknown */
 };
+
+#define RETAIN_SKEW_MS INT64_C(3600000) /* so far the hosts' clocks may differ */
+
+/* What files are ordered by: the greater, the newer. A file from the future was taken while a clock
+ * was wrong; were it the newest, every new backup would go as soon as it was made. */
+int64_t retain_order(int64_t taken_at, int64_t now_at);
 
 /* Rule, what it says. */
 #define RETAIN_RULE_TABLE(X)                                                                       \

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import signal
+import sqlite3
 
 import pytest
 
@@ -122,3 +123,18 @@ def test_store_that_is_switched_under_the_stream_gets_no_backup_reported():
         assert done.returncode == 0, done.stdout + done.stderr
         assert len(lab.backups()["web1"]) == 1
         lab.assert_clean()
+
+
+def test_backup_of_a_night_with_a_wrong_clock_does_not_drive_out_the_next_ones():
+    with Lab(pool([vm("web1", size_mib=2)], hosts=1)) as lab:
+        lab.settings_file.write_text("[xenserver]\nmax_backups = 1\n"
+                                     "[onyxpool]\nlease_renew = 1s\nbackoff = 10ms\n")
+        assert lab.run().returncode == 0
+        first, = lab.backups()["web1"]
+        with sqlite3.connect(lab.catalog) as catalog:
+            catalog.execute("UPDATE backup SET snapshot_at = snapshot_at + 10 * 31536000000")
+        catalog.close()
+        done = lab.run()
+        assert done.returncode == 0, done.stdout + done.stderr
+        left, = lab.backups()["web1"]
+        assert left != first

@@ -52,6 +52,9 @@ static void take_line(struct scene *scene, const char *line)
             .keep_daily = number(&words, "daily"),   .keep_weekly = number(&words, "weekly"),
             .keep_monthly = number(&words, "monthly"), .keep_yearly = number(&words, "yearly"),
         };
+        const char *now = pool_text_value(&words, "now");
+        if (now)
+            assert_int_equal(clock_parse_stamp(now, &scene->rules.now_at, &err), 0);
         return;
     }
     assert_string_equal(words.items[0], "file");
