@@ -19,6 +19,7 @@
 #include "common/model/backup.h"
 #include "common/store/publish.h"
 #include "common/store/root.h"
+#include "common/store/scan.h"
 
 #include "common/base/poison.h"
 
@@ -346,7 +347,7 @@ static int note_partial(void *context, const char *name)
     return 0;
 }
 
-/* "FILE.<job>-<attempt>.partial" */
+/* "FILE.<job>-<attempt>.partial", FILE a backup's name */
 static bool parse_partial(const char *name, char job[JOB_ID_MAX], uint32_t *ret_attempt)
 {
     struct error ignored = ERROR_INIT;
@@ -356,8 +357,10 @@ static bool parse_partial(const char *name, char job[JOB_ID_MAX], uint32_t *ret_
     char *dash = at != NULL ? strchr(at, '-') : NULL;
     if (dash == NULL)
         return false;
+    struct scan_name parts;
     *dash = '\0';
-    if (!job_id_is_valid(at + 1) ||
+    *at = '\0';
+    if (!scan_parse_name(text, &parts) || !job_id_is_valid(at + 1) ||
         num_parse_unsigned(dash + 1, JOB_ATTEMPTS_MAX, &attempt, &ignored) != 0 || attempt == 0)
         return false;
     (void)str_copy(job, JOB_ID_MAX, at + 1);
@@ -410,8 +413,10 @@ int settle_find(struct store *store, const char *folder, settle_attempt_fn *each
     for (size_t i = 0; i < names.n; i++) {
         char job[JOB_ID_MAX];
         uint32_t attempt = 0;
-        if (!parse_partial(names.items[i], job, &attempt) &&
-            !read_partial_meta(store, fd, names.items[i], job, &attempt))
+        uint64_t bytes = 0;
+        if (store_file_size(store, fd, names.items[i], &bytes, NULL) != 1 ||
+            (!parse_partial(names.items[i], job, &attempt) &&
+             !read_partial_meta(store, fd, names.items[i], job, &attempt)))
             continue;
         CLEAN_CHAR char *stem = job_stem(names.items[i]);
         each(context, stem, job, attempt);

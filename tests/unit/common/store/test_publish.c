@@ -352,10 +352,13 @@ static void settle_find_when_files_are_half_done_then_their_attempts_are_named(v
     share_put(&share, "web1/backup_xvda_20261122-101010.raw." JOB "-12.partial", DATA);
     share_put(&share, "web1/backup_xvdb_20261122-101010.meta.partial", "torn");
     share_put(&share, "web1/notes.partial", DATA);
-    share_put(&share, "web1/a.b-1.partial", DATA);
-    share_put(&share, "web1/a." JOB "-0.partial", DATA);
-    share_put(&share, "web1/a." JOB "-1x.partial", DATA);
-    share_put(&share, "web1/a." JOB "-1", DATA);
+    share_put(&share, "web1/" FILE_NAME ".b-1.partial", DATA);
+    share_put(&share, "web1/" FILE_NAME "." JOB "-0.partial", DATA);
+    share_put(&share, "web1/" FILE_NAME "." JOB "-1x.partial", DATA);
+    share_put(&share, "web1/" FILE_NAME "." JOB "-1", DATA);
+    share_put(&share, "web1/a." JOB "-1.partial", DATA);
+    CLEAN_CHAR char *fifo = str_format("%s/web1/" FILE_NAME "." JOB "-3.partial", share.root);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
     assert_int_equal(settle_find(store, "web1", note_attempt, &found, NULL), 0);
     assert_string_equal(str_text(&found), STEM " fedcba9876543210 7\n"
                                           "backup_20261122-101010 " JOB " 12\n");
