@@ -222,10 +222,8 @@ void pool_link_stop(struct pool_link **link_at)
     atomic_store(&link->is_stopping, true);
     if (link->is_started)
         pthread_join(link->thread, NULL);
-    if (link->xapi != NULL) {
-        xapi_close(link->xapi);
+    if (link->xapi != NULL && xapi_close(link->xapi) == 0)
         (void)unlink(link->state_file);
-    }
     fd_close(&link->read_fd);
     fd_close(&link->write_fd);
     pool_link_view_done(&link->view);

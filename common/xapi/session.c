@@ -301,28 +301,33 @@ int xapi_clone(const struct xapi *xapi, struct xapi **ret_xapi, struct error *er
     return 0;
 }
 
-static void xapi_logout(struct xapi *xapi)
+static int xapi_logout(struct xapi *xapi)
 {
     CLEAN_JSON json_t *params = json_pack("[s]", xapi->session);
     CLEAN_STR struct str text = STR_INIT;
 
     xapi_set_cancel(xapi, NULL, NULL);
-    if (params)
-        xapi_post(xapi, "session.logout", params, XAPI_LOGOUT_TIMEOUT_MS, XAPI_LOGOUT_TIMEOUT_MS,
-                  &text, NULL);
+    if (!params)
+        return -1;
+    /* An answer that says no says that there is no such session. */
+    return xapi_post(xapi, "session.logout", params, XAPI_LOGOUT_TIMEOUT_MS,
+                     XAPI_LOGOUT_TIMEOUT_MS, &text, NULL);
 }
 
-void xapi_close(struct xapi *xapi)
+int xapi_close(struct xapi *xapi)
 {
+    int result = 0;
+
     if (!xapi)
-        return;
+        return 0;
     if (xapi->is_own && xapi->session)
-        xapi_logout(xapi);
+        result = xapi_logout(xapi);
     xapi_free(xapi);
+    return result;
 }
 
 void xapi_clean(struct xapi **xapi)
 {
-    xapi_close(*xapi);
+    (void)xapi_close(*xapi);
     *xapi = NULL;
 }

@@ -49,8 +49,9 @@ int xapi_adopt(const struct xapi_target *target, const char *session, struct xap
  * function. The first one must outlive it. */
 int xapi_clone(const struct xapi *xapi, struct xapi **ret_xapi, struct error *err);
 
-/* Log out (own session, best effort, cancelled or not) and release. NULL is fine. */
-void xapi_close(struct xapi *xapi);
+/* Log out (own session, best effort, cancelled or not) and release. NULL is fine. 0, or -1 when XAPI
+ * did not answer: the session may still be there. */
+int xapi_close(struct xapi *xapi);
 void xapi_clean(struct xapi **xapi);
 #define CLEAN_XAPI CLEANUP(xapi_clean)
 
