@@ -56,7 +56,8 @@ static bool is_own_slot(const struct attempts *attempts, size_t slot)
 size_t attempts_count_orphans(const struct attempts *attempts)
 {
     size_t n = 0;
-    for (size_t slot = 0; slot < attempts->slots; slot++) {
+    /* All there may be: the killed agent may have had more of them than we have. */
+    for (size_t slot = 0; slot < ATTEMPTS_SLOTS_MAX; slot++) {
         CLEAN_CHAR char *name = slot_name(slot);
         struct error ignored = ERROR_INIT;
         if (!is_own_slot(attempts, slot) &&

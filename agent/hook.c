@@ -25,9 +25,9 @@
 
 #include "common/base/poison.h"
 
-#define LOOK_MS 20
+#define LOOK_MS  20
 #define GRACE_MS 2000 /* between SIGTERM and SIGKILL */
-#define FD_MAX 65536
+#define FD_MAX   65536
 
 extern char **environ;
 

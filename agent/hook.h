@@ -9,8 +9,9 @@
  *     after_snapshot = /usr/local/sbin/thaw
  *     timeout = 30s
  *
- * No shell: words are parted at blanks, quotes hold them together. The command gets ONYXPOOL_VM_UUID,
- * ONYXPOOL_VM_NAME, ONYXPOOL_JOB and ONYXPOOL_WHEN in its environment, /dev/null as its input.
+ * No shell: words are parted at blanks, quotes hold them together. The command gets
+ * ONYXPOOL_VM_UUID, ONYXPOOL_VM_NAME, ONYXPOOL_JOB and ONYXPOOL_WHEN in its environment, /dev/null
+ * as its input.
  */
 #ifndef ONYX_AGENT_HOOK_H
 #define ONYX_AGENT_HOOK_H
@@ -23,10 +24,10 @@ struct error;
 struct job;
 struct text_map;
 
-#define HOOK_SECTION "hook "
-#define HOOK_TIMEOUT_MS 60000
+#define HOOK_SECTION        "hook "
+#define HOOK_TIMEOUT_MS     60000
 #define HOOK_TIMEOUT_MAX_MS (15 * 60 * 1000)
-#define HOOK_NAME_MAX 32
+#define HOOK_NAME_MAX       32
 
 enum hook_when { HOOK_BEFORE, HOOK_AFTER };
 

@@ -63,8 +63,7 @@ static void eject(struct xapi *xapi, const struct vbd *vbd, struct text_list *wa
 
 /* Mark the snapshot's disks, note them, empty its drives. */
 static int prepare_disks(struct xapi *xapi, const struct job *job, struct pool *pool,
-                         struct snapshot *snapshot, struct text_list *warnings,
-                         struct error *err)
+                         struct snapshot *snapshot, struct text_list *warnings, struct error *err)
 {
     const struct vm *vm = &pool->vms[0];
     for (size_t i = 0; i < vm->vbds_n; i++) {
@@ -117,8 +116,8 @@ static bool is_quiesce_offered(const struct vm *vm)
 
 static bool is_quiesce_fault(const struct error *err)
 {
-    return str_starts(err->origin, "VM_SNAPSHOT_WITH_QUIESCE") || fault_is(err, "MESSAGE_REMOVED") ||
-           fault_is(err, "MESSAGE_METHOD_UNKNOWN");
+    return str_starts(err->origin, "VM_SNAPSHOT_WITH_QUIESCE") ||
+           fault_is(err, "MESSAGE_REMOVED") || fault_is(err, "MESSAGE_METHOD_UNKNOWN");
 }
 
 static int take(struct xapi *xapi, const struct vm *vm, const char *birth,

@@ -29,8 +29,7 @@ static const struct vdi *find_chosen(const struct pool *pool, const struct job_d
     const struct vm *vm = &pool->vms[0];
     for (size_t i = 0; i < vm->vbds_n; i++) {
         const struct vbd *vbd = &pool->vbds[vm->vbds[i]];
-        if (pool_vbd_is_exported(pool, vbd) &&
-            str_equal(pool->vdis[vbd->vdi].uuid, disk->vdi_uuid))
+        if (pool_vbd_is_exported(pool, vbd) && str_equal(pool->vdis[vbd->vdi].uuid, disk->vdi_uuid))
             return &pool->vdis[vbd->vdi];
     }
     return NULL;
@@ -63,13 +62,11 @@ static void find_others(const struct pool *pool, const struct text_list *chosen,
 }
 
 /* Bring the snapshot's disks into the order of the chosen ones. */
-static int sort_disks(struct snapshot *snapshot, const struct text_list *chosen,
-                      struct error *err)
+static int sort_disks(struct snapshot *snapshot, const struct text_list *chosen, struct error *err)
 {
     for (size_t i = 0; i < chosen->n; i++) {
         size_t k = i;
-        while (k < snapshot->disks_n &&
-               !str_equal(snapshot->disks[k].origin_ref, chosen->items[i]))
+        while (k < snapshot->disks_n && !str_equal(snapshot->disks[k].origin_ref, chosen->items[i]))
             k++;
         if (k >= snapshot->disks_n)
             return error_set(err, ERROR_NOT_FOUND, "the snapshot lacks the chosen disk %s",
@@ -126,9 +123,8 @@ static int take_disk(struct xapi *xapi, const struct job *job, const char *vdi,
     return 0;
 }
 
-static int take_one_by_one(struct xapi *xapi, const struct job *job,
-                           const struct text_list *chosen, struct snapshot *snapshot,
-                           struct error *err)
+static int take_one_by_one(struct xapi *xapi, const struct job *job, const struct text_list *chosen,
+                           struct snapshot *snapshot, struct error *err)
 {
     for (size_t i = 0; i < chosen->n; i++)
         if (take_disk(xapi, job, chosen->items[i], snapshot, err) != 0)
@@ -182,8 +178,7 @@ static int look_at_task(void *context, const char *ref, const json_t *record, st
 {
     struct marked *marked = context;
     (void)err;
-    if (str_equal(reply_text(json_object_get(record, "other_config"), MARK_KEY, NULL),
-                  marked->job))
+    if (str_equal(reply_text(json_object_get(record, "other_config"), MARK_KEY, NULL), marked->job))
         text_list_add(&marked->tasks, ref);
     return 0;
 }

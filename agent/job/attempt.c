@@ -27,7 +27,7 @@
 
 #include "common/base/poison.h"
 
-#define CLEAN_MS 120000 /* longer than the retries of a destroy */
+#define CLEAN_MS        120000 /* longer than the retries of a destroy */
 #define IDLE_TIMEOUT_MS 600000
 
 static void attempt_done(struct attempt *attempt)
@@ -74,8 +74,8 @@ int attempt_begin_file(struct attempt *attempt, const char *device, size_t *ret_
                        struct error *err)
 {
     const struct job *job = attempt->job;
-    attempt->files = mem_grow(attempt->files, &attempt->files_cap, attempt->files_n + 1,
-                              sizeof *attempt->files);
+    attempt->files =
+        mem_grow(attempt->files, &attempt->files_cap, attempt->files_n + 1, sizeof *attempt->files);
     struct attempt_file *file = &attempt->files[attempt->files_n];
     *file = (struct attempt_file){.device = device};
     file->stem = device != NULL ? backup_disk_stem(job->stem, device) : mem_dup(job->stem);
@@ -91,15 +91,16 @@ int attempt_begin_file(struct attempt *attempt, const char *device, size_t *ret_
     return publish_begin(attempt->context->store, &place, &file->publish, err);
 }
 
-/* A hook that fails costs the stillness, not the backup. 1 it ran, 0 it failed, -1 there is none. */
+/* A hook that fails costs the stillness, not the backup. 1 it ran, 0 it failed, -1 this
+ * host has none. */
 static int run_hook(struct attempt *attempt, enum hook_when when)
 {
     const struct job *job = attempt->job;
     struct error why = ERROR_INIT;
     if (hook_run(attempt->context->settings, job, when, &why) == 0)
         return 1;
-    text_list_add_format(&attempt->report->warnings, "%s: hook %s, %s: %s", job->vm_name,
-                         job->hook, hook_when_name(when), why.text);
+    text_list_add_format(&attempt->report->warnings, "%s: hook %s, %s: %s", job->vm_name, job->hook,
+                         hook_when_name(when), why.text);
     return why.code == ERROR_SETTINGS ? -1 : 0;
 }
 
@@ -167,8 +168,8 @@ int attempt_run_stream(struct attempt *attempt, size_t index, const struct attem
 
 /* --- publish --------------------------------------------------------------------------------- */
 
-static void format_meta(const struct attempt *attempt, const struct attempt_file *file,
-                        int64_t now, struct str *text)
+static void format_meta(const struct attempt *attempt, const struct attempt_file *file, int64_t now,
+                        struct str *text)
 {
     const struct job *job = attempt->job;
     const struct job_context *context = attempt->context;
@@ -316,8 +317,8 @@ int attempt_run(const struct job_context *context, struct job_report *report,
 {
     struct error own = ERROR_INIT;
     err = err != NULL ? err : &own;
-    CLEANUP(attempt_done) struct attempt attempt = {
-        .context = context, .report = report, .job = context->job};
+    CLEANUP(attempt_done)
+    struct attempt attempt = {.context = context, .report = report, .job = context->job};
     tell(&attempt, JOB_PHASE_START);
     report->is_clean = true;
     int found = earlier_look(context, report, err);

@@ -45,7 +45,7 @@ struct attempt {
 struct attempt_stream {
     const char *query; /* "/export?ref=..." */
     struct pipeline_check check;
-    const char *proof; /* static text */
+    const char *proof;        /* static text */
     bool is_never_redirected; /* another host's bytes would be another thing */
 };
 

@@ -3,7 +3,8 @@
  * One disk after the other from one snapshot; all are published together. The VM's own metadata are
  * kept beside, since .meta lacks firmware, NVRAM and platform: their loss is a warning, no failure,
  * for the disks can be restored without.
- * Source: xapi export_raw_vdi.ml; a short source goes silent for ever, which the idle time-out ends.
+ * Source: xapi export_raw_vdi.ml; a short source goes silent for ever, which the idle time-out
+ * ends.
  */
 #include "agent/job/backup_disk.h"
 
@@ -70,8 +71,7 @@ static int steps(struct attempt *attempt, struct error *err)
     return 0;
 }
 
-int backup_disk_run(const struct job_context *context, struct job_report *report,
-                    struct error *err)
+int backup_disk_run(const struct job_context *context, struct job_report *report, struct error *err)
 {
     return attempt_run(context, report, steps, err);
 }

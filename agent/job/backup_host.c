@@ -19,7 +19,8 @@ static int steps(struct attempt *attempt, struct error *err)
     CLEAN_XBK_CHECK struct xbk_check *check = NULL;
     size_t file = 0;
     if (!str_equal(attempt->job->host_uuid, attempt->context->host_uuid))
-        return error_set(err, ERROR_INTERNAL, "a backup of the host %s was given to the agent of %s",
+        return error_set(err, ERROR_INTERNAL,
+                         "a backup of the host %s was given to the agent of %s",
                          attempt->job->host_uuid, attempt->context->host_uuid);
     if (attempt_begin_file(attempt, NULL, &file, err) != 0)
         return -1;
@@ -33,8 +34,7 @@ static int steps(struct attempt *attempt, struct error *err)
     return attempt_run_stream(attempt, file, &from, err);
 }
 
-int backup_host_run(const struct job_context *context, struct job_report *report,
-                    struct error *err)
+int backup_host_run(const struct job_context *context, struct job_report *report, struct error *err)
 {
     report->consistency = 0;
     return attempt_run(context, report, steps, err);

@@ -76,8 +76,7 @@ static int steps(struct attempt *attempt, struct error *err)
     return attempt_run_stream(attempt, file, &from, err);
 }
 
-int backup_pool_run(const struct job_context *context, struct job_report *report,
-                    struct error *err)
+int backup_pool_run(const struct job_context *context, struct job_report *report, struct error *err)
 {
     report->consistency = 0;
     return attempt_run(context, report, steps, err);

@@ -17,8 +17,8 @@
 static int new_check(const struct snapshot *snapshot, struct xva_check **ret_check,
                      struct error *err)
 {
-    CLEANUP(mem_free_void) struct xva_expected *expected =
-        mem_zero(snapshot->disks_n + 1, sizeof *expected);
+    CLEANUP(mem_free_void)
+    struct xva_expected *expected = mem_zero(snapshot->disks_n + 1, sizeof *expected);
     for (size_t i = 0; i < snapshot->disks_n; i++) {
         (void)str_copy(expected[i].vdi_uuid, sizeof expected[i].vdi_uuid, snapshot->disks[i].uuid);
         expected[i].virtual_size_bytes = snapshot->disks[i].virtual_size_bytes;

@@ -6,8 +6,8 @@
  * frees it. So a thread that hangs in the share can be left behind: when its call returns at last
  * it finds the ring stopped, releases the sink and goes.
  *
- * Compression stands behind the ring, so it can't hold an export open longer than the share may, and
- * the check has seen the bytes as XAPI sent them.
+ * Compression stands behind the ring, so it can't hold an export open longer than the share may,
+ * and the check has seen the bytes as XAPI sent them.
  *
  * When the check fails in mid-stream the task is asked before the stream is closed: XAPI writes its
  * late error into the data, and after our close the task would tell of the close instead.
@@ -27,11 +27,11 @@
 
 #include "common/base/poison.h"
 
-#define HANG_MS 600000
-#define OUTCOME_MS 60000
+#define HANG_MS         600000
+#define OUTCOME_MS      60000
 #define LATE_OUTCOME_MS 3000 /* how long the task may take to tell why the data went wrong */
-#define LOOK_MS 200
-#define GIVE_UP_MS 30000 /* how long a failed or cancelled stream waits for the store's last call */
+#define LOOK_MS         200
+#define GIVE_UP_MS      30000 /* for the store's last call behind a failed or cancelled stream */
 
 /* Used by both threads. */
 struct shared {
@@ -57,7 +57,7 @@ struct intake {
     int64_t hang_ms;
     unsigned char *block; /* being filled, NULL none */
     size_t n;
-    bool is_ours;         /* what ended the stream was done on our side */
+    bool is_ours; /* what ended the stream was done on our side */
     bool check_failed;
     struct error check_error;
 };
@@ -138,9 +138,8 @@ static int drain(struct shared *shared, struct error *err)
             return -1;
         if (got == 0)
             return shared->sink.finish(shared->sink.context, err);
-        int written = shared->compress != NULL
-                          ? compress_feed(shared->compress, block, n, err)
-                          : write_out(shared, block, n, err);
+        int written = shared->compress != NULL ? compress_feed(shared->compress, block, n, err)
+                                               : write_out(shared, block, n, err);
         if (written != 0)
             return -1;
         ring_release(shared->ring);

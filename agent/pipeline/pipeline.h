@@ -19,7 +19,7 @@
 #include "common/format/digest.h"
 #include "common/model/job.h"
 
-#define PIPELINE_BLOCKS 16
+#define PIPELINE_BLOCKS      16
 #define PIPELINE_BLOCK_BYTES (1u << 20)
 
 /* What a source hands its bytes to; a failure means: close the stream and come back. */
@@ -50,10 +50,10 @@ struct pipeline_sink {
 };
 
 struct pipeline_settings {
-    size_t blocks;           /* 0: PIPELINE_BLOCKS */
-    size_t block_bytes;      /* 0: PIPELINE_BLOCK_BYTES */
-    int64_t hang_ms;         /* a sink that takes nothing for so long hangs; 0: 10 min */
-    int64_t outcome_ms;      /* how long the task may stay pending behind the stream; 0: 60 s */
+    size_t blocks;              /* 0: PIPELINE_BLOCKS */
+    size_t block_bytes;         /* 0: PIPELINE_BLOCK_BYTES */
+    int64_t hang_ms;            /* a sink that takes nothing for so long hangs; 0: 10 min */
+    int64_t outcome_ms;         /* how long the task may stay pending behind the stream; 0: 60 s */
     enum job_compress compress; /* between check and digest; 0: none */
     /* Asked between blocks and while waiting; true: end as soon as possible. May be NULL. */
     bool (*is_cancelled)(void *context);

@@ -15,33 +15,16 @@
 
 #include "common/base/str.h"
 #include "common/model/name_on_share.h"
-#include "common/model/pool.h"
-#include "coordinator/policy/select.h"
+#include "coordinator/policy/plan_inside.h"
 
 #include "common/base/poison.h"
 
-#define POOL_FOLDER "POOL_DB"
+#define POOL_FOLDER        "POOL_DB"
 #define HOST_FOLDER_PREFIX "HOST_"
-#define REASON_MAX 512
-
-struct folder_owner {
-    char *folder;
-    const char *uuid;
-};
-
-struct planner {
-    const struct pool *pool;
-    const struct plan_settings *settings;
-    struct plan *plan;
-    struct folder_owner *folders; /* given in this plan or known from before */
-    size_t folders_n, folders_cap;
-    const struct vdi **disks; /* the pool's, by uuid: chains are followed in big pools */
-    const struct host **hosts; /* by name, for people */
-};
 
 /* ---- the plan as a value ---- */
 
-static void plan_job_done(struct plan_job *job)
+void plan_job_done(struct plan_job *job)
 {
     job_done(&job->job);
     mem_free_char(&job->reason);
@@ -93,9 +76,8 @@ char *plan_stem_prefix(const struct job *job)
     return NULL;
 }
 
-static void __attribute__((format(printf, 5, 6)))
-skip(struct planner *p, enum job_kind kind, const char *vm_uuid, const char *name,
-     const char *format, ...)
+void plan_skip(struct planner *p, enum job_kind kind, const char *vm_uuid, const char *name,
+               const char *format, ...)
 {
     char reason[REASON_MAX];
     va_list args;
@@ -103,8 +85,8 @@ skip(struct planner *p, enum job_kind kind, const char *vm_uuid, const char *nam
     vsnprintf(reason, sizeof reason, format, args);
     va_end(args);
     struct plan *plan = p->plan;
-    plan->skipped = mem_grow(plan->skipped, &plan->skipped_cap, plan->skipped_n + 1,
-                             sizeof *plan->skipped);
+    plan->skipped =
+        mem_grow(plan->skipped, &plan->skipped_cap, plan->skipped_n + 1, sizeof *plan->skipped);
     plan->skipped[plan->skipped_n++] =
         (struct plan_skipped){kind, mem_dup(vm_uuid), mem_dup(name), mem_dup(reason), true};
 }
@@ -190,8 +172,7 @@ static bool sees_all(const struct planner *p, const struct plan_job *job, size_t
     return true;
 }
 
-/* Fill job->hosts; a reason when there is none. */
-static bool find_hosts(struct planner *p, struct plan_job *job, char reason[REASON_MAX])
+bool plan_find_hosts(struct planner *p, struct plan_job *job, char reason[REASON_MAX])
 {
     const char *away = NULL;
     for (size_t i = 0; i < p->pool->hosts_n; i++) {
@@ -266,7 +247,7 @@ static unsigned chain_length(const struct planner *p, const struct vdi *vdi, uns
     return n;
 }
 
-static void add_disk(struct planner *p, struct plan_job *job, const struct vbd *vbd)
+void plan_add_disk(struct planner *p, struct plan_job *job, const struct vbd *vbd)
 {
     const struct vdi *vdi = &p->pool->vdis[vbd->vdi];
     struct job_disk *disk = job_add_disk(&job->job);
@@ -284,8 +265,7 @@ static void add_disk(struct planner *p, struct plan_job *job, const struct vbd *
     }
 }
 
-/* Why the disk can't be read through a snapshot, or NULL. */
-static const char *disk_obstacle(const struct pool *pool, const struct vbd *vbd)
+const char *plan_disk_obstacle(const struct pool *pool, const struct vbd *vbd)
 {
     const struct vdi *vdi = &pool->vdis[vbd->vdi];
     if (vdi->missing)
@@ -303,8 +283,8 @@ static const char *disk_obstacle(const struct pool *pool, const struct vbd *vbd)
 
 /* ---- jobs ---- */
 
-static void add_vm_facts(struct planner *p, struct plan_job *job, const struct vm *vm,
-                         const struct selected *selected)
+void plan_add_vm_facts(struct planner *p, struct plan_job *job, const struct vm *vm,
+                       const struct selected *selected)
 {
     mem_set(&job->job.vm_uuid, vm->uuid);
     mem_set(&job->job.vm_name, vm->name);
@@ -329,25 +309,25 @@ static uint64_t estimate_vm(const struct planner *p, const struct vm *vm, bool *
     return (uint64_t)((double)physical * ratio);
 }
 
-static bool may_plan(struct planner *p, enum job_kind kind, const char *vm_uuid, const char *name)
+bool plan_may(struct planner *p, enum job_kind kind, const char *vm_uuid, const char *name)
 {
     if (p->settings->kinds & (1u << kind))
         return true;
-    skip(p, kind, vm_uuid, name, "no agent of this release carries out %s", job_kind_name(kind));
+    plan_skip(p, kind, vm_uuid, name, "no agent of this release carries out %s",
+              job_kind_name(kind));
     return false;
 }
 
-static bool check_vm(struct planner *p, enum job_kind kind, const struct vm *vm)
+bool plan_check_vm(struct planner *p, enum job_kind kind, const struct vm *vm)
 {
     const char *blocked = text_map_get(&vm->blocked_operations, "snapshot");
     if (blocked)
-        skip(p, kind, vm->uuid, vm->name, "the operation snapshot is blocked on this VM (%s)",
-             *blocked ? blocked : "without a reason");
+        plan_skip(p, kind, vm->uuid, vm->name, "the operation snapshot is blocked on this VM (%s)",
+                  *blocked ? blocked : "without a reason");
     return !blocked;
 }
 
-/* "xvdb" before "xvdaa". */
-static int compare_devices(const void *left, const void *right)
+int plan_compare_devices(const void *left, const void *right)
 {
     const char *a = ((const struct job_disk *)left)->device;
     const char *b = ((const struct job_disk *)right)->device;
@@ -355,9 +335,6 @@ static int compare_devices(const void *left, const void *right)
         return strlen(a) < strlen(b) ? -1 : 1;
     return strcmp(a, b);
 }
-
-static bool plan_scattered(struct planner *p, const struct selected *selected,
-                           const char *reason);
 
 /* An ISO that no host can read: the drive of the snapshot is emptied, like every other. */
 static void warn_of_cds(const struct planner *p, const struct vm *vm, struct text_list *warnings)
@@ -376,12 +353,13 @@ static void warn_of_cds(const struct planner *p, const struct vm *vm, struct tex
 static void plan_vm(struct planner *p, const struct selected *selected)
 {
     const struct vm *vm = &p->pool->vms[selected->vm];
-    if (!may_plan(p, JOB_BACKUP_VM, vm->uuid, vm->name) || !check_vm(p, JOB_BACKUP_VM, vm))
+    if (!plan_may(p, JOB_BACKUP_VM, vm->uuid, vm->name) || !plan_check_vm(p, JOB_BACKUP_VM, vm))
         return;
     if (vm->has_vusbs) {
-        skip(p, JOB_BACKUP_VM, vm->uuid, vm->name,
-             "it has USB devices (VUSBs), and the pool takes no snapshot of such a VM: take them "
-             "from it, or choose its disks in vdi_exports");
+        plan_skip(
+            p, JOB_BACKUP_VM, vm->uuid, vm->name,
+            "it has USB devices (VUSBs), and the pool takes no snapshot of such a VM: take them "
+            "from it, or choose its disks in vdi_exports");
         return;
     }
     struct plan_job *job = plan_add_job(p->plan);
@@ -393,23 +371,23 @@ static void plan_vm(struct planner *p, const struct selected *selected)
         if (!pool_vbd_is_exported(p->pool, vbd))
             continue;
         char device[16];
-        const char *obstacle = disk_obstacle(p->pool, vbd);
+        const char *obstacle = plan_disk_obstacle(p->pool, vbd);
         if (obstacle)
             snprintf(reason, sizeof reason, "disk %s %s", vbd_device_name(vbd, device), obstacle);
         else
-            add_disk(p, job, vbd);
+            plan_add_disk(p, job, vbd);
     }
     bool has_obstacle = *reason != '\0';
-    if (has_obstacle || !find_hosts(p, job, reason)) {
+    if (has_obstacle || !plan_find_hosts(p, job, reason)) {
         plan_job_done(job);
         p->plan->jobs_n--;
         if (has_obstacle || !plan_scattered(p, selected, reason))
-            skip(p, JOB_BACKUP_VM, vm->uuid, vm->name, "%s", reason);
+            plan_skip(p, JOB_BACKUP_VM, vm->uuid, vm->name, "%s", reason);
         return;
     }
     if (job->job.disks_n > 1)
-        qsort(job->job.disks, job->job.disks_n, sizeof *job->job.disks, compare_devices);
-    add_vm_facts(p, job, vm, selected);
+        qsort(job->job.disks, job->job.disks_n, sizeof *job->job.disks, plan_compare_devices);
+    plan_add_vm_facts(p, job, vm, selected);
     job->job.estimate_bytes = estimate_vm(p, vm, &job->job.is_estimate_proven);
     if (job->job.disks_n == 0)
         text_list_add_format(&job->warnings, "%s: has no disk; its metadata alone is exported",
@@ -420,122 +398,12 @@ static void plan_vm(struct planner *p, const struct selected *selected)
                              "%s: is suspended; its disks are saved, its memory is not", vm->name);
 }
 
-static const struct vbd *find_device(const struct planner *p, const struct vm *vm,
-                                     const char *device)
-{
-    for (size_t i = 0; i < vm->vbds_n; i++) {
-        const struct vbd *vbd = &p->pool->vbds[vm->vbds[i]];
-        char name[16];
-        if (pool_vbd_is_exported(p->pool, vbd) && str_equal(vbd_device_name(vbd, name), device))
-            return vbd;
-    }
-    return NULL;
-}
-
-static uint64_t estimate_disk(const struct vdi *vdi, enum job_disk_format format)
-{
-    return format == JOB_DISK_RAW || vdi->physical_utilisation_bytes == 0
-               ? vdi->virtual_size_bytes
-               : vdi->physical_utilisation_bytes;
-}
-
-/* One job for these disks of one VM (VBDs of the pool), read from one snapshot where the pool can
- * do that; false, and nothing added, when no host sees them all. */
-static bool plan_disks(struct planner *p, const struct selected *selected, const size_t *vbds,
-                       size_t n, enum job_disk_format format, char reason[REASON_MAX])
-{
-    struct plan_job *job = plan_add_job(p->plan);
-    job->job.kind = JOB_BACKUP_DISK;
-    job->job.disk_format = format;
-    job->job.compress = JOB_COMPRESS_NONE; /* as the manual: disks are never compressed */
-    for (size_t i = 0; i < n; i++) {
-        const struct vbd *vbd = &p->pool->vbds[vbds[i]];
-        add_disk(p, job, vbd);
-        job->job.estimate_bytes += estimate_disk(&p->pool->vdis[vbd->vdi], format);
-    }
-    if (!find_hosts(p, job, reason)) {
-        plan_job_done(job);
-        p->plan->jobs_n--;
-        return false;
-    }
-    if (n > 1)
-        qsort(job->job.disks, n, sizeof *job->job.disks, compare_devices);
-    add_vm_facts(p, job, &p->pool->vms[selected->vm], selected);
-    return true;
-}
-
-/* Each disk by a job of its own, on whatever host sees it. */
-static void plan_disks_apart(struct planner *p, const struct selected *selected,
-                             const size_t *vbds, size_t n, enum job_disk_format format)
-{
-    const struct vm *vm = &p->pool->vms[selected->vm];
-    for (size_t i = 0; i < n; i++) {
-        char reason[REASON_MAX] = "", device[16];
-        if (!plan_disks(p, selected, &vbds[i], 1, format, reason))
-            skip(p, JOB_BACKUP_DISK, vm->uuid, vm->name, "disk %s: %s",
-                 vbd_device_name(&p->pool->vbds[vbds[i]], device), reason);
-    }
-}
-
-/* A VM whose disks no one host sees can't be one XVA: a VHD of each disk, and its metadata. False
- * when a disk has no host that could read it now. */
-static bool plan_scattered(struct planner *p, const struct selected *selected, const char *reason)
-{
-    const struct vm *vm = &p->pool->vms[selected->vm];
-    CLEANUP(mem_free_void) size_t *vbds = mem_zero(vm->vbds_n + 1, sizeof *vbds);
-    size_t n = 0, jobs = p->plan->jobs_n;
-    for (size_t i = 0; i < vm->vbds_n; i++)
-        if (pool_vbd_is_exported(p->pool, &p->pool->vbds[vm->vbds[i]]))
-            vbds[n++] = vm->vbds[i];
-    if (n < 2 || !(p->settings->kinds & (1u << JOB_BACKUP_DISK)))
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        char ignored[REASON_MAX];
-        if (plan_disks(p, selected, &vbds[i], 1, JOB_DISK_VHD, ignored))
-            continue;
-        while (p->plan->jobs_n > jobs)
-            plan_job_done(&p->plan->jobs[--p->plan->jobs_n]);
-        return false;
-    }
-    text_list_add_format(&p->plan->jobs[jobs].warnings,
-                         "%s: %s; each disk is exported as a VHD, not all at one moment", vm->name,
-                         reason);
-    return true;
-}
-
-static void plan_vdi_exports(struct planner *p, const struct selected *selected)
-{
-    const struct vm *vm = &p->pool->vms[selected->vm];
-    if (!may_plan(p, JOB_BACKUP_DISK, vm->uuid, vm->name) || !check_vm(p, JOB_BACKUP_DISK, vm))
-        return;
-    CLEANUP(mem_free_void) size_t *vbds = mem_zero(selected->disks.n + 1, sizeof *vbds);
-    size_t n = 0;
-    for (size_t i = 0; i < selected->disks.n; i++) {
-        const char *device = selected->disks.items[i];
-        const struct vbd *vbd = find_device(p, vm, device);
-        const char *obstacle = vbd ? disk_obstacle(p->pool, vbd) : "is not there";
-        if (obstacle)
-            skip(p, JOB_BACKUP_DISK, vm->uuid, vm->name, "disk %s %s", device, obstacle);
-        else
-            vbds[n++] = (size_t)(vbd - p->pool->vbds);
-    }
-    char reason[REASON_MAX] = "";
-    enum job_disk_format format = p->settings->disk_format;
-    if (n == 0 || (n > 1 && plan_disks(p, selected, vbds, n, format, reason)))
-        return;
-    size_t before = p->plan->jobs_n;
-    plan_disks_apart(p, selected, vbds, n, format);
-    if (n > 1 && p->plan->jobs_n > before)
-        text_list_add_format(&p->plan->jobs[before].warnings,
-                             "%s: its disks are not taken at one moment: %s", vm->name, reason);
-}
-
 static void plan_host(struct planner *p, const struct host *host)
 {
-    if (!may_plan(p, JOB_BACKUP_HOST, NULL, host->name))
+    if (!plan_may(p, JOB_BACKUP_HOST, NULL, host->name))
         return;
     if (!host->live) {
-        skip(p, JOB_BACKUP_HOST, NULL, host->name, "the host is down");
+        plan_skip(p, JOB_BACKUP_HOST, NULL, host->name, "the host is down");
         return;
     }
     struct plan_job *job = plan_add_job(p->plan);
@@ -551,10 +419,10 @@ static void plan_host(struct planner *p, const struct host *host)
 
 static void plan_pool_database(struct planner *p)
 {
-    if (!may_plan(p, JOB_BACKUP_POOL, NULL, "pool database"))
+    if (!plan_may(p, JOB_BACKUP_POOL, NULL, "pool database"))
         return;
     if (p->pool->master == POOL_NONE) {
-        skip(p, JOB_BACKUP_POOL, NULL, "pool database", "the pool names no master");
+        plan_skip(p, JOB_BACKUP_POOL, NULL, "pool database", "the pool names no master");
         return;
     }
     struct plan_job *job = plan_add_job(p->plan);
