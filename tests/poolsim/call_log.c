@@ -83,7 +83,7 @@ void call_log_add(const struct call *call)
         (struct entry){.method = mem_dup(call->name),
                        .params = params,
                        .user_agent = mem_dup(call->user_agent),
-                       .host = mem_dup(call->host->name),
+                       .host = mem_dup(call->asked->name),
                        .transport = call->transport});
 }
 

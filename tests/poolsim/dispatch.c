@@ -275,6 +275,7 @@ void dispatch(struct incoming *incoming)
     const char *name = incoming->method + (is_async ? 6 : 0);
     char uuid[UUID_TEXT_MAX];
     struct call call = {.pool = pool,
+                        .asked = incoming->request->host,
                         .host = incoming->request->host,
                         .transport = incoming->request->transport,
                         .user_agent = agent ? agent : "",

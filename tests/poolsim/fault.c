@@ -99,7 +99,7 @@ static struct fault *find_for_call(struct call *call)
     for (struct fault *fault = pool->faults->first; fault; fault = fault->next) {
         if (fault->action != FAULT_CALL || fault->left == 0 ||
             (fault->method && strcmp(fault->method, call->name) != 0) ||
-            (fault->host && pool_host_by_name(pool, fault->host) != call->host) ||
+            (fault->host && pool_host_by_name(pool, fault->host) != call->asked) ||
             (fault->originator &&
              (!session ||
               strcmp(fault->originator, object_text(session, F_session_originator)) != 0)) ||

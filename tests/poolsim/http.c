@@ -348,11 +348,46 @@ void http_append_error(struct connection *connection, const char *text)
     write_page(connection, 500, "", text);
 }
 
-/* What ocaml-uri leaves alone in a query, and the pieces that were escaped stay so. */
-static bool is_plain_in_query(char c)
+/* What ocaml-uri leaves alone in a key or a value of a query. */
+static bool is_plain_in_query(char c, bool is_value)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c && strchr("-._~!$&'()*+,;=:@/?%", c));
+           (c && strchr("-._~!$'()*:@/?", c)) || c == (is_value ? '=' : ',');
+}
+
+static void add_redirected(struct str *out, const char *text, size_t n, bool escapes, bool is_value)
+{
+    CLEAN_CHAR char *plain = request_decode(text, n);
+
+    for (const char *c = plain; *c; c++)
+        if (escapes && !is_plain_in_query(*c, is_value))
+            str_add_format(out, "%%%02X", (unsigned char)*c);
+        else
+            str_add_char(out, *c);
+}
+
+/* The query as XAPI understood it: pasted as it is up to 8.2, made anew by ocaml-uri later. */
+static void add_target(struct str *out, const struct request *request)
+{
+    bool escapes = request->pool->profile->escapes_location;
+    const char *question = strchr(request->target, '?');
+    const char *at = question ? question + 1 : "";
+
+    str_add(out, request->path);
+    str_add(out, question ? "?" : "");
+    while (*at) {
+        size_t n = strcspn(at, "&");
+        const char *equals = memchr(at, '=', n);
+        size_t key_n = equals ? (size_t)(equals - at) : n;
+        add_redirected(out, at, key_n, escapes, false);
+        if (equals || !escapes)
+            str_add_char(out, '=');
+        if (equals)
+            add_redirected(out, equals + 1, n - key_n - 1, escapes, true);
+        at += n;
+        if (*at == '&')
+            str_add_char(out, *at++);
+    }
 }
 
 /* The address has no fixed port here as a pool's 443 is, so it names the host's own. */
@@ -361,11 +396,7 @@ void http_reply_redirect(struct connection *connection, const struct request *re
 {
     CLEAN_STR struct str target = STR_INIT;
 
-    for (const char *c = request->target; *c; c++)
-        if (request->pool->profile->escapes_location && !is_plain_in_query(*c))
-            str_add_format(&target, "%%%02X", (unsigned char)*c);
-        else
-            str_add_char(&target, *c);
+    add_target(&target, request);
     http_write_format(connection,
                       "HTTP/1.1 302 Found\r\nConnection: close\r\n"
                       "Cache-Control: no-cache, no-store\r\nLocation: https://%s:%d%s\r\n\r\n",

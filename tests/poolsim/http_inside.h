@@ -26,6 +26,9 @@ struct connection {
     char buffer[HTTP_HEADER_MAX + 1];
 };
 
+/* Percent-encoded text as it was meant. Caller frees. */
+char *request_decode(const char *text, size_t n);
+
 /* One read of the socket. 0 (n 0: end) or -1. */
 int connection_read_some(struct connection *connection, void *bytes, size_t n, size_t *ret_n);
 

@@ -83,7 +83,7 @@ static int hex_of(char c)
                                   : -1;
 }
 
-static char *decode(const char *text, size_t n)
+char *request_decode(const char *text, size_t n)
 {
     struct str out = STR_INIT;
 
@@ -113,8 +113,9 @@ static void split_pairs(const char *text, const char *separators, struct text_ma
             n--;
         }
         if (name_n) {
-            CLEAN_CHAR char *name = decode(text, name_n);
-            CLEAN_CHAR char *value = equals ? decode(equals + 1, n - name_n - 1) : mem_dup("");
+            CLEAN_CHAR char *name = request_decode(text, name_n);
+            CLEAN_CHAR char *value =
+                equals ? request_decode(equals + 1, n - name_n - 1) : mem_dup("");
             text_map_set(map, name, value);
         }
         text += n;
@@ -130,7 +131,7 @@ static void request_finish(struct request *request, const char *url)
     const char *connection = text_map_get(&request->headers, "connection");
 
     request->target = mem_dup(url);
-    request->path = decode(url, question ? (size_t)(question - url) : strlen(url));
+    request->path = request_decode(url, question ? (size_t)(question - url) : strlen(url));
     if (question)
         split_pairs(question + 1, "&", &request->query);
     text = text_map_get(&request->headers, "cookie");

@@ -19,7 +19,8 @@
 
 struct call {
     struct pool *pool;
-    struct host *host; /* asked; methods that act on "this host" use it */
+    struct host *asked; /* whose connection it came over */
+    struct host *host;  /* who runs it: the master for what a slave forwards */
     enum transport transport;
     const char *user_agent;
     const char *name; /* as dispatched: "VM.snapshot" */

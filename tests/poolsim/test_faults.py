@@ -152,6 +152,30 @@ def test_host_that_loses_its_sr_has_it_no_more(lab):
     assert call("VM.snapshot", call.find("idle"), "s")
 
 
+def test_disabled_host_starts_nothing_and_comes_back(lab):
+    pool, call = lab
+    hosts = {h["name_label"]: r for r, h in call("host.get_all_records").items()}
+    pool.control("host.enabled", host="h1", on=False)
+    assert call("host.get_enabled", hosts["h1"]) is False
+    assert call.fails("VM.start", call.find("idle"), False, False) == ["NO_HOSTS_AVAILABLE"]  # its SR is h1's
+    pool.control("host.enabled", host="h1")
+    call("VM.start", call.find("idle"), False, False)
+    assert call("VM.get_resident_on", call.find("idle")) == hosts["h1"]
+
+
+def test_call_is_late_and_a_fault_of_one_host_spares_the_others(lab):
+    pool, call = lab
+    pool.control("fault.inject", method="VM.get_all", delay_ms=400, count=1)
+    begun = time.monotonic()
+    assert call("VM.get_all") and time.monotonic() - begun >= 0.4
+    pool.control("fault.inject", method="VM.get_all", host="h2", error=["VDI_IN_USE"], count=0)
+    assert call("VM.get_all")
+    for _ in range(2):
+        with pytest.raises(XapiError) as failed:
+            pool.rpc("h2", "VM.get_all", call.session)
+        assert (failed.value.code, failed.value.params) == ("VDI_IN_USE", [])
+
+
 def test_new_master_knows_no_session_and_no_task(lab):
     pool, call = lab
     task = call("task.create", "t", "")

@@ -254,6 +254,30 @@ def test_newer_version_is_refused(lab, archive):
     assert_fails(lab, body, "IMPORT_INCOMPATIBLE_VERSION")
 
 
+@pytest.mark.parametrize("target", ["/import/?sr_id=%s", "/import_raw_vdi/?format=raw&vdi=%s"])
+def test_empty_body_without_a_task_is_a_harmless_question(target):
+    """How Xen Orchestra asks where to send the body."""
+    with fresh() as lab:
+        vdi = lab.disks(lab.vm("raw"))["0"]
+        before, content = lab.refs(), lab.sha256(vdi)
+        subject = vdi if "vdi=" in target else lab.call("VDI.get_SR", vdi)
+        reply = put(lab.pool, target % subject, b"", half_close=True)
+        assert reply.lines[0] == "HTTP/1.1 200 OK"
+        assert lab.refs() == before and lab.sha256(vdi) == content
+
+
+def test_body_of_a_petabyte_may_end_early(lab):
+    vdi = lab.new_vdi(2 * MIB)
+    body = bytes(range(256)) * (2 * MIB // 256)
+    task = lab.task()
+    put(lab.pool, "/import_raw_vdi/?format=raw&vdi=%s&task_id=%s" % (vdi, task), body, length=1 << 50,
+        half_close=True)
+    status, error = lab.outcome(task)
+    assert status == "failure" and error[0] == "VDI_IO_ERROR"
+    reply = get(lab.pool, "/export_raw_vdi?format=raw&vdi=" + vdi)
+    assert reply.body == body  # all that came is there
+
+
 def test_chunked_body_is_refused_with_403(lab):
     reply, record = send(lab, b"5\r\nhello\r\n0\r\n\r\n", length=None,
                          headers="Transfer-Encoding: chunked\r\n")
