@@ -11,6 +11,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/num.h"
 #include "common/base/quit.h"
 #include "common/base/str.h"
 #include "coordinator/coordinator_inside.h"
@@ -61,6 +62,7 @@ void run_settings_fill(struct run_settings *settings)
     fill_ms(&settings->lease_wait_ms, 12 * 3600 * SECOND_MS);
     fill_ms(&settings->lease_renew_ms, 20 * SECOND_MS);
     fill_ms(&settings->lost_ms, 20 * 60 * SECOND_MS);
+    fill_ms(&settings->pool_lost_ms, 30 * 60 * SECOND_MS);
     fill_ms(&settings->run_max_ms, 20 * 3600 * SECOND_MS);
     fill_ms(&settings->continue_ms, 12 * 3600 * SECOND_MS);
     fill_ms(&settings->backoff_ms, 5 * SECOND_MS);
@@ -141,6 +143,7 @@ static void run_look(struct run *run, bool tell)
     struct run_job *views = mem_zero(n, sizeof *views);
 
     totals.elapsed_ms = clock_monotonic_ms(run->clock) - run->began_ms;
+    totals.away_ms = pool_thread_look_lease(run->pool_thread).away_ms;
     for (size_t i = 0; i < n; i++)
         views[i] = jobs[i].job;
     if (tell)
@@ -166,6 +169,62 @@ static int run_check(struct run *run, struct error *err)
                          "another coordinator has taken the pool's lease: its run goes on, this "
                          "one ends");
     return control_check(run->control, err);
+}
+
+/* Which jobs a run leaves that ends before them. */
+static void run_tell_left(struct run *run)
+{
+    struct run_totals totals = {0};
+    size_t n = 0;
+    struct events_job *jobs = control_view(run->control, &n, &totals);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct run_job *job = &jobs[i].job;
+        CLEAN_CHAR char *text =
+            str_format("%s is left to the agent of %s: the next run takes up what it makes of it",
+                       job->vm_name  ? job->vm_name
+                       : job->folder ? job->folder
+                                     : job_kind_name(job->kind),
+                       job->host_name ? job->host_name : "its host");
+
+        run_warn(run, text);
+        events_job_done(&jobs[i]);
+    }
+    free(jobs);
+    if (totals.waiting_n > 0) {
+        CLEAN_CHAR char *text =
+            str_format("%zu job%s not begun", totals.waiting_n,
+                       totals.waiting_n == 1 ? " has" : "s have");
+
+        run_warn(run, text);
+    }
+}
+
+/* A pool that is gone for a while is waited for; one that is gone ends the run. */
+static int run_heed_pool(struct run *run, struct error *err)
+{
+    const int64_t away_ms = pool_thread_look_lease(run->pool_thread).away_ms;
+    char limit[NUM_TEXT_MAX];
+
+    num_format_duration(run->settings.pool_lost_ms, limit);
+    if (away_ms >= run->settings.pool_lost_ms) {
+        run_tell_left(run);
+        return error_set(err, ERROR_POOL_UNREACHABLE,
+                         "the pool could not be reached for %s (pool_lost): the run ends, the "
+                         "next one with the same selection continues it",
+                         limit);
+    }
+    if (away_ms > 0 && !run->is_away) {
+        CLEAN_CHAR char *text = str_format("the pool can't be reached: no job begins until it "
+                                           "answers, and after %s the run ends (pool_lost)",
+                                           limit);
+
+        run_warn(run, text);
+    } else if (away_ms == 0 && run->is_away) {
+        log_info("run", "the pool answers again");
+    }
+    run->is_away = away_ms > 0;
+    return 0;
 }
 
 static int run_fail_muster(struct run *run, struct error *err)
@@ -240,7 +299,7 @@ static int run_follow(struct run *run, struct error *err)
     for (;;) {
         const int64_t now_ms = clock_monotonic_ms(run->clock);
 
-        if (run_check(run, err) < 0)
+        if (run_check(run, err) < 0 || run_heed_pool(run, err) < 0)
             return -1;
         run_tell_events(run);
         run_heed_quit(run);
@@ -252,7 +311,7 @@ static int run_follow(struct run *run, struct error *err)
         }
         if (control_is_over(run->control))
             return 0;
-        if (now_ms >= next_release_ms && !run->is_interrupted) {
+        if (now_ms >= next_release_ms && !run->is_interrupted && !run->is_away) {
             struct error error = ERROR_INIT;
 
             if (run_release_waiting(run, &error) < 0)

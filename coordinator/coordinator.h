@@ -43,6 +43,7 @@ struct run_settings {
     int64_t lease_wait_ms;    /* 12 h: how long to wait for the lock and the lease */
     int64_t lease_renew_ms;   /* 20 s: period of renewal; the term is three of them */
     int64_t lost_ms;          /* 20 min: silence after which an agent is lost */
+    int64_t pool_lost_ms;     /* 30 min: without a word of the pool; then the run ends */
     int64_t run_max_ms;       /* 20 h: jobs that have not begun by then fail */
     int64_t continue_ms;      /* 12 h: a younger run without an end is continued */
     int64_t backoff_ms;       /* 5 s: before the second attempt; doubles */

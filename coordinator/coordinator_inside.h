@@ -50,6 +50,7 @@ struct run {
     struct text_map waiting; /* vm uuid -> id of its job, which waits by the plan's wish */
     int64_t began_ms;
     bool is_interrupted;
+    bool is_away; /* the pool is not reached, and that was told */
     bool has_failure; /* something chosen that there is no job for */
 };
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/error.h"
@@ -115,8 +116,9 @@ static void pool_thread_leave(struct pool_thread *pool)
         log_warn("pool", "give the lease back: %s", error.text);
     if (!pool->xapi)
         return;
-    /* What was written down stays: should the log-out not have arrived, the next one does it. */
-    xapi_close(pool->xapi);
+    /* Should the log-out not have arrived, the next one does it by what was written down. */
+    if (xapi_close(pool->xapi) == 0)
+        (void)unlink(pool->settings.session_path);
     pool->xapi = NULL;
 }
 
@@ -329,6 +331,8 @@ struct pool_thread_lease pool_thread_look_lease(struct pool_thread *pool)
     int64_t age_ms = clock_monotonic_ms(pool->settings.clock) - pool->renewed_ms;
     lease.is_renewed =
         lease.n > 0 && !lease.is_lost && age_ms < POOL_RENEWED_PERIODS * pool->settings.renew_ms;
+    if (lease.n > 0 && !lease.is_lost && !lease.is_renewed)
+        lease.away_ms = age_ms;
     pthread_mutex_unlock(&pool->mutex);
     return lease;
 }

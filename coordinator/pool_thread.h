@@ -57,6 +57,7 @@ struct pool_thread_lease {
     uint64_t n;
     bool is_renewed; /* lately enough to begin new work */
     bool is_lost;    /* somebody else has it: end */
+    int64_t away_ms; /* not renewed for so long, since the pool is not reached; 0: it is */
 };
 
 struct pool_thread_lease pool_thread_look_lease(struct pool_thread *pool);

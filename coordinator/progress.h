@@ -45,6 +45,7 @@ struct run_totals {
     uint64_t estimate_bytes; /* of all jobs, never below bytes */
     uint64_t rate_bytes_s;
     size_t agents_n;    /* heard of lately */
+    int64_t away_ms;    /* for so long the pool has not been reached; 0: it is */
     int64_t elapsed_ms; /* since the run began here */
 };
 

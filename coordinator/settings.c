@@ -251,6 +251,7 @@ static void fill_run(struct settings *settings)
     settings->lease_wait_ms = option_number(o, OPT_LEASE_WAIT);
     settings->lease_renew_ms = option_number(o, OPT_LEASE_RENEW);
     settings->lost_ms = option_number(o, OPT_LOST);
+    settings->pool_lost_ms = option_number(o, OPT_POOL_LOST);
     settings->run_max_ms = option_number(o, OPT_RUN_MAX);
     settings->continue_ms = option_number(o, OPT_CONTINUE);
     settings->backoff_ms = option_number(o, OPT_BACKOFF);

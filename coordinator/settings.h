@@ -105,6 +105,7 @@ struct settings {
     int64_t lease_wait_ms;
     int64_t lease_renew_ms;
     int64_t lost_ms;
+    int64_t pool_lost_ms;
     int64_t run_max_ms;
     int64_t continue_ms;
     int64_t backoff_ms;

@@ -67,6 +67,7 @@ enum settings_option {
     OPT_LEASE_WAIT,
     OPT_LEASE_RENEW,
     OPT_LOST,
+    OPT_POOL_LOST,
     OPT_RUN_MAX,
     OPT_CONTINUE,
     OPT_BACKOFF,

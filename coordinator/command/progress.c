@@ -97,6 +97,9 @@ void progress_format_totals(const struct run_totals *totals, size_t columns, str
 {
     char bytes[NUM_TEXT_MAX], of[NUM_TEXT_MAX], rate[NUM_TEXT_MAX], took[NUM_TEXT_MAX];
     CLEAN_STR struct str text = STR_INIT;
+    if (totals->away_ms)
+        str_add_format(&text, "the pool can't be reached for %s; ",
+                       num_format_duration(totals->away_ms, took));
     str_add_format(&text, "%zu of %zu done", totals->done_n, totals->jobs_n);
     if (totals->failed_n)
         str_add_format(&text, ", %zu failed", totals->failed_n);

@@ -17,6 +17,7 @@ void run_settings_read(const struct settings *settings, struct run_settings *run
     run->lease_wait_ms = settings->lease_wait_ms;
     run->lease_renew_ms = settings->lease_renew_ms;
     run->lost_ms = settings->lost_ms;
+    run->pool_lost_ms = settings->pool_lost_ms;
     run->run_max_ms = settings->run_max_ms;
     run->continue_ms = settings->continue_ms;
     run->backoff_ms = settings->backoff_ms;

@@ -100,6 +100,16 @@ static void totals_when_formatted_then_fit_any_width(void **state)
     }
 }
 
+static void totals_when_the_pool_is_away_then_say_so_first(void **state)
+{
+    (void)state;
+    const struct run_totals totals = {.jobs_n = 2, .running_n = 2, .away_ms = 120000};
+    CLEAN_STR struct str line = STR_INIT;
+    progress_format_totals(&totals, 79, &line);
+    const char start[] = "the pool can't be reached for 2m 00s; 0 of 2 done";
+    assert_memory_equal(str_text(&line), start, sizeof start - 1);
+}
+
 static void change_when_told_then_in_words(void **state)
 {
     (void)state;
@@ -209,6 +219,7 @@ int main(void)
         cmocka_unit_test(job_when_over_its_estimate_then_never_a_hundred_percent),
         cmocka_unit_test(job_when_hung_then_told_so),
         cmocka_unit_test(totals_when_formatted_then_fit_any_width),
+        cmocka_unit_test(totals_when_the_pool_is_away_then_say_so_first),
         cmocka_unit_test(change_when_told_then_in_words),
         cmocka_unit_test(events_when_no_terminal_then_plain_lines),
         cmocka_unit_test(events_when_the_level_is_warning_then_only_what_needs_a_person),
