@@ -334,8 +334,7 @@ static int reap_tasks(struct xapi *xapi, const struct search *search, struct err
 {
     CLEAN_TEXT_LIST struct text_list labels = TEXT_LIST_INIT;
     for (size_t i = 0; i < search->n; i++)
-        if (search->remains[i].vm_uuid != NULL)
-            text_list_add_take(&labels, remains_task_label(search->remains[i].job));
+        text_list_add_take(&labels, remains_task_label(search->remains[i].job));
     return remains_reap_tasks(xapi, &labels, &search->refs, NULL, err);
 }
 
@@ -377,7 +376,10 @@ int snapshot_clean(struct xapi *xapi, const struct job_remains *remains, size_t 
             snapshot_adopt_tasks(xapi, remains[i].job, lease_max, err) != 0)
             return -1;
     }
-    if (to_look_for > 0 && clean_found(xapi, &search, &destroyed, err) != 0)
+    /* Without a VM there was no snapshot, but a stream had its task. */
+    int result = to_look_for > 0 ? clean_found(xapi, &search, &destroyed, err)
+                                 : reap_tasks(xapi, &search, err);
+    if (result != 0)
         return -1;
     *ret_n = destroyed.n;
     return 0;

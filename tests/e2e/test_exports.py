@@ -125,6 +125,21 @@ def test_host_backup_when_the_script_fails_then_nothing_of_it_stays():
         lab.assert_clean()
 
 
+@pytest.mark.parametrize("stream", ["host_backup", "xmldbdump"])
+def test_host_and_pool_backups_whose_worker_dies_leave_no_task(stream):
+    with Lab(pool([vm("web1", size_mib=2)], hosts=1)) as lab:
+        configure(lab, ["attempts = 3"], vm_exports="web1", excludes="web1",
+                  host_backup=stream == "host_backup", pool_backup=stream == "xmldbdump")
+        held = lab.fault(stream=stream, action="stall", at_byte=100)
+        running = lab.start_run()
+        lab.wait_held(held)
+        lab.kill_workers()
+        lab.sim.control("fault.release", id=held)
+        assert running.wait(120) == 0
+        assert len(lab.backups()) == 1
+        lab.assert_clean()
+
+
 # -- disks -----------------------------------------------------------------------------------------
 
 def disks(*sizes, sr="nfs1"):
