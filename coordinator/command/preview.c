@@ -154,6 +154,7 @@ static void add_json_job(const struct preview *p, const struct plan_job *job,
     json_text_add(json, "state", job_state_name(job->state));
     json_text_add(json, "reason", job->reason);
     json_text_add(json, "chosen_by", job->job.chosen_by);
+    json_text_add(json, "hook", job->job.hook);
     json_text_add(json, "folder", job->job.folder);
     json_text_add_bytes(json, "estimate_bytes", job->job.estimate_bytes);
     json_text_add_number(json, "max_backups", job->max_backups);

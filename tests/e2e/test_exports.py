@@ -396,3 +396,26 @@ def test_hook_that_this_host_does_not_have_runs_nothing():
         assert "no [hook mysql]" in said(done)
         assert consistency(lab, "db1") == "crash-consistent"
         lab.assert_clean()
+
+
+@pytest.mark.parametrize("profile, point", [
+    ("xcp83", dict(method="VM.snapshot", hold="before")),
+    ("head", dict(method="VM.add_to_other_config", hold="before")),
+    ("xs8", dict(method="VM.destroy", hold="before")),
+    ("ch82", dict(method="VDI.destroy", hold="before"))])
+def test_disks_of_one_snapshot_whose_worker_dies_are_saved_once(profile, point):
+    with Lab(pool([vm("web1", disks=disks(5, 4))], hosts=1, profile=profile)) as lab:
+        configure(lab, ["attempts = 3"], vdi_exports="web1:-1:xvda;xvdb")
+        held = lab.fault(**point)
+        running = lab.start_run()
+        lab.wait_held(held)
+        lab.kill_workers()
+        lab.sim.control("fault.release", id=held)
+        assert running.wait(120) == 0
+        found = files_of(lab, "web1", ".raw")
+        assert len(found) == 2 and len({path.stem.rsplit("_", 1)[1] for path in found}) == 1
+        for path, size, want in zip(found, (5, 4), lab.disk_sums("web1")):
+            assert disk_sum(lab, path, size) == want
+        job, = lab.report()["jobs"]
+        assert len(job["files"]) == 2
+        lab.assert_clean()
