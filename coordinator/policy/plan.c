@@ -436,8 +436,11 @@ static void plan_pool_database(struct planner *p)
 
 /* ---- order ---- */
 
+/* As policy/place has it: what is unknown is taken for the longest. */
 static int compare_sizes(uint64_t a, uint64_t b)
 {
+    a = a ? a : UINT64_MAX;
+    b = b ? b : UINT64_MAX;
     return a > b ? -1 : a < b ? 1 : 0;
 }
 
