@@ -84,11 +84,14 @@ int agents_hear(struct agents *agents, const struct wire_sync *sync, int64_t now
         agents->items =
             mem_grow(agents->items, &agents->cap, agents->n + 1, sizeof *agents->items);
         agent = &agents->items[agents->n++];
-        *agent = (struct agent){.host_uuid = mem_dup(sync->host_uuid), .first_heard_ms = now_ms};
+        *agent = (struct agent){.host_uuid = mem_dup(sync->host_uuid), .first_heard_ms = now_ms,
+                                 .boot_ms = now_ms};
     }
     if (heard != AGENTS_STALE) {
         agents_keep_sync(agent, sync);
         agent->heard_ms = now_ms;
+        if (heard == AGENTS_RESTARTED)
+            agent->boot_ms = now_ms;
         agent->is_lost = false;
     }
     *ret_heard = heard;

@@ -29,6 +29,7 @@ struct agent {
     bool is_lost;
     int64_t heard_ms;  /* monotonic, of the coordinator */
     int64_t first_heard_ms;
+    int64_t boot_ms; /* when this start of it was first heard */
     struct wire_sync sync; /* the last one; reports and log lines taken out */
 };
 

@@ -20,6 +20,7 @@
 #define RECORD_AGENT_MS 15000
 #define RECORD_TROUBLE_MS 60000
 #define RECORD_BYTES_MS 5000
+#define RECORD_START_MS 5000 /* an agent that has just started is still looking at its store */
 
 void control_record_init(struct control_record *record, struct catalog *catalog)
 {
@@ -151,7 +152,8 @@ static bool record_is_agent_due(struct control_record *record, const struct disp
     int64_t written_ms = 0;
 
     bool is_new = !told || strcmp(told, why) != 0;
-    if (is_new && (!is_refused || record->is_planned)) {
+    bool is_starting = now.ms - agent->boot_ms < RECORD_START_MS;
+    if (is_new && (!is_refused || (record->is_planned && !is_starting))) {
         text_map_set(&record->agents, agent->host_uuid, why);
         events_add_agent(&record->events, agent->host_uuid, agent->host_name,
                          is_refused ? why : NULL);

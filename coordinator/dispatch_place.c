@@ -320,7 +320,9 @@ static void dispatch_refresh_reasons(struct dispatch *dispatch, struct dispatch_
     for (size_t n = 0; n < DISPATCH_REASONS_N && n < dispatch->items_n; n++) {
         struct item *item = &dispatch->items[dispatch->next_reason++ % dispatch->items_n];
 
-        if (dispatch_is_errand(item) || !dispatch_is_ready(dispatch, item, now))
+        /* One that may go on since a moment ago is only waiting for the next Sync. */
+        if (dispatch_is_errand(item) || !dispatch_is_ready(dispatch, item, now) ||
+            (item->failures > 0 && now.ms - item->not_before_ms < DISPATCH_FAIR_MS))
             continue;
         text[0] = '\0';
         dispatch_explain(dispatch, &view, item, text);

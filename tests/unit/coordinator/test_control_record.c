@@ -31,6 +31,8 @@ struct world {
     struct control_record record;
     struct dispatch_now now;
     uint64_t bytes; /* told by hear */
+    uint64_t boot;  /* 0: 1 */
+    bool is_store_unread;
 };
 
 static void add_run_and_job(struct world *world)
@@ -107,6 +109,9 @@ static void hear(struct world *world, enum job_state job_state, struct wire_orde
     str_copy(sync.host_uuid, sizeof sync.host_uuid, host);
     sync.store.uuid = mem_dup("store");
     sync.store.nonce = mem_dup("nonce");
+    sync.boot = world->boot ? world->boot : 1;
+    if (world->is_store_unread)
+        error_set(&sync.store.error, ERROR_STORE_MISSING, "not looked at yet");
     struct wire_log_line *line = wire_sync_add_log(&sync);
     *line = (struct wire_log_line){.at = AT, .level = LOG_LEVEL_DEBUG};
     line->room = mem_dup("agent");
@@ -239,6 +244,35 @@ static void a_job_that_begins_again_within_one_commit_is_told_once(void **state)
     assert_int_equal(begins_n, 1);
 }
 
+static size_t refusals_n(struct world *world)
+{
+    CLEAN_EVENTS struct events events = {0};
+    size_t n = 0;
+
+    events_move(&world->record.events, &events);
+    for (size_t i = 0; i < events.n; i++)
+        n += events.items[i].kind == EVENTS_AGENT && events.items[i].text != NULL;
+    return n;
+}
+
+static void agent_that_has_just_started_is_not_told_of_until_it_stays_unready(void **state)
+{
+    struct world *world = *state;
+    struct wire_orders orders[3] = {0};
+
+    hear(world, 0, &orders[0]);
+    world->record.is_planned = true;
+    world->boot = 2;
+    world->is_store_unread = true;
+    hear(world, 0, &orders[1]);
+    assert_int_equal(refusals_n(world), 0);
+    world->now.ms += 6000;
+    hear(world, 0, &orders[2]);
+    assert_int_equal(refusals_n(world), 1);
+    for (size_t i = 0; i < 3; i++)
+        wire_orders_done(&orders[i]);
+}
+
 static int64_t ask(struct world *world, const char *verb)
 {
     CLEAN_CHAR char *copy = mem_dup(verb);
@@ -280,6 +314,7 @@ int main(void)
         CASE(every_commit_is_told_as_an_event),
         CASE(bytes_of_a_running_job_are_written_every_few_seconds),
         CASE(a_job_that_begins_again_within_one_commit_is_told_once),
+        CASE(agent_that_has_just_started_is_not_told_of_until_it_stays_unready),
         CASE(requests_are_answered_and_a_cancel_is_heard_once),
     };
 
