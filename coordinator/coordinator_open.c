@@ -87,9 +87,22 @@ static int run_wait_lock(struct run *run, const struct lock_holder *first, struc
     }
 }
 
+/* A mistyped --catalog is a new catalog, without the history that retention counts by. */
+static bool run_has_catalog_folder(const struct run *run)
+{
+    CLEAN_CHAR char *copy = mem_dup(run->settings.catalog_path);
+    char *slash = strrchr(copy, '/');
+
+    if (!slash || slash == copy)
+        return true;
+    *slash = '\0';
+    return access(copy, F_OK) == 0;
+}
+
 int run_take_lock(struct run *run, struct error *err)
 {
     struct lock_holder holder = {0};
+    const bool has_folder = run_has_catalog_folder(run);
 
     run->self.pid = getpid();
     run->self.since_at = clock_wall_ms(run->clock);
@@ -98,6 +111,13 @@ int run_take_lock(struct run *run, struct error *err)
         lock_take(run->settings.catalog_path, &run->self, &run->lock_fd, &holder, err);
     if (taken < 0)
         return -1;
+    if (!has_folder) {
+        CLEAN_CHAR char *text = str_format("the catalog %s is made anew, with its folder: it knows "
+                                           "of no earlier backup",
+                                           run->settings.catalog_path);
+
+        run_warn(run, text);
+    }
     if (taken == 0)
         return run_wait_lock(run, &holder, err);
     run->former = holder;

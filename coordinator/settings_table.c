@@ -103,7 +103,8 @@ const struct option settings_table[OPT_N] = {
     [OPT_VM_EXPORTS] = {.name = "vm-export", .letter = "e", XENSERVER, .key = "vm_exports",
                         .kind = OPTION_LIST, .argument = "STRING", .commands = RUNS,
                         .help = "VMs that are exported whole: NAME-OR-REGEX[:MAX_BACKUPS]. With "
-                                "both lists empty all VMs are (.*)."},
+                                "both lists empty all VMs are (.*). An entry that chooses no VM is "
+                                "a warning in the report; the exit status stays 0."},
     [OPT_PREVIEW] = {.name = "preview", SWITCH, .commands = BIT(RUN),
                      .help = "The same as the command preview."},
 

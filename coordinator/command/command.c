@@ -76,6 +76,9 @@ int command_make_target(const struct settings *settings, struct xapi_target *ret
     if (xapi_target_parse(settings->xapi, ret_target, err) != 0)
         return -1;
     mem_set(&ret_target->user, settings->xapi_user);
+    if (ret_target->kind == XAPI_TARGET_SOCKET && settings->xapi_user != NULL)
+        log_warn("xapi", "--xapi-user %s is not used: XAPI's socket asks for no user",
+                 settings->xapi_user);
     mem_set(&ret_target->certificate_file, settings->xapi_cert);
     ret_target->tls_port = (uint16_t)settings->xapi_tls_port;
     ret_target->is_clear_allowed = settings->xapi_insecure;

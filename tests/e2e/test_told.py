@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is probably a slip is told, though the run goes on."""
+from lab import Lab, pool, vm
+
+
+def test_slips_are_told():
+    with Lab(pool([vm("web1")], hosts=1)) as lab:
+        new = lab.folder / "nope" / "cat.db"
+        args = [*lab.run_args("-e", "web1"), "--catalog", new, "--xapi-user", "root"]
+        done = lab.onyxpool("run", *args)
+        assert done.returncode == 0, done.stderr
+        assert f"the catalog {new} is made anew" in done.stderr
+        assert "--xapi-user root is not used" in done.stderr
+        again = lab.onyxpool("run", *args)
+        assert "made anew" not in again.stderr
+        lab.assert_clean()
+
+
+def test_entry_that_chooses_no_vm_is_a_warning_and_help_says_so():
+    with Lab(pool([vm("web1")], hosts=1)) as lab:
+        done = lab.run("-e", "nosuchvm")
+        assert done.returncode == 0
+        assert "nosuchvm" in done.stderr
+        told = " ".join(lab.onyxpool("run", "--help").stdout.split())
+        assert "An entry that chooses no VM is a warning" in told
+
+
+def test_preview_has_the_order_of_the_run():
+    with Lab(pool([vm("web1"), vm("nodisk", disks=[]), vm("web2", size_mib=12)],
+                  hosts=1)) as lab:
+        shown = lab.must("preview", *lab.common(), "-c", lab.settings_file, "-d", lab.store).stdout
+        plan = shown.split("in this order)", 1)[1].split("\n\n", 1)[0]
+        planned = sorted(("web1", "web2", "nodisk"), key=plan.index)
+        lab.set(lease_renew="1s", host_jobs=1)
+        told = lab.run().stderr
+        begun = sorted(planned, key=lambda name: told.index(f"{name}: begins"))
+        assert begun == planned
+        lab.assert_clean()
