@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from lab import Lab, pool, vm
+from lab import Lab, pool, vm, wait_for
 
 
 def call(lab, method, *params):
@@ -138,3 +138,24 @@ def test_backup_of_a_night_with_a_wrong_clock_does_not_drive_out_the_next_ones()
         assert done.returncode == 0, done.stdout + done.stderr
         left, = lab.backups()["web1"]
         assert left != first
+
+
+def test_agent_with_fewer_slots_than_the_killed_one_waits_for_all_its_workers():
+    with Lab(pool([vm("web1", size_mib=2), vm("web2", size_mib=2)], hosts=1)) as lab:
+        held = [lab.fault(method="VM.destroy", hold="before") for _ in range(2)]
+        running = lab.start_run()
+        for fault in held:
+            lab.wait_held(fault)
+        killed = lab.agents.pop("h1")
+        killed.kill()
+        killed.wait()
+        lab.start_agent("h1", "--slots", "1")
+        log = lab.folder / "agent-h1.log"
+        said = " workers of a killed agent are still cleaning up"
+        wait_for("the new agent", lambda: said in log.read_text() or
+                 log.read_text().count("ready for host") > 1)
+        seen = "2" + said in log.read_text()
+        lab.sim.control("fault.clear")
+        assert running.wait(120) == 0
+        assert seen
+        lab.assert_clean()
