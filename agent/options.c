@@ -220,11 +220,15 @@ int options_read(size_t argc, const char *const *argv, struct options *ret, stru
 
 void options_format_help(struct str *out)
 {
-    str_add(out, "Usage: onyxpool-agent ");
-    option_format_usage(table, OPT_N, 1u, 22, out);
-    option_wrap("\nThe agent of one host: exports the host's VMs as the coordinator of the pool "
-                "orders. SIGTERM cancels its jobs and ends it, SIGHUP lets them finish first.\n",
+    struct option shown[OPT_N];
+    memcpy(shown, table, sizeof shown);
+    shown[OPT_WORKER].commands = 0; /* the agent's own affair */
+    str_add(out, "usage: onyxpool-agent ");
+    option_format_usage(shown, OPT_N, 1u, 22, out);
+    str_add_char(out, '\n');
+    option_wrap("The agent of one host: exports the host's VMs as the coordinator of the pool "
+                "orders. SIGTERM cancels its jobs and ends it, SIGHUP lets them finish first.",
                 0, 0, out);
-    str_add(out, "\nOptions:\n");
-    option_format_help(table, OPT_N, 1u, out);
+    str_add(out, "\noptions:\n");
+    option_format_help(shown, OPT_N, 1u, out);
 }

@@ -345,6 +345,36 @@ int settings_read(enum settings_command command, const struct settings_place *pl
 
 /* ---- for people ---- */
 
+/* Commands that only read the catalog take where the pool is for the sake of one line of options
+ * for all; what is their own comes first. */
+static bool is_reading(enum settings_command command)
+{
+    return command == COMMAND_STATUS || command == COMMAND_LIST || command == COMMAND_SHOW ||
+           command == COMMAND_REPORT || command == COMMAND_AGENTS;
+}
+
+/* The options that every command takes, or the others; the catalog is read by these. */
+static void pick_options(bool wants_common, struct option ret_table[OPT_N])
+{
+    const uint32_t every = (1u << COMMAND_N) - 1u;
+    for (size_t i = 0; i < OPT_N; i++) {
+        ret_table[i] = settings_table[i];
+        bool is_common = settings_table[i].commands == every && i != OPT_CATALOG;
+        if (is_common != wants_common)
+            ret_table[i].commands = 0;
+    }
+}
+
+static void format_reading_options(enum settings_command command, struct str *out)
+{
+    struct option table[OPT_N];
+    pick_options(false, table);
+    option_format_help(table, OPT_N, 1u << command, out);
+    str_add(out, "\nthe same for every command:\n");
+    pick_options(true, table);
+    option_format_help(table, OPT_N, 1u << command, out);
+}
+
 void settings_format_help(enum settings_command command, const char *program, struct str *out)
 {
     const struct settings_command_facts *facts = &command_table[command];
@@ -360,7 +390,10 @@ void settings_format_help(enum settings_command command, const char *program, st
     str_add_char(out, '\n');
     option_wrap(facts->help, 0, 0, out);
     str_add(out, "\noptions:\n");
-    option_format_help(settings_table, OPT_N, 1u << command, out);
+    if (is_reading(command))
+        format_reading_options(command, out);
+    else
+        option_format_help(settings_table, OPT_N, 1u << command, out);
     str_add(out, "\n");
     option_wrap("Exit status: 0 done, 1 something failed, 2 usage or settings, 3 pool unreachable "
                 "or refused, 4 busy, 5 store missing, foreign or full, 6 interrupted, 7 internal.",

@@ -1,6 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is probably a slip is told, though the run goes on."""
-from lab import Lab, pool, vm
+import subprocess
+
+from lab import BIN, Lab, pool, vm
+
+
+def help_of(program, *command):
+    return subprocess.run([str(BIN / program), *command, "--help"], capture_output=True,
+                          text=True, check=True).stdout
+
+
+def test_help_of_a_reading_command_begins_with_its_own_options():
+    told = help_of("onyxpool", "list").split("\noptions:\n", 1)[1]
+    own, common = told.split("\nthe same for every command:\n")
+    assert "-a, --all" in own and "--catalog" in own and "--xapi" not in own
+    assert "--xapi TARGET" in common and "--catalog" not in common
+
+
+def test_help_of_the_agent_is_for_people():
+    told = help_of("onyxpool-agent")
+    assert told.startswith("usage: onyxpool-agent ")
+    assert "--worker" not in told and "\n\n\n" not in told
 
 
 def test_slips_are_told():
