@@ -14,7 +14,7 @@
 #include "common/model/backup.h"
 #include "common/store/find.h"
 #include "common/store/scan.h"
-#include "coordinator/catalog.h"
+#include "coordinator/catalog/catalog.h"
 
 #include "common/base/poison.h"
 

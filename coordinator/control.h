@@ -14,7 +14,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/text_list.h"
-#include "coordinator/dispatch.h"
+#include "coordinator/dispatch/dispatch.h"
 #include "coordinator/events.h"
 #include "coordinator/expiry.h"
 

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #include "common/base/text_list.h"
-#include "coordinator/dispatch.h"
+#include "coordinator/dispatch/dispatch.h"
 #include "coordinator/expiry.h"
 
 struct catalog;

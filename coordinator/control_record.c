@@ -13,7 +13,7 @@
 #include "common/base/num.h"
 #include "common/base/str.h"
 #include "common/base/text_map.h"
-#include "coordinator/catalog.h"
+#include "coordinator/catalog/catalog.h"
 
 #include "common/base/poison.h"
 

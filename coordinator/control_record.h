@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "coordinator/control_expire.h"
-#include "coordinator/dispatch.h"
+#include "coordinator/dispatch/dispatch.h"
 #include "coordinator/events.h"
 
 struct catalog;

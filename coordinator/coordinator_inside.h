@@ -12,10 +12,10 @@
 #include "common/store/root.h"
 #include "common/wire/key.h"
 #include "common/wire/link.h"
-#include "coordinator/catalog.h"
+#include "coordinator/catalog/catalog.h"
 #include "coordinator/control.h"
 #include "coordinator/coordinator.h"
-#include "coordinator/lock.h"
+#include "coordinator/catalog/lock.h"
 #include "coordinator/policy/plan.h"
 #include "coordinator/pool_thread.h"
 

@@ -10,7 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/str.h"
-#include "coordinator/catalog.h"
+#include "coordinator/catalog/catalog.h"
 
 #include "common/base/poison.h"
 

@@ -10,7 +10,7 @@
 #include "common/base/str.h"
 #include "common/base/text_list.h"
 #include "common/store/pins.h"
-#include "coordinator/catalog.h"
+#include "coordinator/catalog/catalog.h"
 
 #include "common/base/poison.h"
 

@@ -18,8 +18,8 @@
 #include "common/store/marker.h"
 #include "common/store/root.h"
 #include "coordinator/adopt.h"
-#include "coordinator/catalog.h"
-#include "coordinator/lock.h"
+#include "coordinator/catalog/catalog.h"
+#include "coordinator/catalog/lock.h"
 #include "coordinator/pins.h"
 
 #include "common/base/poison.h"

@@ -8,7 +8,7 @@
 #include "common/base/error.h"
 #include "common/base/num.h"
 #include "common/base/str.h"
-#include "coordinator/catalog.h"
+#include "coordinator/catalog/catalog.h"
 
 struct listing {
     struct str text;

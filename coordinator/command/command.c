@@ -15,7 +15,7 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/xapi/target.h"
-#include "coordinator/catalog.h"
+#include "coordinator/catalog/catalog.h"
 
 int command_check_operands(const struct settings *settings, size_t min, size_t max,
                            const char *what, struct error *err)

@@ -16,8 +16,8 @@
 #include "common/base/random.h"
 #include "common/base/str.h"
 #include "common/store/root.h"
-#include "coordinator/catalog.h"
-#include "coordinator/lock.h"
+#include "coordinator/catalog/catalog.h"
+#include "coordinator/catalog/lock.h"
 #include "coordinator/pins.h"
 
 #include "common/base/poison.h"

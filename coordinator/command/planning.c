@@ -12,7 +12,7 @@
 #include "common/base/str.h"
 #include "common/model/backup.h"
 #include "common/model/pool.h"
-#include "coordinator/catalog.h"
+#include "coordinator/catalog/catalog.h"
 #include "coordinator/policy/hook_list.h"
 
 #include "common/base/poison.h"

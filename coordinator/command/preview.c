@@ -14,7 +14,7 @@
 #include "common/model/pool.h"
 #include "common/xapi/session.h"
 #include "common/xapi/target.h"
-#include "coordinator/catalog.h"
+#include "coordinator/catalog/catalog.h"
 #include "coordinator/command/planning.h"
 #include "coordinator/inventory.h"
 #include "coordinator/policy/json_text.h"

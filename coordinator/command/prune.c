@@ -16,7 +16,7 @@
 #include "common/model/pool.h"
 #include "common/xapi/session.h"
 #include "common/xapi/target.h"
-#include "coordinator/catalog.h"
+#include "coordinator/catalog/catalog.h"
 #include "coordinator/command/progress.h"
 #include "coordinator/command/pruning.h"
 #include "coordinator/command/run_settings.h"

@@ -11,7 +11,7 @@
 #include "common/base/str.h"
 #include "common/base/text_list.h"
 #include "common/model/pool.h"
-#include "coordinator/catalog.h"
+#include "coordinator/catalog/catalog.h"
 #include "coordinator/command/planning.h"
 
 #include "common/base/poison.h"

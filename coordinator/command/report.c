@@ -11,7 +11,7 @@
 
 #include "common/base/error.h"
 #include "common/base/str.h"
-#include "coordinator/catalog.h"
+#include "coordinator/catalog/catalog.h"
 #include "coordinator/policy/report.h"
 
 static struct report_job *find_job(struct report *report, const char *id)

@@ -14,13 +14,13 @@
 #include "common/base/error.h"
 #include "common/base/str.h"
 #include "common/xapi/target.h"
-#include "coordinator/catalog.h"
+#include "coordinator/catalog/catalog.h"
 #include "coordinator/command/planning.h"
 #include "coordinator/command/progress.h"
 #include "coordinator/command/run_settings.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/policy/report.h"
-#include "coordinator/run_log.h"
+#include "coordinator/logging/run_log.h"
 
 #include "common/base/poison.h"
 

@@ -13,8 +13,8 @@
 #include "common/base/error.h"
 #include "common/base/num.h"
 #include "common/base/str.h"
-#include "coordinator/catalog.h"
-#include "coordinator/lock.h"
+#include "coordinator/catalog/catalog.h"
+#include "coordinator/catalog/lock.h"
 #include "coordinator/policy/report.h"
 
 struct counts {

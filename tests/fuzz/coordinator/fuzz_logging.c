@@ -6,8 +6,8 @@
 
 #include "common/base/error.h"
 #include "common/base/str.h"
-#include "coordinator/logging_config.h"
-#include "coordinator/logging_format.h"
+#include "coordinator/logging/logging_config.h"
+#include "coordinator/logging/logging_format.h"
 #include "tests/fuzz/fuzz.h"
 
 #include "common/base/poison.h"

@@ -10,7 +10,7 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/base/text_list.h"
-#include "coordinator/mail_message.h"
+#include "coordinator/mail/mail_message.h"
 #include "tests/fuzz/fuzz.h"
 
 #include "common/base/poison.h"

@@ -21,7 +21,7 @@
 #include "common/base/str.h"
 #include "common/format/meta.h"
 #include "common/store/root.h"
-#include "coordinator/catalog.h"
+#include "coordinator/catalog/catalog.h"
 
 #define OLD_META "******* VM *******\nname_label=web1\norig_uuid=7d9f2a34-52ab-4f6e-8d0b-000000000001\n"
 

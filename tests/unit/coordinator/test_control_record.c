@@ -16,8 +16,8 @@
 
 #include "common/base/random.h"
 #include "common/base/str.h"
-#include "coordinator/catalog.h"
-#include "coordinator/catalog_sql.h"
+#include "coordinator/catalog/catalog.h"
+#include "coordinator/catalog/catalog_sql.h"
 
 #define RUN "00000000000000aa"
 #define JOB "00000000000000bb"

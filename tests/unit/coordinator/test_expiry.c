@@ -16,7 +16,7 @@
 
 #include "common/base/error.h"
 #include "common/base/str.h"
-#include "coordinator/catalog.h"
+#include "coordinator/catalog/catalog.h"
 
 #define DAY INT64_C(86400000)
 #define NOW INT64_C(1763856000000)

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What the rooms of dispatch share: its jobs with their present attempts, what agents list, and the
+ * steps from one state of a job to the next. Included by dispatch*.c alone.
+ */
+#ifndef ONYX_COORDINATOR_DISPATCH_INSIDE_H
+#define ONYX_COORDINATOR_DISPATCH_INSIDE_H
+
+#include "common/base/text_map.h"
+#include "coordinator/dispatch/dispatch.h"
+
+#define DISPATCH_OFFER_MS 30000 /* an attempt that its agent does not take goes elsewhere */
+#define DISPATCH_RATE_MS 3000   /* window of a rate */
+#define DISPATCH_FAIR_MS 3000   /* an agent heard within may be waited for */
+#define DISPATCH_PIN_MS 30000   /* an agent heard within is the one to clean up after itself */
+#define DISPATCH_BACKOFF_STEPS 4 /* doublings */
+
+/* The present attempt of a job that is assigned or running. Its number and stem are in the job. */
+struct attempt {
+    char *host_uuid;
+    uint64_t boot;    /* of the agent that was given it */
+    bool is_recorded; /* the catalog has it: it may be ordered */
+    bool is_offered;  /* it stood in an answer */
+    bool is_listed;   /* its agent has told of it */
+    bool is_seen;     /* listed in the Sync that is being taken in */
+    bool is_cancelled; /* it shall end */
+    int64_t begun_ms;
+    struct job_report report; /* the last one */
+    uint64_t rate_bytes_s;
+    uint64_t rate_bytes; /* bytes and time at the beginning of the window */
+    int64_t rate_ms;
+};
+
+struct item {
+    struct catalog_job job; /* job.attempt is the number of the newest attempt */
+    struct attempt now;     /* when assigned or running */
+    uint32_t failures;
+    int64_t not_before_ms;
+    char *avoid_uuid;    /* host where the last attempt failed */
+    char *last_host_uuid; /* of the newest attempt */
+    bool is_own_wish;    /* waits because the plan says so, until it is released */
+    bool is_ended_recorded;
+    uint64_t bytes;      /* read by its ended attempts: the newest */
+};
+
+/* An attempt that has ended, whatever job it is of. */
+struct ended {
+    char id[JOB_ID_MAX];
+    uint32_t attempt;
+    bool is_recorded;
+    bool is_guess; /* no agent has told so: it was taken for dead */
+    enum job_state state;
+};
+
+/* What an agent listed last. */
+struct listed {
+    size_t agent; /* index in agents */
+    struct job_report report; /* without files and warnings unless it is an end */
+};
+
+struct dispatch {
+    struct dispatch_settings settings;
+    char *run;
+    char *store_uuid;
+    char *store_nonce;
+    char *store_root;
+    uint64_t lease;
+    bool is_renewed;
+    bool is_started;
+    bool is_cancelled;
+    int64_t new_ms;
+    int64_t started_ms;
+    int64_t moved_ms; /* when something last ran or began */
+    struct agents agents;
+    struct text_map host_names;
+    struct item *items;
+    size_t items_n, items_cap;
+    size_t *cleanups; /* indexes of the items that are cleanup jobs */
+    size_t cleanups_n, cleanups_cap;
+    struct ended *ended;
+    size_t ended_n, ended_cap;
+    struct listed *listed;
+    size_t listed_n, listed_cap;
+    struct dispatch_change *changes;
+    size_t changes_n, changes_cap;
+    size_t next_reason; /* item whose reason is looked at next */
+    size_t reported_n; /* changes handed out, to be marked by dispatch_recorded */
+};
+
+void dispatch_attempt_done(struct attempt *attempt);
+void dispatch_copy_job(struct catalog_job *to, const struct catalog_job *from);
+bool dispatch_is_active(const struct item *item); /* assigned or running */
+bool dispatch_is_cleanup(const struct item *item);
+/* Cleanup, expire: goes to any host, before backups, and counts against slots alone. */
+bool dispatch_is_errand(const struct item *item);
+struct item *dispatch_find_item(const struct dispatch *dispatch, const char *id);
+struct ended *dispatch_find_ended(const struct dispatch *dispatch, const char *id,
+                                  uint32_t attempt);
+const char *dispatch_host_name(const struct dispatch *dispatch, const char *host_uuid);
+struct agents_store dispatch_store(const struct dispatch *dispatch);
+
+/* Room in the store as this host's agent told it last (NULL, or nothing told: the least that any
+ * agent told), and what running jobs are still to write. */
+struct space_facts dispatch_space(const struct dispatch *dispatch, const char *host_uuid);
+/* Whether there is room for this job. A continued one goes to its worker unjudged, which finds
+ * out first whether the backup is there already. */
+enum space_verdict dispatch_judge_space(const struct dispatch *dispatch,
+                                        const struct space_facts *facts, const struct item *item,
+                                        char text[SPACE_TEXT_MAX]);
+
+/* Whether a cleanup that has not ended stands before this job. */
+bool dispatch_is_blocked(const struct dispatch *dispatch, const struct item *item);
+/* Planned, not held by anything: an agent may be given it now. */
+bool dispatch_is_ready(const struct dispatch *dispatch, const struct item *item,
+                       struct dispatch_now now);
+
+/* A zeroed item at the end; moves the others. */
+struct item *dispatch_add_item(struct dispatch *dispatch);
+
+struct dispatch_change *dispatch_add_change(struct dispatch *dispatch,
+                                            enum dispatch_change_kind kind, const char *id);
+void dispatch_warn(struct dispatch *dispatch, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A job's state, with the reason for people, into memory and the changes. */
+void dispatch_set_state(struct dispatch *dispatch, struct item *item, enum job_state state,
+                        const char *reason);
+
+/* Begin the next attempt on a host. */
+void dispatch_begin(struct dispatch *dispatch, struct item *item, const struct agent *agent,
+                    struct dispatch_now now);
+/* The item has this attempt at this agent, as its report tells. */
+void dispatch_take_over(struct dispatch *dispatch, struct item *item, const struct agent *agent,
+                        const struct job_report *report, struct dispatch_now now);
+/* An attempt ended, of whatever job: record it once; what an agent tells replaces a guess. */
+void dispatch_note_end(struct dispatch *dispatch, const struct job_report *report, bool is_guess);
+/* The present attempt ended as its report says: done, again, or given up. This and dispatch_end_dead
+ * and dispatch_add_cleanup may move the items in memory. */
+void dispatch_end(struct dispatch *dispatch, struct item *item, const struct job_report *report,
+                  struct dispatch_now now);
+/* The present attempt is dead without a report: state is failed, lost or cancelled. */
+void dispatch_end_dead(struct dispatch *dispatch, struct item *item, enum job_state state,
+                       bool is_clean, enum error_code code, const char *why,
+                       struct dispatch_now now);
+/* Make a cleanup job of a dead attempt unless there is one. */
+void dispatch_add_cleanup(struct dispatch *dispatch, const struct job_remains *remains,
+                          const char *vm_name, const char *host_uuid);
+
+#endif

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The steps of a job: its attempt begins, ends, is taken for dead; then again, or no more.
+ *
+ * An attempt that may have left something gets a cleanup job, and no other attempt of that VM
+ * begins before it has ended. A cleanup that can't be done does not keep a VM from its backup: the
+ * remains stay recorded for the next run, and people are warned.
+ */
+#include "coordinator/dispatch/dispatch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/str.h"
+#include "coordinator/dispatch/dispatch_inside.h"
+#include "coordinator/policy/plan.h"
+
+#include "common/base/poison.h"
+
+/* The cleanup job that holds this attempt's remains, if any. */
+static const struct item *dispatch_find_cleanup(const struct dispatch *dispatch,
+                                                const struct job_remains *remains)
+{
+    for (size_t i = 0; i < dispatch->cleanups_n; i++) {
+        const struct item *item = &dispatch->items[dispatch->cleanups[i]];
+
+        if (job_state_is_end(item->job.state))
+            continue;
+        for (size_t k = 0; k < item->job.job.remains_n; k++)
+            if (item->job.job.remains[k].attempt == remains->attempt &&
+                strcmp(item->job.job.remains[k].job, remains->job) == 0)
+                return item;
+    }
+    return NULL;
+}
+
+void dispatch_add_cleanup(struct dispatch *dispatch, const struct job_remains *remains,
+                          const char *vm_name, const char *host_uuid)
+{
+    if (dispatch_find_cleanup(dispatch, remains))
+        return;
+    dispatch->cleanups = mem_grow(dispatch->cleanups, &dispatch->cleanups_cap,
+                                  dispatch->cleanups_n + 1, sizeof *dispatch->cleanups);
+    dispatch->cleanups[dispatch->cleanups_n++] = dispatch->items_n;
+    struct item *item = dispatch_add_item(dispatch);
+    struct job *job = &item->job.job;
+
+    random_id(dispatch->settings.random, job->id);
+    str_copy(job->run, sizeof job->run, dispatch->run);
+    job->kind = JOB_CLEANUP;
+    job->vm_uuid = mem_dup(remains->vm_uuid);
+    job->vm_name = mem_dup(vm_name);
+    struct job_remains *copy = job_add_remains(job);
+    *copy = *remains;
+    copy->vm_uuid = mem_dup(remains->vm_uuid);
+    copy->folder = mem_dup(remains->folder);
+    copy->stem = mem_dup(remains->stem);
+    item->job.position = dispatch->items_n;
+    item->job.state = JOB_STATE_PLANNED;
+    if (host_uuid)
+        text_list_add(&item->job.hosts, host_uuid);
+    struct dispatch_change *change = dispatch_add_change(dispatch, DISPATCH_ADD_JOB, job->id);
+    dispatch_copy_job(&change->job, &item->job);
+}
+
+void dispatch_add_expire(struct dispatch *dispatch, const struct job *job, struct dispatch_now now)
+{
+    struct item *item = dispatch_add_item(dispatch);
+
+    job_copy(&item->job.job, job);
+    random_id(dispatch->settings.random, item->job.job.id);
+    str_copy(item->job.job.run, sizeof item->job.job.run, dispatch->run);
+    item->job.position = dispatch->items_n;
+    item->job.state = JOB_STATE_PLANNED;
+    dispatch->moved_ms = now.ms;
+    struct dispatch_change *change =
+        dispatch_add_change(dispatch, DISPATCH_ADD_JOB, item->job.job.id);
+    dispatch_copy_job(&change->job, &item->job);
+}
+
+static bool dispatch_blocks(const struct item *cleanup, const struct item *item)
+{
+    const struct job *job = &cleanup->job.job;
+
+    if (job->vm_uuid && str_equal(job->vm_uuid, item->job.job.vm_uuid))
+        return true;
+    for (size_t i = 0; i < job->remains_n; i++)
+        if (strcmp(job->remains[i].job, item->job.job.id) == 0)
+            return true;
+    return false;
+}
+
+bool dispatch_is_blocked(const struct dispatch *dispatch, const struct item *item)
+{
+    if (dispatch_is_cleanup(item))
+        return false;
+    for (size_t i = 0; i < dispatch->cleanups_n; i++) {
+        const struct item *cleanup = &dispatch->items[dispatch->cleanups[i]];
+
+        if (!job_state_is_end(cleanup->job.state) && dispatch_blocks(cleanup, item))
+            return true;
+    }
+    return false;
+}
+
+bool dispatch_is_ready(const struct dispatch *dispatch, const struct item *item,
+                       struct dispatch_now now)
+{
+    return (item->job.state == JOB_STATE_PLANNED || item->job.state == JOB_STATE_WAITING) &&
+           !item->is_own_wish && now.ms >= item->not_before_ms &&
+           !dispatch_is_blocked(dispatch, item);
+}
+
+void dispatch_set_state(struct dispatch *dispatch, struct item *item, enum job_state state,
+                        const char *reason)
+{
+    struct dispatch_change *change =
+        dispatch_add_change(dispatch, DISPATCH_STATE, item->job.job.id);
+
+    assert(state == item->job.state || job_state_may_follow(item->job.state, state));
+    change->state = state;
+    change->reason = mem_dup(reason);
+    item->job.state = state;
+    if (item->job.reason != reason)
+        mem_set(&item->job.reason, reason);
+    item->is_ended_recorded = false;
+    if (item->job.job.kind == JOB_EXPIRE && (state == JOB_STATE_FAILED || state == JOB_STATE_LOST))
+        dispatch_warn(dispatch, "old backups in %s could not be removed: %s",
+                      item->job.job.folder, reason ? reason : "no reason was told");
+    if (!dispatch_is_active(item))
+        dispatch_attempt_done(&item->now);
+}
+
+void dispatch_begin(struct dispatch *dispatch, struct item *item, const struct agent *agent,
+                    struct dispatch_now now)
+{
+    struct job *job = &item->job.job;
+
+    job->attempt++;
+    job->lease = dispatch->lease;
+    if (job_kind_is_backup(job->kind)) {
+        job->space_threshold_percent = dispatch->settings.space.threshold_percent;
+        job->hard_floor_percent = dispatch->settings.space.floor_percent;
+    }
+    mem_set(&job->stem, NULL);
+    item->job.state = JOB_STATE_ASSIGNED;
+    item->job.is_open = true;
+    mem_set(&item->job.reason, NULL);
+    mem_set(&item->last_host_uuid, agent->host_uuid);
+    item->now = (struct attempt){.host_uuid = mem_dup(agent->host_uuid),
+                                 .boot = agent->sync.boot,
+                                 .begun_ms = now.ms,
+                                 .rate_ms = now.ms};
+    dispatch->moved_ms = now.ms;
+    struct dispatch_change *change = dispatch_add_change(dispatch, DISPATCH_BEGIN, job->id);
+    change->attempt = job->attempt;
+    change->host_uuid = mem_dup(agent->host_uuid);
+    change->host_name = mem_dup(dispatch_host_name(dispatch, agent->host_uuid));
+    change->prefix = plan_stem_prefix(job);
+    change->lease = job->lease;
+}
+
+void dispatch_take_over(struct dispatch *dispatch, struct item *item, const struct agent *agent,
+                        const struct job_report *report, struct dispatch_now now)
+{
+    mem_set(&item->last_host_uuid, agent->host_uuid);
+    item->now = (struct attempt){.host_uuid = mem_dup(agent->host_uuid),
+                                 .boot = agent->sync.boot,
+                                 .is_recorded = true,
+                                 .is_offered = true,
+                                 .is_listed = true,
+                                 .begun_ms = now.ms,
+                                 .rate_ms = now.ms,
+                                 .rate_bytes = report->bytes};
+    job_report_copy(&item->now.report, report);
+    dispatch->moved_ms = now.ms;
+    item->job.state = JOB_STATE_ASSIGNED;
+    dispatch_set_state(dispatch, item, JOB_STATE_RUNNING, NULL);
+}
+
+void dispatch_note_end(struct dispatch *dispatch, const struct job_report *report, bool is_guess)
+{
+    struct ended *ended = dispatch_find_ended(dispatch, report->id, report->attempt);
+
+    if (ended && (is_guess || !ended->is_guess))
+        return;
+    if (!ended) {
+        dispatch->ended = mem_grow(dispatch->ended, &dispatch->ended_cap, dispatch->ended_n + 1,
+                                   sizeof *dispatch->ended);
+        ended = &dispatch->ended[dispatch->ended_n++];
+        *ended = (struct ended){.attempt = report->attempt};
+        str_copy(ended->id, sizeof ended->id, report->id);
+    }
+    ended->is_guess = is_guess;
+    ended->state = report->state;
+    ended->is_recorded = false;
+    struct dispatch_change *change = dispatch_add_change(dispatch, DISPATCH_END, report->id);
+    change->attempt = report->attempt;
+    job_report_copy(&change->report, report);
+}
+
+/* Another attempt, after a pause that doubles. */
+static void dispatch_again(struct dispatch *dispatch, struct item *item, const char *reason,
+                           struct dispatch_now now)
+{
+    uint32_t steps = item->failures > 0 ? item->failures - 1 : 0;
+
+    if (steps > DISPATCH_BACKOFF_STEPS)
+        steps = DISPATCH_BACKOFF_STEPS;
+    item->not_before_ms =
+        item->failures > 0 ? now.ms + (dispatch->settings.backoff_ms << steps) : now.ms;
+    dispatch_set_state(dispatch, item, JOB_STATE_PLANNED, reason);
+}
+
+static bool dispatch_may_retry(const struct dispatch *dispatch, const struct item *item,
+                               enum error_code code)
+{
+    /* What is wrong with a host's store or session need not be wrong with the next host's. */
+    bool is_host = code == ERROR_STORE_MISSING || code == ERROR_STORE_FOREIGN ||
+                   code == ERROR_POOL_REFUSED || code == ERROR_AUTH || code == ERROR_EXISTS;
+
+    return !dispatch->is_cancelled && item->failures < dispatch->settings.attempts_max &&
+           item->job.job.attempt < JOB_ATTEMPTS_MAX && (is_host || error_may_be_retried(code));
+}
+
+static void dispatch_end_cleanup(struct dispatch *dispatch, struct item *item,
+                                 const struct job_report *report, const char *why,
+                                 struct dispatch_now now)
+{
+    const struct job *job = &item->job.job;
+
+    if (report->state == JOB_STATE_DONE) {
+        for (size_t i = 0; i < job->remains_n; i++) {
+            struct dispatch_change *change =
+                dispatch_add_change(dispatch, DISPATCH_CLEAN, job->remains[i].job);
+
+            change->attempt = job->remains[i].attempt;
+        }
+        dispatch_set_state(dispatch, item, JOB_STATE_DONE, NULL);
+        return;
+    }
+    if (dispatch->is_cancelled) {
+        dispatch_set_state(dispatch, item, JOB_STATE_CANCELLED, why);
+        return;
+    }
+    if (dispatch_may_retry(dispatch, item, report->error.code) ||
+        (report->state == JOB_STATE_CANCELLED && job->attempt < JOB_ATTEMPTS_MAX)) {
+        text_list_done(&item->job.hosts); /* any agent may try it now */
+        dispatch_again(dispatch, item, why, now);
+        return;
+    }
+    dispatch_warn(dispatch, "what an attempt at %s left could not be removed: %s",
+                  job->vm_name    ? job->vm_name
+                  : job->vm_uuid  ? job->vm_uuid
+                                  : "a job",
+                  why);
+    dispatch_set_state(dispatch, item, JOB_STATE_FAILED, why);
+}
+
+static void dispatch_end_backup(struct dispatch *dispatch, struct item *item,
+                                const struct job_report *report, const char *why,
+                                struct dispatch_now now)
+{
+    bool is_cancelled = dispatch->is_cancelled || item->now.is_cancelled;
+
+    if (report->state == JOB_STATE_DONE)
+        dispatch_set_state(dispatch, item, JOB_STATE_DONE, NULL);
+    else if (is_cancelled)
+        dispatch_set_state(dispatch, item, JOB_STATE_CANCELLED, "the run was cancelled");
+    else if (report->state == JOB_STATE_CANCELLED && item->job.job.attempt < JOB_ATTEMPTS_MAX)
+        dispatch_again(dispatch, item, why, now);
+    else if (dispatch_may_retry(dispatch, item, report->error.code))
+        dispatch_again(dispatch, item, why, now);
+    else
+        dispatch_set_state(dispatch, item,
+                           report->state == JOB_STATE_LOST ? JOB_STATE_LOST : JOB_STATE_FAILED,
+                           why);
+}
+
+/* Who failed, and how, for people. */
+static char *dispatch_make_reason(const struct dispatch *dispatch, const struct item *item,
+                                  const struct job_report *report)
+{
+    const char *host = dispatch_host_name(dispatch, item->now.host_uuid);
+
+    if (report->state == JOB_STATE_DONE)
+        return mem_dup("");
+    if (!error_is_set(&report->error))
+        return str_format("attempt %u on %s was ended by its agent", report->attempt, host);
+    return str_format("attempt %u on %s: %s", report->attempt, host, report->error.text);
+}
+
+void dispatch_end(struct dispatch *dispatch, struct item *item, const struct job_report *report,
+                  struct dispatch_now now)
+{
+    CLEAN_CHAR char *why = dispatch_make_reason(dispatch, item, report);
+    CLEAN_CHAR char *host_uuid = mem_dup(item->now.host_uuid);
+    const struct job *job = &item->job.job;
+    struct job_remains remains = {.attempt = report->attempt,
+                                  .vm_uuid = job->vm_uuid,
+                                  .folder = job->folder,
+                                  .stem = job->stem};
+    bool is_dirty = !report->is_clean && !dispatch_is_errand(item);
+
+    str_copy(remains.job, sizeof remains.job, job->id);
+    dispatch->moved_ms = now.ms;
+    item->bytes = report->bytes;
+    item->job.is_open = false;
+    if (report->state == JOB_STATE_FAILED || report->state == JOB_STATE_LOST) {
+        item->failures++;
+        mem_set(&item->avoid_uuid, item->now.host_uuid);
+    }
+    if (dispatch_is_cleanup(item))
+        dispatch_end_cleanup(dispatch, item, report, why, now);
+    else
+        dispatch_end_backup(dispatch, item, report, why, now);
+    if (is_dirty && !dispatch->is_cancelled)
+        dispatch_add_cleanup(dispatch, &remains, job->vm_name, host_uuid);
+}
+
+void dispatch_end_dead(struct dispatch *dispatch, struct item *item, enum job_state state,
+                       bool is_clean, enum error_code code, const char *why,
+                       struct dispatch_now now)
+{
+    CLEAN_JOB_REPORT struct job_report report = {0};
+
+    str_copy(report.id, sizeof report.id, item->job.job.id);
+    report.attempt = item->job.job.attempt;
+    report.state = state;
+    report.bytes = item->now.report.bytes;
+    report.started_at = item->now.report.started_at;
+    report.finished_at = now.at;
+    report.snapshot_at = item->now.report.snapshot_at;
+    report.is_clean = is_clean;
+    if (code != ERROR_NONE)
+        error_set(&report.error, code, "%s", why);
+    dispatch_note_end(dispatch, &report, true);
+    dispatch_end(dispatch, item, &report, now);
+}

@@ -1,0 +1,850 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The dispatch by scripts: a line tells what happens, and behind "=>" what must come of it.
+ *
+ *     job A hosts=h1,h2 [srs=s1] [est=N] [proven] [vm=NAME] [attempt=N] [open] [state=STATE] [redirect]
+ *     start | cancel | release A | remains A#1 vm=NAME | record on|off | lease renewed|stale
+ *     sync h1 [boot=N] [seq=N] [free=N] [partial] [drain] [nonce=X] [space=N] [total=N]
+ *          [A#1=STATE[:ERROR][:clean]]...
+ *                  => orders: "assign A#1 cancel B#1 forget C#2", or "nothing"
+ *     wait MS      time passes, one tick
+ *     state A      => "running", or with reason "failed: TEXT"
+ *     is over      => yes | no          ("..." at the end: it begins so)
+ *     changes      => what was recorded since the last time
+ *
+ * A cleanup job is called clean(A#1) after the attempt whose remains it takes away.
+ */
+#include "coordinator/dispatch/dispatch.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/base/num.h"
+#include "common/base/random.h"
+#include "common/base/str.h"
+
+#define WORDS_MAX 24
+#define HOSTS_MAX 8
+
+struct world {
+    struct dispatch *dispatch;
+    struct dispatch_now now;
+    struct random random;
+    uint64_t random_n;
+    bool is_recording;
+    struct str changes;
+    struct text_map names; /* job id -> name */
+    uint64_t seqs[HOSTS_MAX];
+};
+
+static void world_fill(void *context, void *bytes, size_t n)
+{
+    struct world *world = context;
+
+    memset(bytes, 0xc1, n);
+    ((unsigned char *)bytes)[n - 1] = (unsigned char)++world->random_n;
+}
+
+static void world_init(struct world *world)
+{
+    struct dispatch_settings settings = {.attempts_max = 3,
+                                         .backoff_ms = 5000,
+                                         .lost_ms = 60000,
+                                         .strange_ms = 15000,
+                                         .stall_ms = 45000,
+                                         .run_max_ms = 3600000,
+                                         .host_jobs_max = 2,
+                                         .sr_jobs_max = 4,
+                                         .store_jobs_max = 8,
+                                         .space = {.threshold_percent = 20, .floor_percent = 1},
+                                         .run = "00000000000000ff",
+                                         .store_uuid = "store",
+                                         .store_nonce = "nonce",
+                                         .store_root = "/backup"};
+
+    *world = (struct world){.is_recording = true, .now = {.ms = 1000, .at = 1763856000000}};
+    world->random = (struct random){.fill = world_fill, .context = world};
+    settings.random = &world->random;
+    world->dispatch = dispatch_new(&settings, world->now);
+    dispatch_set_lease(world->dispatch, 7, true);
+}
+
+static void world_done(struct world *world)
+{
+    dispatch_free(&world->dispatch);
+    str_done(&world->changes);
+    text_map_done(&world->names);
+}
+
+static char *make_id(const char *name)
+{
+    return str_format("%016x", (unsigned)name[0]);
+}
+
+static const char *world_name(struct world *world, const char *id)
+{
+    const char *name = text_map_get(&world->names, id);
+
+    return name ? name : id;
+}
+
+/* Id of "A" or "clean(A#1)". */
+static char *world_find_id(struct world *world, const char *name)
+{
+    for (size_t i = 0; i < world->names.n; i++)
+        if (strcmp(world->names.pairs[i].value, name) == 0)
+            return mem_dup(world->names.pairs[i].key);
+    return make_id(name);
+}
+
+static void world_record_one(struct world *world, struct dispatch_change *change)
+{
+    struct str *out = &world->changes;
+    CLEAN_CHAR char *cleanup = NULL;
+
+    switch (change->kind) {
+    case DISPATCH_ADD_JOB:
+        cleanup = str_format("clean(%s#%u)", world_name(world, change->job.job.remains[0].job),
+                             change->job.job.remains[0].attempt);
+        text_map_set(&world->names, change->id, cleanup);
+        str_add_format(out, "add %s; ", cleanup);
+        break;
+    case DISPATCH_BEGIN:
+        str_add_format(out, "begin %s#%u@%s; ", world_name(world, change->id), change->attempt,
+                       change->host_uuid);
+        if (change->prefix)
+            change->stem = str_format("%sstem-%u", change->prefix, change->attempt);
+        break;
+    case DISPATCH_END:
+        str_add_format(out, "end %s#%u %s; ", world_name(world, change->report.id),
+                       change->report.attempt, job_state_name(change->report.state));
+        break;
+    case DISPATCH_CLEAN:
+        str_add_format(out, "clean %s#%u; ", world_name(world, change->id), change->attempt);
+        break;
+    case DISPATCH_STATE:
+        str_add_format(out, "%s %s; ", world_name(world, change->id),
+                       job_state_name(change->state));
+        break;
+    case DISPATCH_WARN:
+        str_add_format(out, "warn; ");
+        break;
+    }
+}
+
+static void world_record(struct world *world)
+{
+    size_t n = 0;
+    struct dispatch_change *changes = dispatch_changes(world->dispatch, &n);
+
+    if (!world->is_recording)
+        return;
+    for (size_t i = 0; i < n; i++)
+        world_record_one(world, &changes[i]);
+    dispatch_recorded(world->dispatch);
+}
+
+static void add_words(struct text_list *list, const char *text)
+{
+    char *copy = mem_dup(text);
+
+    for (char *at = copy, *next = NULL; at; at = next) {
+        next = strchr(at, ',');
+        if (next)
+            *next++ = '\0';
+        text_list_add(list, at);
+    }
+    free(copy);
+}
+
+static const char *word_value(char **words, size_t n, const char *key, const char *otherwise)
+{
+    size_t length = strlen(key);
+
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(words[i], key, length) == 0 && words[i][length] == '=')
+            return words[i] + length + 1;
+    return otherwise;
+}
+
+static bool has_word(char **words, size_t n, const char *word)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(words[i], word) == 0)
+            return true;
+    return false;
+}
+
+static unsigned word_number(char **words, size_t n, const char *key, unsigned otherwise)
+{
+    const char *text = word_value(words, n, key, NULL);
+    int64_t value = otherwise;
+
+    if (text)
+        assert_int_equal(num_parse(text, 0, 1000000, &value, NULL), 0);
+    return (unsigned)value;
+}
+
+static void do_job(struct world *world, char **words, size_t n)
+{
+    CLEAN_CATALOG_JOB struct catalog_job job = {.state = JOB_STATE_PLANNED};
+    CLEAN_CHAR char *id = make_id(words[1]);
+    const char *vm = word_value(words, n, "vm", words[1]);
+
+    str_copy(job.job.id, sizeof job.job.id, id);
+    text_map_set(&world->names, id, words[1]);
+    job.job.kind = JOB_BACKUP_VM;
+    job.job.vm_uuid = mem_dup(vm);
+    job.job.vm_name = mem_dup(vm);
+    job.job.folder = mem_dup(vm);
+    job.job.attempt = word_number(words, n, "attempt", 0);
+    job.job.estimate_bytes = word_number(words, n, "est", 100);
+    job.job.is_estimate_proven = has_word(words, n, "proven");
+    job.is_open = has_word(words, n, "open");
+    job.may_be_redirected = has_word(words, n, "redirect");
+    add_words(&job.hosts, word_value(words, n, "hosts", "h1"));
+    add_words(&job.srs, word_value(words, n, "srs", "s1"));
+    assert_true(job_state_from_name(word_value(words, n, "state", "planned"), &job.state));
+    dispatch_add_job(world->dispatch, &job, world->now);
+}
+
+/* "A#1=failed:IO:clean" into a report. */
+static void parse_report(struct world *world, char *word, struct job_report *report)
+{
+    char *hash = strrchr(word, '#');
+    char *equal = strchr(hash, '=');
+    int64_t attempt = 0;
+
+    *hash = '\0';
+    *equal = '\0';
+    CLEAN_CHAR char *id = world_find_id(world, word);
+    assert_int_equal(num_parse(hash + 1, 1, 99, &attempt, NULL), 0);
+    str_copy(report->id, sizeof report->id, id);
+    report->attempt = (uint32_t)attempt;
+    report->phase = JOB_PHASE_STREAM;
+    char *rest = strchr(equal + 1, ':');
+    if (rest)
+        *rest++ = '\0';
+    assert_true(job_state_from_name(equal + 1, &report->state));
+    report->is_clean = report->state == JOB_STATE_DONE;
+    if (rest && str_ends(rest, "clean"))
+        report->is_clean = true;
+    if (rest && str_ends(rest, "dirty"))
+        report->is_clean = false;
+    if (report->state == JOB_STATE_FAILED)
+        error_set(&report->error,
+                  rest && strstr(rest, "GONE") ? ERROR_XAPI_GONE : ERROR_IO, "broken");
+}
+
+static void add_attempts(struct world *world, struct str *out, const char *verb,
+                         const struct wire_attempt *items, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        str_add_format(out, "%s%s %s#%u", out->len ? " " : "", verb,
+                       world_name(world, items[i].id), items[i].attempt);
+}
+
+static char *format_orders(struct world *world, const struct wire_orders *orders)
+{
+    CLEAN_STR struct str out = STR_INIT;
+
+    for (size_t i = 0; i < orders->assign_n; i++) {
+        const struct job *job = &orders->assign[i];
+
+        str_add_format(&out, "%sassign %s#%u", out.len ? " " : "", world_name(world, job->id),
+                       job->attempt);
+        if (job->kind == JOB_BACKUP_VM)
+            assert_string_equal(job->stem + strlen(job->stem) - 2,
+                                job->attempt == 1   ? "-1"
+                                : job->attempt == 2 ? "-2"
+                                                    : "-3");
+    }
+    add_attempts(world, &out, "cancel", orders->cancel, orders->cancel_n);
+    add_attempts(world, &out, "forget", orders->forget, orders->forget_n);
+    assert_int_equal(orders->lease, 7);
+    return out.len ? str_take(&out) : mem_dup("nothing");
+}
+
+static char *do_sync(struct world *world, char **words, size_t n)
+{
+    CLEAN_WIRE_SYNC struct wire_sync sync = {0};
+    CLEAN_WIRE_ORDERS struct wire_orders orders = {0};
+    uint64_t *seq = &world->seqs[(unsigned)words[1][1] % HOSTS_MAX];
+
+    str_copy(sync.host_uuid, sizeof sync.host_uuid, words[1]);
+    sync.boot = word_number(words, n, "boot", 1);
+    sync.seq = word_number(words, n, "seq", (unsigned)++*seq);
+    sync.slots = 4;
+    sync.free_slots = word_number(words, n, "free", 2);
+    sync.is_partial = has_word(words, n, "partial");
+    sync.is_draining = has_word(words, n, "drain");
+    sync.store.root = mem_dup("/backup");
+    sync.store.uuid = mem_dup("store");
+    sync.store.nonce = mem_dup(word_value(words, n, "nonce", "nonce"));
+    sync.store.free_bytes = word_number(words, n, "space", 0);
+    sync.store.total_bytes = word_number(words, n, "total", (unsigned)sync.store.free_bytes);
+    for (size_t i = 2; i < n; i++)
+        if (strchr(words[i], '#'))
+            parse_report(world, words[i], wire_sync_add_report(&sync));
+    assert_int_equal(dispatch_hear(world->dispatch, &sync, world->now, NULL), 0);
+    dispatch_place(world->dispatch, words[1], world->now);
+    world_record(world);
+    dispatch_orders(world->dispatch, words[1], world->now, &orders);
+    return format_orders(world, &orders);
+}
+
+static char *do_state(struct world *world, char **words)
+{
+    CLEAN_CHAR char *id = world_find_id(world, words[1]);
+
+    for (size_t i = 0; i < dispatch_jobs_n(world->dispatch); i++) {
+        struct run_job job;
+
+        dispatch_view_job(world->dispatch, i, &job);
+        if (strcmp(job.id, id) == 0)
+            return job.reason && job.reason[0]
+                       ? str_format("%s: %s", job_state_name(job.state), job.reason)
+                       : mem_dup(job_state_name(job.state));
+    }
+    return mem_dup("unknown");
+}
+
+static void do_remains(struct world *world, char **words, size_t n)
+{
+    struct job_remains remains = {0};
+    char *hash = strchr(words[1], '#');
+    int64_t attempt = 0;
+
+    *hash = '\0';
+    CLEAN_CHAR char *id = make_id(words[1]);
+    assert_int_equal(num_parse(hash + 1, 1, 99, &attempt, NULL), 0);
+    if (!text_map_get(&world->names, id))
+        text_map_set(&world->names, id, words[1]);
+    str_copy(remains.job, sizeof remains.job, id);
+    remains.attempt = (uint32_t)attempt;
+    CLEAN_CHAR char *vm = mem_dup(word_value(words, n, "vm", words[1]));
+    remains.vm_uuid = vm;
+    dispatch_add_remains(world->dispatch, &remains, world->now);
+}
+
+static char *world_do(struct world *world, char **words, size_t n)
+{
+    struct dispatch *dispatch = world->dispatch;
+    const char *verb = words[0];
+
+    if (strcmp(verb, "sync") == 0)
+        return do_sync(world, words, n);
+    if (strcmp(verb, "state") == 0)
+        return do_state(world, words);
+    if (strcmp(verb, "job") == 0)
+        do_job(world, words, n);
+    else if (strcmp(verb, "remains") == 0)
+        do_remains(world, words, n);
+    else if (strcmp(verb, "start") == 0)
+        dispatch_start(dispatch, world->now);
+    else if (strcmp(verb, "cancel") == 0)
+        dispatch_cancel(dispatch, world->now);
+    else if (strcmp(verb, "record") == 0)
+        world->is_recording = strcmp(words[1], "on") == 0;
+    else if (strcmp(verb, "lease") == 0)
+        dispatch_set_lease(dispatch, 7, strcmp(words[1], "renewed") == 0);
+    else if (strcmp(verb, "is") == 0)
+        return mem_dup(dispatch_is_over(dispatch) ? "yes" : "no");
+    else if (strcmp(verb, "changes") == 0)
+        return str_take(&world->changes);
+    else if (strcmp(verb, "release") == 0) {
+        CLEAN_CHAR char *id = make_id(words[1]);
+        dispatch_release_job(dispatch, id);
+    } else if (strcmp(verb, "wait") == 0) {
+        int64_t ms = 0;
+        assert_int_equal(num_parse(words[1], 0, 100000000, &ms, NULL), 0);
+        world->now.ms += ms;
+        world->now.at += ms;
+        dispatch_tick(dispatch, world->now);
+    } else {
+        fail_msg("no such line: %s", verb);
+    }
+    world_record(world);
+    return mem_dup("");
+}
+
+static void run_line(struct world *world, const char *line)
+{
+    CLEAN_CHAR char *copy = mem_dup(line);
+    char *expected = strstr(copy, "=>");
+    char *words[WORDS_MAX];
+    size_t n = 0;
+
+    if (expected) {
+        *expected = '\0';
+        expected = str_trim(expected + 2);
+    }
+    for (char *at = str_trim(copy); *at && n < WORDS_MAX;) {
+        words[n++] = at;
+        at += strcspn(at, " ");
+        if (*at)
+            *at++ = '\0';
+        at += strspn(at, " ");
+    }
+    if (n == 0)
+        return;
+    CLEAN_CHAR char *got = world_do(world, words, n);
+    size_t n_same = expected && str_ends(expected, "...") ? strlen(expected) - 3 : SIZE_MAX;
+    if (expected && strncmp(str_trim(got), expected, n_same) != 0)
+        fail_msg("line: %s\n  got: %s", line, got);
+}
+
+static void run_script(const char *script)
+{
+    struct world world;
+    CLEAN_CHAR char *copy = mem_dup(script);
+
+    world_init(&world);
+    for (char *at = copy, *next = NULL; at && *at; at = next) {
+        next = strchr(at, '\n');
+        if (next)
+            *next++ = '\0';
+        run_line(&world, at);
+    }
+    world_done(&world);
+}
+
+#define CASE(name, text)                                                                           \
+    static void name(void **state)                                                                 \
+    {                                                                                              \
+        (void)state;                                                                               \
+        run_script(text);                                                                          \
+    }
+
+CASE(a_job_goes_from_assign_to_forget,
+     "job A\n"
+     "sync h1            => nothing\n" /* not started */
+     "start\n"
+     "sync h1            => assign A#1\n"
+     "changes            => begin A#1@h1;\n"
+     "sync h1 A#1=running => nothing\n"
+     "state A            => running\n"
+     "sync h1 A#1=done   => forget A#1\n"
+     "changes            => A running; end A#1 done; A done;\n"
+     "sync h1            => nothing\n"
+     "is over            => yes\n")
+
+CASE(an_assignment_that_is_not_listed_is_given_again_with_the_same_attempt,
+     "job A\nstart\n"
+     "sync h1 => assign A#1\n"
+     "sync h1 => assign A#1\n"
+     "sync h1 partial => assign A#1\n"
+     "changes => begin A#1@h1;\n")
+
+CASE(an_assignment_nobody_takes_goes_elsewhere_after_a_while,
+     "job A hosts=h1,h2\nstart\n"
+     "sync h1 => assign A#1\n"
+     "wait 31000\n"
+     "sync h1 free=0 => nothing\n"
+     "state A => planned: attempt 1 on h1 was ended by its agent\n"
+     "sync h2 => assign A#2\n")
+
+CASE(doubled_and_late_syncs_change_nothing,
+     "job A\nstart\n"
+     "sync h1 seq=10 => assign A#1\n"
+     "sync h1 seq=11 A#1=running => nothing\n"
+     "sync h1 seq=10 => nothing\n"
+     "sync h1 seq=11 => nothing\n"
+     "state A => running\n"
+     "sync h1 seq=12 A#1=done => forget A#1\n"
+     "sync h1 seq=11 A#1=running => forget A#1\n"
+     "state A => done\n"
+     "changes => begin A#1@h1; A running; end A#1 done; A done;\n")
+
+CASE(nothing_is_ordered_or_forgotten_while_the_catalog_fails,
+     "job A\nstart\n"
+     "record off\n"
+     "sync h1 => nothing\n"
+     "sync h1 => nothing\n"
+     "record on\n"
+     "sync h1 => assign A#1\n"
+     "record off\n"
+     "sync h1 A#1=done => nothing\n"
+     "is over => no\n"
+     "record on\n"
+     "sync h1 A#1=done => forget A#1\n"
+     "changes => begin A#1@h1; end A#1 done; A done;\n"
+     "is over => yes\n")
+
+CASE(a_clean_failure_is_tried_again_after_a_pause_that_doubles_three_times_at_most,
+     "job A\nstart\n"
+     "sync h1 => assign A#1\n"
+     "sync h1 A#1=failed:IO:clean => forget A#1\n"
+     "wait 4900\nsync h1 => nothing\n"
+     "wait 200\nsync h1 => assign A#2\n"
+     "sync h1 A#2=failed:IO:clean => forget A#2\n"
+     "wait 9000\nsync h1 => nothing\n"
+     "wait 1100\nsync h1 => assign A#3\n"
+     "sync h1 A#3=failed:IO:clean => forget A#3\n"
+     "state A => failed: attempt 3 on h1: broken\n"
+     "is over => yes\n")
+
+CASE(a_failure_that_would_come_again_is_not_tried_again,
+     "job A\nstart\n"
+     "sync h1 => assign A#1\n"
+     "sync h1 A#1=failed:GONE:clean => forget A#1\n"
+     "state A => failed: attempt 1 on h1: broken\n")
+
+CASE(a_dirty_failure_is_cleaned_before_the_next_attempt,
+     "job A\nstart\n"
+     "sync h1 => assign A#1\n"
+     "sync h1 A#1=failed:IO:dirty => assign clean(A#1)#1 forget A#1\n"
+     "wait 6000\n"
+     "sync h1 clean(A#1)#1=running => nothing\n"
+     "sync h1 clean(A#1)#1=done => assign A#2 forget clean(A#1)#1\n")
+
+CASE(a_cleanup_runs_where_the_dead_attempt_was_and_elsewhere_when_that_agent_is_silent,
+     "job A hosts=h1,h2\nstart\n"
+     "sync h1 => assign A#1\n"
+     "sync h2 free=2 => nothing\n"
+     "sync h1 free=0 A#1=failed:IO:dirty => forget A#1\n"
+     "sync h2 => nothing\n"
+     "wait 29000\nsync h2 => nothing\n"
+     "wait 2000\n" /* h1 has been silent for half a minute */
+     "sync h2 => assign clean(A#1)#1\n")
+
+CASE(a_cleanup_that_fails_for_good_warns_and_lets_the_backup_go_on,
+     "job A\nstart\n"
+     "sync h1 => assign A#1\n"
+     "sync h1 A#1=failed:IO:dirty => assign clean(A#1)#1 forget A#1\n"
+     "changes\n"
+     "sync h1 clean(A#1)#1=failed:GONE => forget clean(A#1)#1\n"
+     "changes => end clean(A#1)#1 failed; warn; clean(A#1) failed;\n"
+     "wait 6000\n"
+     "sync h1 => assign A#2\n")
+
+CASE(a_done_attempt_that_is_not_clean_is_done_and_cleaned,
+     "job A\nstart\n"
+     "sync h1 => assign A#1\n"
+     "sync h1 A#1=done:dirty => assign clean(A#1)#1 forget A#1\n"
+     "state A => done\n"
+     "is over => no\n"
+     "sync h1 clean(A#1)#1=done => forget clean(A#1)#1\n"
+     "is over => yes\n")
+
+CASE(a_restarted_agents_attempts_are_dead_and_cleaned,
+     "job A\nstart\n"
+     "sync h1 => assign A#1\n"
+     "sync h1 A#1=running => nothing\n"
+     "sync h1 boot=2 seq=1 => assign clean(A#1)#1\n"
+     "state A => planned: attempt 1 on h1: the agent was restarted\n")
+
+CASE(an_attempt_that_was_listed_and_is_gone_is_dead_but_not_in_a_partial_sync,
+     "job A\nstart\n"
+     "sync h1 => assign A#1\n"
+     "sync h1 A#1=running => nothing\n"
+     "sync h1 partial => nothing\n"
+     "state A => running\n"
+     "sync h1 => assign clean(A#1)#1\n"
+     "state A => planned: attempt 1 on h1: the agent does not know it any more\n")
+
+CASE(a_lost_agents_jobs_go_elsewhere_and_what_it_tells_later_is_recorded,
+     "job A hosts=h1,h2\nstart\n"
+     "sync h1 => assign A#1\n"
+     "sync h1 A#1=running => nothing\n"
+     "wait 59000\n"
+     "sync h2 => nothing\n"
+     "wait 1000\n"
+     "sync h2 => assign clean(A#1)#1\n"
+     "sync h2 clean(A#1)#1=done => forget clean(A#1)#1\n"
+     "wait 5000\n"
+     "sync h2 => assign A#2\n"
+     "sync h2 A#2=running => nothing\n"
+     "sync h1 A#1=running => cancel A#1\n"
+     "changes\n"
+     "sync h1 A#1=done => forget A#1\n"
+     "changes => end A#1 done; A done;\n"
+     "sync h2 A#2=running => cancel A#2\n"
+     "sync h2 A#2=cancelled:clean => forget A#2\n"
+     "is over => yes\n")
+
+CASE(a_new_coordinator_takes_over_what_agents_list,
+     "sync h1 A#2=running => nothing\n" /* before the plan */
+     "job A attempt=2 open state=running\n"
+     "job B attempt=1 open state=assigned\n"
+     "remains B#1\n"
+     "start\n"
+     "state A => running\n"
+     "changes => A running; end B#1 lost; B planned; add clean(B#1);\n"
+     "sync h1 A#2=running => assign clean(B#1)#1\n"
+     "sync h1 A#2=done clean(B#1)#1=done => assign B#2 forget A#2 forget clean(B#1)#1\n"
+     "state A => done\n")
+
+CASE(an_end_told_before_the_plan_counts_for_the_continued_run,
+     "sync h1 B#1=done => forget 0000000000000042#1\n"
+     "job B attempt=1 open state=running\n"
+     "start\n"
+     "state B => done\n"
+     "is over => yes\n")
+
+CASE(what_no_run_knows_is_cancelled_and_recorded_after_the_start_only,
+     "job A\n"
+     "sync h1 Z#1=running => nothing\n"
+     "start\n"
+     "sync h1 free=0 Z#1=running => cancel 000000000000005a#1\n"
+     "changes\n"
+     "sync h1 free=0 Z#1=cancelled => forget 000000000000005a#1\n"
+     "changes => end 000000000000005a#1 cancelled;\n")
+
+CASE(remains_of_a_living_attempt_are_left_alone,
+     "sync h1 A#1=running => nothing\n"
+     "job A attempt=1 open state=running\n"
+     "remains A#1\nremains A#1\n"
+     "remains Y#3 vm=A\n"
+     "remains Y#3 vm=A\n"
+     "changes => A running; add clean(Y#3);\n")
+
+CASE(a_backup_waits_for_a_cleanup_of_its_vm_only,
+     "job A vm=a\njob B vm=b\n"
+     "remains Y#1 vm=a\n"
+     "start\n"
+     "sync h1 free=2 => assign B#1 assign clean(Y#1)#1\n"
+     "sync h1 free=1 B#1=running clean(Y#1)#1=done => assign A#1 forget clean(Y#1)#1\n")
+
+CASE(an_agent_with_another_nonce_gets_no_job_and_a_reason,
+     "job A\nstart\n"
+     "sync h1 nonce=older => nothing\n"
+     "wait 1000\n"
+     "state A => waiting: the agent of host h1 gets no job: /backup does not show this run's "
+     "nonce there: the host has mounted another share, or an old copy of this one\n"
+     "sync h1 nonce=nonce => assign A#1\n")
+
+CASE(a_draining_agent_gets_no_job_and_its_cancelled_ones_are_not_counted,
+     "job A hosts=h1,h2\nstart\n"
+     "sync h1 => assign A#1\n"
+     "sync h1 drain A#1=cancelled:clean => forget A#1\n"
+     "sync h1 drain => nothing\n"
+     "sync h2 => assign A#2\n"
+     "sync h2 A#2=failed:IO:clean => forget A#2\n"
+     "wait 5000\n"
+     "sync h2 => assign A#3\n")
+
+CASE(jobs_are_spread_over_the_hosts_that_ask,
+     "sync h1 => nothing\nsync h2 => nothing\n"
+     "job A hosts=h1,h2\njob B hosts=h1,h2\njob C hosts=h1,h2\n"
+     "start\n"
+     "sync h1 => assign A#1\n"
+     "sync h1 A#1=running free=1 => nothing\n"
+     "sync h2 free=1 => assign B#1\n"
+     "sync h1 A#1=running free=1 => assign C#1\n")
+
+CASE(a_host_that_is_silent_is_not_waited_for,
+     "sync h1 => nothing\nsync h2 => nothing\n"
+     "job A hosts=h1,h2\njob B hosts=h1,h2\n"
+     "start\n"
+     "wait 4000\n"
+     "sync h1 => assign A#1 assign B#1\n")
+
+CASE(slots_and_limits_hold,
+     "job A\njob B\njob C\n"
+     "start\n"
+     "sync h1 free=1 => assign A#1\n"
+     "sync h1 free=1 => assign A#1\n" /* the one free slot is spoken for */
+     "sync h1 free=1 A#1=running => assign B#1\n"
+     "sync h1 free=1 A#1=running B#1=running => nothing\n" /* two per host */
+     "sync h1 free=2 A#1=done B#1=running => assign C#1 forget A#1\n")
+
+CASE(room_is_reserved_for_what_runs,
+     "job A est=100\njob B est=100\njob C est=40\n"
+     "start\n"
+     "sync h1 space=150 free=2 => assign A#1 assign C#1\n"
+     "sync h1 space=150 free=2 A#1=running C#1=done => forget C#1\n"
+     "wait 1000\n"
+     "state B => waiting: what runs now may need the room: this one takes about 100 B, the store "
+     "has 150 B free, and running jobs have reserved 100 B\n"
+     "sync h1 space=90 free=2 A#1=done => assign B#1 forget A#1\n")
+
+CASE(job_without_room_by_its_last_backup_is_refused_and_the_others_go_on,
+     "job A est=100 proven\njob B est=60\njob C est=40\n"
+     "start\n"
+     "sync h1 space=90 free=3 => assign B#1\n" /* C waits for what B may need */
+     "state A => failed: no room: by its last backup it takes about 100 B, and the store has 90 B "
+     "free\n"
+     "sync h1 space=90 free=3 B#1=running => nothing\n"
+     "sync h1 space=50 free=3 B#1=done => assign C#1 forget B#1\n")
+
+CASE(guess_larger_than_the_room_is_a_warning,
+     "job A est=100\n"
+     "start\n"
+     "sync h1 space=90 => assign A#1\n"
+     "changes => warn; begin A#1@h1; \n")
+
+CASE(below_the_threshold_every_job_is_refused_with_the_numbers,
+     "job A est=1 proven\njob B\n"
+     "start\n"
+     "sync h1 space=19 total=100 => nothing\n"
+     "state A => failed: no room: the store has 19 B free of 100 B (19.0 %), less than "
+     "space_threshold (20 %): make room there or lower space_threshold\n"
+     "state B => failed: ...\n"
+     "is over => yes\n")
+
+CASE(at_the_threshold_jobs_begin,
+     "job A est=1 proven\n"
+     "start\n"
+     "sync h1 space=20 total=100 => assign A#1\n")
+
+CASE(reserved_beyond_what_is_free_refuses_what_comes,
+     "job A est=60 proven\njob B est=1 hosts=h2\n"
+     "start\n"
+     "sync h1 space=80 total=100 => assign A#1\n"
+     "sync h1 space=50 total=100 A#1=running => nothing\n"
+     "sync h2 space=50 total=100 => nothing\n"
+     "state B => failed: no room: the store has 50 B free, and running jobs have reserved 60 B by "
+     "their last backups\n"
+     "state A => running\n")
+
+CASE(cleanups_and_continued_jobs_are_given_out_without_room,
+     "job A est=10 attempt=1\njob B\n"
+     "remains B#1 vm=b\n"
+     "start\n"
+     "sync h1 space=1 total=100 free=3 => assign A#2 assign clean(B#1)#1\n")
+
+CASE(agent_that_can_not_tell_the_room_leaves_it_to_its_workers,
+     "job A est=10 proven\n"
+     "start\n"
+     "sync h1 space=0 => assign A#1\n")
+
+CASE(no_job_begins_while_the_lease_is_not_renewed,
+     "job A\nstart\n"
+     "lease stale\n"
+     "sync h1 => nothing\n"
+     "wait 50000\n"
+     "state A => waiting: the pool's lease could not be renewed\n"
+     "lease renewed\n"
+     "sync h1 => assign A#1\n")
+
+CASE(a_job_without_an_agent_on_its_hosts_is_redirected_last_with_a_warning,
+     "job A hosts=h9 redirect\njob B\njob C hosts=h9\n"
+     "start\n"
+     "sync h1 free=1 => assign B#1\n"
+     "wait 16000\n"
+     "sync h1 free=1 B#1=running => assign A#1\n"
+     "changes\n"
+     "state C => waiting: host h9 has no agent: start onyxpool-agent there\n"
+     "sync h1 A#1=done B#1=done => forget A#1 forget B#1\n"
+     "wait 46000\n"
+     "state C => failed: no agent could take it: host h9 has no agent: start onyxpool-agent "
+     "there\n"
+     "is over => yes\n")
+
+CASE(a_job_waits_for_an_agent_that_is_silent_until_it_is_lost,
+     "job A\nstart\n"
+     "sync h1 free=0 => nothing\n"
+     "wait 59000\n"
+     "state A => waiting...\n"
+     "wait 1000\n"
+     "state A => failed: no agent could take it: the agent of host h1 gets no job: it has not been "
+     "heard of for long: is the host up, does onyxpool-agent run?\n")
+
+CASE(what_has_not_begun_within_the_runs_time_fails,
+     "job A state=waiting\n"
+     "start\n"
+     "sync h1 => nothing\n"
+     "wait 3599000\nstate A => waiting\n"
+     "wait 1000\n"
+     "state A => failed: not begun within the run's time (1h 00m)\n")
+
+CASE(a_job_that_the_plan_lets_wait_begins_when_it_is_released,
+     "job A state=waiting\n"
+     "start\n"
+     "sync h1 => nothing\n"
+     "release A\n"
+     "sync h1 => assign A#1\n")
+
+CASE(a_cancel_ends_what_waits_at_once_and_what_runs_by_its_agent,
+     "job A\njob B\njob C\n"
+     "start\n"
+     "sync h1 free=2 => assign A#1 assign B#1\n"
+     "sync h1 A#1=running B#1=running => nothing\n"
+     "cancel\n"
+     "state C => cancelled: the run was cancelled\n"
+     "sync h1 A#1=running B#1=running => cancel A#1 cancel B#1\n"
+     "is over => no\n"
+     "sync h1 A#1=cancelled:clean B#1=done => forget A#1 forget B#1\n"
+     "state A => cancelled: the run was cancelled\n"
+     "state B => done\n"
+     "is over => yes\n")
+
+CASE(a_cancelled_assignment_that_never_arrived_is_over_with_the_next_sync,
+     "job A\nstart\n"
+     "sync h1 => assign A#1\n"
+     "cancel\n"
+     "is over => no\n"
+     "sync h1 => nothing\n"
+     "state A => cancelled: the run was cancelled\n"
+     "changes => begin A#1@h1; end A#1 cancelled; A cancelled;\n"
+     "is over => yes\n")
+
+CASE(an_empty_run_is_over_when_it_starts,
+     "is over => no\n"
+     "start\n"
+     "is over => yes\n")
+
+CASE(finished_jobs_of_a_continued_run_stay_as_they_are,
+     "job A attempt=1 state=done\njob B attempt=3 state=failed\njob C\n"
+     "start\n"
+     "sync h1 => assign C#1\n"
+     "sync h1 C#1=done => forget C#1\n"
+     "changes => begin C#1@h1; end C#1 done; C done;\n"
+     "is over => yes\n")
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_job_goes_from_assign_to_forget),
+        cmocka_unit_test(an_assignment_that_is_not_listed_is_given_again_with_the_same_attempt),
+        cmocka_unit_test(an_assignment_nobody_takes_goes_elsewhere_after_a_while),
+        cmocka_unit_test(doubled_and_late_syncs_change_nothing),
+        cmocka_unit_test(nothing_is_ordered_or_forgotten_while_the_catalog_fails),
+        cmocka_unit_test(
+            a_clean_failure_is_tried_again_after_a_pause_that_doubles_three_times_at_most),
+        cmocka_unit_test(a_failure_that_would_come_again_is_not_tried_again),
+        cmocka_unit_test(a_dirty_failure_is_cleaned_before_the_next_attempt),
+        cmocka_unit_test(
+            a_cleanup_runs_where_the_dead_attempt_was_and_elsewhere_when_that_agent_is_silent),
+        cmocka_unit_test(a_cleanup_that_fails_for_good_warns_and_lets_the_backup_go_on),
+        cmocka_unit_test(a_done_attempt_that_is_not_clean_is_done_and_cleaned),
+        cmocka_unit_test(a_restarted_agents_attempts_are_dead_and_cleaned),
+        cmocka_unit_test(an_attempt_that_was_listed_and_is_gone_is_dead_but_not_in_a_partial_sync),
+        cmocka_unit_test(a_lost_agents_jobs_go_elsewhere_and_what_it_tells_later_is_recorded),
+        cmocka_unit_test(a_new_coordinator_takes_over_what_agents_list),
+        cmocka_unit_test(an_end_told_before_the_plan_counts_for_the_continued_run),
+        cmocka_unit_test(what_no_run_knows_is_cancelled_and_recorded_after_the_start_only),
+        cmocka_unit_test(remains_of_a_living_attempt_are_left_alone),
+        cmocka_unit_test(a_backup_waits_for_a_cleanup_of_its_vm_only),
+        cmocka_unit_test(an_agent_with_another_nonce_gets_no_job_and_a_reason),
+        cmocka_unit_test(a_draining_agent_gets_no_job_and_its_cancelled_ones_are_not_counted),
+        cmocka_unit_test(jobs_are_spread_over_the_hosts_that_ask),
+        cmocka_unit_test(a_host_that_is_silent_is_not_waited_for),
+        cmocka_unit_test(slots_and_limits_hold),
+        cmocka_unit_test(room_is_reserved_for_what_runs),
+        cmocka_unit_test(job_without_room_by_its_last_backup_is_refused_and_the_others_go_on),
+        cmocka_unit_test(guess_larger_than_the_room_is_a_warning),
+        cmocka_unit_test(below_the_threshold_every_job_is_refused_with_the_numbers),
+        cmocka_unit_test(at_the_threshold_jobs_begin),
+        cmocka_unit_test(reserved_beyond_what_is_free_refuses_what_comes),
+        cmocka_unit_test(cleanups_and_continued_jobs_are_given_out_without_room),
+        cmocka_unit_test(agent_that_can_not_tell_the_room_leaves_it_to_its_workers),
+        cmocka_unit_test(no_job_begins_while_the_lease_is_not_renewed),
+        cmocka_unit_test(a_job_without_an_agent_on_its_hosts_is_redirected_last_with_a_warning),
+        cmocka_unit_test(a_job_waits_for_an_agent_that_is_silent_until_it_is_lost),
+        cmocka_unit_test(what_has_not_begun_within_the_runs_time_fails),
+        cmocka_unit_test(a_job_that_the_plan_lets_wait_begins_when_it_is_released),
+        cmocka_unit_test(a_cancel_ends_what_waits_at_once_and_what_runs_by_its_agent),
+        cmocka_unit_test(a_cancelled_assignment_that_never_arrived_is_over_with_the_next_sync),
+        cmocka_unit_test(an_empty_run_is_over_when_it_starts),
+        cmocka_unit_test(finished_jobs_of_a_continued_run_stay_as_they_are),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
