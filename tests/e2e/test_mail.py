@@ -397,7 +397,7 @@ def test_mail_of_a_good_run_and_of_one_with_a_failed_vm():
     with Server() as server, Lab(pool([vm("web1"), vm("DB ä & co", sr="local-h2", host="h2")],
                                       hosts=2)) as lab:
         install(lab, server)
-        done = lab.run("--muster", "2")
+        done = lab.run()
         assert done.returncode == 0, done.stderr
         mail, text, html = parse(server.mails[0])
         assert mail["Subject"] == \
@@ -410,7 +410,7 @@ def test_mail_of_a_good_run_and_of_one_with_a_failed_vm():
 
         lab.fault(method="VM.snapshot", object="web1", count=0,
                   error=["SR_BACKEND_FAILURE_46", "", "The VDI is not available", ""])
-        done = lab.run("--muster", "2", "--new", "-l", "warning", "--attempts", "1")
+        done = lab.run("--new", "-l", "warning", "--attempts", "1")
         assert done.returncode == 1, done.stderr
         mail, text, html = parse(server.mails[1])
         assert "FAILED, pool lab: 1 of 2 backed up, 1 failed" in mail["Subject"]
@@ -424,7 +424,7 @@ def test_mail_when_the_run_is_interrupted():
     with Server() as server, Lab(pool([vm("web1", size_mib=64)], hosts=1)) as lab:
         fault = lab.fault(action="stall", stream="export", object="web1", at_byte=1 << 20, count=0)
         install(lab, server)
-        run = lab.start_run("--muster", "2")
+        run = lab.start_run()
         lab.wait_held(fault)
         run.send_signal(signal.SIGTERM)
         assert run.wait(120) == 6

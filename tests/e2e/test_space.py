@@ -118,7 +118,7 @@ def test_by_its_last_backup_a_job_is_refused_and_the_run_goes_on(library):
 def test_share_that_lies_about_its_room_is_an_error_and_no_crash(library, says, words):
     with Share(library, small_and_large()) as lab:
         lab.wish("statvfs", says)
-        done = lab.run("--muster", "1")
+        done = lab.run("--muster", "4")
         assert done.returncode == 1, done.stdout + done.stderr
         assert "Sanitizer" not in done.stderr
         for job in lab.jobs().values():
