@@ -106,7 +106,7 @@ def test_pool_database_when_the_master_has_no_agent_then_a_reason():
     with Lab(pool([vm("web1", size_mib=2)], hosts=2), agents=False) as lab:
         other, = [name for name in lab.hosts if name != lab.sim.master]
         lab.start_agent(other)
-        configure(lab, ["muster = 1s"], pool_backup=True, vm_exports="web1")
+        configure(lab, ["muster_s = 4s"], pool_backup=True, vm_exports="web1")
         done = lab.run()
         assert done.returncode == 1
         assert lab.sim.master in said(done)
