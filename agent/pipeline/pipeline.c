@@ -31,7 +31,9 @@
 #define OUTCOME_MS      60000
 #define LATE_OUTCOME_MS 3000 /* how long the task may take to tell why the data went wrong */
 #define LOOK_MS         200
-#define GIVE_UP_MS      30000 /* for the store's last call behind a failed or cancelled stream */
+#define HOLE_BYTES                                                                                 \
+    65536 /* the shortest run of zeros that is skipped; a ring's block is a multiple */
+#define GIVE_UP_MS 30000 /* for the store's last call behind a failed or cancelled stream */
 
 /* Used by both threads. */
 struct shared {
@@ -83,12 +85,42 @@ static void shared_drop(struct shared *shared)
         shared_free(shared);
 }
 
+static bool is_zero(const unsigned char *bytes, size_t n)
+{
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0;
+}
+
+/* As few calls as there are runs of data and of zeros. */
+static int write_around_holes(const struct pipeline_sink *sink, const unsigned char *bytes,
+                              size_t n, struct error *err)
+{
+    for (size_t from = 0; from < n;) {
+        size_t part = n - from < HOLE_BYTES ? n - from : HOLE_BYTES;
+        bool is_hole = is_zero(bytes + from, part);
+        size_t to = from + part;
+        for (; to < n; to += part) {
+            part = n - to < HOLE_BYTES ? n - to : HOLE_BYTES;
+            if (is_zero(bytes + to, part) != is_hole)
+                break;
+        }
+        int result = is_hole ? sink->skip(sink->context, to - from, err)
+                             : sink->write(sink->context, bytes + from, to - from, err);
+        if (result != 0)
+            return -1;
+        from = to;
+    }
+    return 0;
+}
+
 /* Bytes as they will stand in the file. */
 static int write_out(void *context, const void *bytes, size_t n, struct error *err)
 {
     struct shared *shared = context;
+    const struct pipeline_sink *sink = &shared->sink;
     digest_update(shared->digest, bytes, n);
-    return shared->sink.write(shared->sink.context, bytes, n, err);
+    if (sink->skip != NULL && shared->compress == NULL)
+        return write_around_holes(sink, bytes, n, err);
+    return sink->write(sink->context, bytes, n, err);
 }
 
 static int shared_new(const struct pipeline_sink *sink, const struct pipeline_settings *settings,
@@ -125,6 +157,25 @@ static int shared_new(const struct pipeline_sink *sink, const struct pipeline_se
     return 0;
 }
 
+static int take_block(struct shared *shared, const unsigned char *block, size_t n,
+                      struct error *err)
+{
+    return shared->compress != NULL ? compress_feed(shared->compress, block, n, err)
+                                    : write_out(shared, block, n, err);
+}
+
+static int take_zeros(struct shared *shared, size_t n, struct error *err)
+{
+    static const unsigned char zeros[HOLE_BYTES];
+    while (n > 0) {
+        size_t part = n < sizeof zeros ? n : sizeof zeros;
+        if (take_block(shared, zeros, part, err) != 0)
+            return -1;
+        n -= part;
+    }
+    return 0;
+}
+
 /* Take blocks until the end or a stop. */
 static int drain(struct shared *shared, struct error *err)
 {
@@ -138,8 +189,8 @@ static int drain(struct shared *shared, struct error *err)
             return -1;
         if (got == 0)
             return shared->sink.finish(shared->sink.context, err);
-        int written = shared->compress != NULL ? compress_feed(shared->compress, block, n, err)
-                                               : write_out(shared, block, n, err);
+        int written =
+            block != NULL ? take_block(shared, block, n, err) : take_zeros(shared, n, err);
         if (written != 0)
             return -1;
         ring_release(shared->ring);
@@ -248,20 +299,29 @@ static int feed_check(struct intake *in, const void *bytes, size_t n, struct err
     return -1;
 }
 
-/* The source's bytes: gather to whole blocks, check, hand over. */
-static int intake(void *context, const void *bytes, size_t n, struct error *err)
+static int gather_zeros(struct intake *in, size_t n, struct error *err)
+{
+    hand_over(in);
+    if (n == 0)
+        return 0;
+    if (take_room(in, err) != 0)
+        return -1;
+    ring_put_zeros(in->shared->ring, n);
+    in->block = NULL;
+    return 0;
+}
+
+/* What will be written: gathered to whole blocks and handed over. */
+static int gather(void *context, const void *bytes, size_t n, struct error *err)
 {
     struct intake *in = context;
     const unsigned char *at = bytes;
     size_t block_bytes = ring_block_bytes(in->shared->ring);
-    if (feed_check(in, bytes, n, err) != 0)
-        return -1;
-    in->result->bytes += n;
+    if (at == NULL)
+        return gather_zeros(in, n, err);
     while (n > 0) {
-        if (in->block == NULL && take_room(in, err) != 0) {
-            in->is_ours = true;
+        if (in->block == NULL && take_room(in, err) != 0)
             return -1;
-        }
         size_t part = block_bytes - in->n < n ? block_bytes - in->n : n;
         memcpy(in->block + in->n, at, part);
         in->n += part;
@@ -271,6 +331,29 @@ static int intake(void *context, const void *bytes, size_t n, struct error *err)
             hand_over(in);
     }
     return 0;
+}
+
+/* The source's bytes: check, pass through the stage, gather. */
+static int intake(void *context, const void *bytes, size_t n, struct error *err)
+{
+    struct intake *in = context;
+    const struct pipeline_stage *stage = in->settings->stage;
+    if (feed_check(in, bytes, n, err) != 0)
+        return -1;
+    in->result->bytes += n;
+    int result = stage != NULL ? stage->feed(stage->context, bytes, n, gather, in, err)
+                               : gather(in, bytes, n, err);
+    in->is_ours = result != 0;
+    return result;
+}
+
+/* The stream has ended in order: nothing is held back any longer. */
+static int end_intake(struct intake *in, struct error *err)
+{
+    const struct pipeline_stage *stage = in->settings->stage;
+    int result = stage != NULL ? stage->finish(stage->context, gather, in, err) : 0;
+    hand_over(in);
+    return result;
 }
 
 /* Wait until the writing thread has ended; false when it hangs. */
@@ -313,7 +396,7 @@ static int ask_outcome(struct intake *in, int64_t wait_ms, struct error *err)
 /* Three of the facts; the first failure in the order of pipeline.h is *err. */
 static int ask_facts(struct intake *in, struct error *err)
 {
-    struct error stream_error = ERROR_INIT, task_error = ERROR_INIT;
+    struct error stream_error = ERROR_INIT, task_error = ERROR_INIT, end_error = ERROR_INIT;
     struct pipeline_result *result = in->result;
     const struct pipeline_settings *settings = in->settings;
     int64_t began = clock_monotonic_ms(clock_system());
@@ -326,7 +409,7 @@ static int ask_facts(struct intake *in, struct error *err)
         *err = stream_error;
         return -1;
     }
-    hand_over(in);
+    int end = stream == 0 ? end_intake(in, &end_error) : 0;
     int64_t wait_ms = settings->outcome_ms != 0 ? settings->outcome_ms : OUTCOME_MS;
     /* A broken stream's task may stay pending for ever: then the break is the cause. */
     int task = ask_outcome(in, stream == 0 ? wait_ms : LATE_OUTCOME_MS, &task_error);
@@ -341,6 +424,10 @@ static int ask_facts(struct intake *in, struct error *err)
     }
     if (in->check->finish(in->check->context, err) != 0)
         return -1;
+    if (end != 0) {
+        *err = end_error;
+        return -1;
+    }
     result->format_complete = true;
     return 0;
 }

@@ -22,7 +22,8 @@
 #define PIPELINE_BLOCKS      16
 #define PIPELINE_BLOCK_BYTES (1u << 20)
 
-/* What a source hands its bytes to; a failure means: close the stream and come back. */
+/* What a source or a stage hands its bytes to; a failure means: close the stream and come back.
+ * bytes NULL, from a stage only: n zero bytes. */
 typedef int pipeline_intake_fn(void *intake, const void *bytes, size_t n, struct error *err);
 
 struct pipeline_source {
@@ -39,9 +40,22 @@ struct pipeline_check {
     void *context;
 };
 
+/* Between check and ring, on the caller's thread: what it hands to next is what is digested and
+ * written; the check has seen what came in. A failure of its own is a failure of our side. */
+struct pipeline_stage {
+    int (*feed)(void *context, const void *bytes, size_t n, pipeline_intake_fn *next,
+                void *next_context, struct error *err);
+    /* The stream ended in order: hand on what is held back. */
+    int (*finish)(void *context, pipeline_intake_fn *next, void *next_context, struct error *err);
+    void *context;
+};
+
 /* Runs on the second thread. */
 struct pipeline_sink {
     int (*write)(void *context, const void *bytes, size_t n, struct error *err);
+    /* n zero bytes that need no room. NULL: zeros are written as what they are. Never called when
+     * the stream is compressed. */
+    int (*skip)(void *context, uint64_t n, struct error *err);
     int (*finish)(void *context, struct error *err); /* 0: durable */
     /* Called once, when no thread uses context any more: behind pipeline_run, or when a hanging
      * call came back. May be NULL. */
@@ -55,6 +69,7 @@ struct pipeline_settings {
     int64_t hang_ms;            /* a sink that takes nothing for so long hangs; 0: 10 min */
     int64_t outcome_ms;         /* how long the task may stay pending behind the stream; 0: 60 s */
     enum job_compress compress; /* between check and digest; 0: none */
+    const struct pipeline_stage *stage; /* NULL: none */
     /* Asked between blocks and while waiting; true: end as soon as possible. May be NULL. */
     bool (*is_cancelled)(void *context);
     void (*progress)(void *context, uint64_t bytes); /* after each block; may be NULL */

@@ -15,7 +15,10 @@ struct ring {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     unsigned char *memory;
-    size_t *lengths;
+    struct filled {
+        size_t n;
+        bool is_zeros;
+    } * filled;
     size_t blocks, block_bytes;
     size_t first; /* oldest filled block */
     size_t n;     /* filled blocks, the one being read included */
@@ -35,7 +38,7 @@ int ring_new(size_t blocks, size_t block_bytes, struct ring **ret_ring, struct e
     pthread_condattr_destroy(&attributes);
     ring->blocks = blocks;
     ring->block_bytes = block_bytes;
-    ring->lengths = mem_zero(blocks, sizeof *ring->lengths);
+    ring->filled = mem_zero(blocks, sizeof *ring->filled);
     ring->memory = mem_try(blocks * block_bytes, err);
     if (ring->memory == NULL)
         return -1;
@@ -50,7 +53,7 @@ void ring_free(struct ring *ring)
         return;
     pthread_cond_destroy(&ring->changed);
     pthread_mutex_destroy(&ring->mutex);
-    free(ring->lengths);
+    free(ring->filled);
     free(ring->memory);
     free(ring);
 }
@@ -93,8 +96,8 @@ int ring_room(struct ring *ring, int64_t wait_ms, unsigned char **ret_block, str
     if (ring->is_stopped)
         result = give_reason(ring, err);
     else if (ring->n == ring->blocks)
-        result = error_set(err, ERROR_TIMEOUT, "no block came free for %lld ms",
-                           (long long)wait_ms);
+        result =
+            error_set(err, ERROR_TIMEOUT, "no block came free for %lld ms", (long long)wait_ms);
     else {
         *ret_block = ring->memory + (ring->first + ring->n) % ring->blocks * ring->block_bytes;
         result = 0;
@@ -103,13 +106,23 @@ int ring_room(struct ring *ring, int64_t wait_ms, unsigned char **ret_block, str
     return result;
 }
 
-void ring_put(struct ring *ring, size_t n)
+static void put(struct ring *ring, struct filled filled)
 {
     pthread_mutex_lock(&ring->mutex);
-    ring->lengths[(ring->first + ring->n) % ring->blocks] = n;
+    ring->filled[(ring->first + ring->n) % ring->blocks] = filled;
     ring->n++;
     pthread_cond_broadcast(&ring->changed);
     pthread_mutex_unlock(&ring->mutex);
+}
+
+void ring_put(struct ring *ring, size_t n)
+{
+    put(ring, (struct filled){.n = n});
+}
+
+void ring_put_zeros(struct ring *ring, size_t n)
+{
+    put(ring, (struct filled){.n = n, .is_zeros = true});
 }
 
 void ring_end(struct ring *ring)
@@ -131,8 +144,9 @@ int ring_get(struct ring *ring, const unsigned char **ret_block, size_t *ret_n, 
     else if (ring->n == 0)
         result = 0;
     else {
-        *ret_block = ring->memory + ring->first * ring->block_bytes;
-        *ret_n = ring->lengths[ring->first];
+        const struct filled *filled = &ring->filled[ring->first];
+        *ret_block = filled->is_zeros ? NULL : ring->memory + ring->first * ring->block_bytes;
+        *ret_n = filled->n;
         result = 1;
     }
     pthread_mutex_unlock(&ring->mutex);

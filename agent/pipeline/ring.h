@@ -35,11 +35,14 @@ int ring_room(struct ring *ring, int64_t wait_ms, unsigned char **ret_block, str
 /* Hand over the block of ring_room with n bytes in it. */
 void ring_put(struct ring *ring, size_t n);
 
+/* Hand over the block of ring_room as a sign for n zero bytes. */
+void ring_put_zeros(struct ring *ring, size_t n);
+
 /* No more blocks come. */
 void ring_end(struct ring *ring);
 
-/* The oldest block, borrowed until ring_release. 1 a block, 0 the end, -1 stopped. Waits without
- * limit: the putting side ends or stops the ring. */
+/* The oldest block, borrowed until ring_release; NULL: *ret_n zero bytes. 1 a block, 0 the end, -1
+ * stopped. Waits without limit: the putting side ends or stops the ring. */
 int ring_get(struct ring *ring, const unsigned char **ret_block, size_t *ret_n, struct error *err);
 void ring_release(struct ring *ring);
 

@@ -47,6 +47,10 @@ struct parts {
     struct digest *digest;
     enum job_compress compress;
     struct str *kept; /* what was written, NULL: not kept */
+    bool has_stage, is_sparse;
+    int stage_fails_at; /* feed; -1: finish */
+    int stage_feeds;
+    uint64_t skipped;
 };
 
 static void parts_init(struct parts *parts)
@@ -123,6 +127,40 @@ static int write_bytes(void *context, const void *bytes, size_t n, struct error 
     return 0;
 }
 
+static int skip_zeros(void *context, uint64_t n, struct error *err)
+{
+    struct parts *parts = context;
+    (void)err;
+    parts->skipped += n;
+    for (uint64_t i = 0; parts->kept != NULL && i < n; i++)
+        str_add_n(parts->kept, "", 1);
+    return 0;
+}
+
+#define STAGE_ZEROS 300000
+#define STAGE_TAIL  "end"
+
+/* Puts zeros in front and a word behind. */
+static int stage_feed(void *context, const void *bytes, size_t n, pipeline_intake_fn *next,
+                      void *next_context, struct error *err)
+{
+    struct parts *parts = context;
+    if (++parts->stage_feeds == parts->stage_fails_at)
+        return error_set(err, ERROR_UNSUPPORTED, "the stage gives up");
+    if (parts->stage_feeds == 1 && next(next_context, NULL, STAGE_ZEROS, err) != 0)
+        return -1;
+    return next(next_context, bytes, n, err);
+}
+
+static int stage_finish(void *context, pipeline_intake_fn *next, void *next_context,
+                        struct error *err)
+{
+    const struct parts *parts = context;
+    if (parts->stage_fails_at == -1)
+        return error_set(err, ERROR_UNSUPPORTED, "the stage gives up");
+    return next(next_context, STAGE_TAIL, strlen(STAGE_TAIL), err);
+}
+
 static int sink_finish(void *context, struct error *err)
 {
     struct parts *parts = context;
@@ -147,10 +185,17 @@ static int run_parts(struct parts *parts, struct pipeline_result *result, struct
 {
     struct pipeline_source source = {run, outcome, parts};
     struct pipeline_check check = {feed, check_finish, parts};
-    struct pipeline_sink sink = {write_bytes, sink_finish, release, parts};
+    struct pipeline_sink sink = {.write = write_bytes,
+                                 .skip = parts->is_sparse ? skip_zeros : NULL,
+                                 .finish = sink_finish,
+                                 .release = release,
+                                 .context = parts};
+    struct pipeline_stage stage = {stage_feed, stage_finish, parts};
     struct pipeline_settings settings = {.blocks = 4, .block_bytes = BLOCK, .hang_ms = parts->hang_ms,
                                          .outcome_ms = 400,
-                                         .compress = parts->compress, .is_cancelled = is_cancelled,
+                                         .compress = parts->compress,
+                                         .stage = parts->has_stage ? &stage : NULL,
+                                         .is_cancelled = is_cancelled,
                                          .context = parts};
     return pipeline_run(&source, &check, &sink, &settings, result, err);
 }
@@ -225,6 +270,57 @@ static void pipeline_when_it_compresses_and_the_store_fails_then_that_is_the_cau
     assert_int_equal(err.code, ERROR_NO_SPACE);
     assert_true(atomic_load(&parts.released));
     parts_done(&parts);
+}
+
+/* Whether or not the sink can skip: the same bytes, the same digest. */
+static void pipeline_when_it_has_a_stage_then_the_file_is_what_leaves_it(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        struct parts parts;
+        struct pipeline_result result;
+        struct error err = ERROR_INIT;
+        char file[DIGEST_TEXT_MAX];
+        CLEAN_STR struct str kept = STR_INIT;
+        parts_init(&parts);
+        parts.has_stage = true;
+        parts.is_sparse = round > 0;
+        parts.compress = round == 2 ? JOB_COMPRESS_ZSTD : JOB_COMPRESS_NONE;
+        parts.kept = &kept;
+        assert_int_equal(run_parts(&parts, &result, &err), 0);
+        assert_int_equal(result.bytes, PIECE * PIECES);
+        struct digest *digest = digest_new(DIGEST_SHA256, &err);
+        digest_update(digest, str_text(&kept), kept.len);
+        assert_string_equal(result.sha256, digest_final(digest, file));
+        digest_free(digest);
+        assert_int_equal(parts.skipped, round == 1 ? STAGE_ZEROS : 0);
+        if (round < 2) {
+            assert_int_equal(kept.len, STAGE_ZEROS + PIECE * PIECES + strlen(STAGE_TAIL));
+            assert_int_equal(str_text(&kept)[STAGE_ZEROS], 7);
+            assert_string_equal(str_text(&kept) + kept.len - strlen(STAGE_TAIL), STAGE_TAIL);
+        }
+        parts_done(&parts);
+    }
+}
+
+static void pipeline_when_its_stage_fails_then_that_is_the_cause(void **state)
+{
+    (void)state;
+    static const int where[] = {1, PIECES, -1};
+    for (size_t i = 0; i < sizeof where / sizeof *where; i++) {
+        struct parts parts;
+        struct pipeline_result result;
+        struct error err = ERROR_INIT;
+        parts_init(&parts);
+        parts.has_stage = true;
+        parts.stage_fails_at = where[i];
+        assert_int_equal(run_parts(&parts, &result, &err), -1);
+        assert_int_equal(err.code, ERROR_UNSUPPORTED);
+        assert_false(result.format_complete || result.file_durable);
+        assert_false(parts.finished);
+        assert_true(atomic_load(&parts.released));
+        parts_done(&parts);
+    }
 }
 
 struct failing {
@@ -337,6 +433,8 @@ int main(void)
         cmocka_unit_test(
             pipeline_when_it_compresses_then_the_file_is_whole_and_the_check_saw_it_plain),
         cmocka_unit_test(pipeline_when_it_compresses_and_the_store_fails_then_that_is_the_cause),
+        cmocka_unit_test(pipeline_when_it_has_a_stage_then_the_file_is_what_leaves_it),
+        cmocka_unit_test(pipeline_when_its_stage_fails_then_that_is_the_cause),
         cmocka_unit_test(pipeline_when_a_fact_fails_then_so_does_the_whole),
         cmocka_unit_test(pipeline_when_the_store_hangs_then_the_stream_is_not_held),
         cmocka_unit_test(pipeline_when_cancelled_while_the_store_is_slow_then_ends_at_once),

@@ -65,6 +65,31 @@ static void ring_when_full_then_room_times_out(void **state)
     assert_int_equal(err.code, ERROR_TIMEOUT);
 }
 
+static void ring_when_a_block_stands_for_zeros_then_it_is_told(void **state)
+{
+    (void)state;
+    CLEAN_RING struct ring *ring = NULL;
+    struct error err = ERROR_INIT;
+    unsigned char *block;
+    const unsigned char *got = NULL;
+    size_t n = 0;
+    assert_int_equal(ring_new(2, 8, &ring, &err), 0);
+    assert_int_equal(ring_room(ring, 0, &block, &err), 0);
+    ring_put_zeros(ring, SIZE_MAX);
+    assert_int_equal(ring_room(ring, 0, &block, &err), 0);
+    ring_put(ring, 8);
+    ring_end(ring);
+    assert_int_equal(ring_get(ring, &got, &n, &err), 1);
+    assert_null(got);
+    assert_true(n == SIZE_MAX);
+    ring_release(ring);
+    assert_int_equal(ring_get(ring, &got, &n, &err), 1);
+    assert_ptr_equal(got, block);
+    assert_int_equal(n, 8);
+    ring_release(ring);
+    assert_int_equal(ring_get(ring, &got, &n, &err), 0);
+}
+
 static void ring_when_stopped_then_both_sides_hear_the_first_reason(void **state)
 {
     (void)state;
@@ -89,6 +114,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ring_when_used_by_two_threads_then_keeps_order),
         cmocka_unit_test(ring_when_full_then_room_times_out),
+        cmocka_unit_test(ring_when_a_block_stands_for_zeros_then_it_is_told),
         cmocka_unit_test(ring_when_stopped_then_both_sides_hear_the_first_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
