@@ -17,7 +17,7 @@
 #include "common/base/log.h"
 #include "common/base/num.h"
 #include "common/base/str.h"
-#include "coordinator/coordinator.h"
+#include "coordinator/run/run.h"
 #include "coordinator/policy/cell.h"
 #include "coordinator/policy/plan.h"
 

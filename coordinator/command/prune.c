@@ -20,7 +20,7 @@
 #include "coordinator/command/progress.h"
 #include "coordinator/command/pruning.h"
 #include "coordinator/command/run_settings.h"
-#include "coordinator/coordinator.h"
+#include "coordinator/run/run.h"
 #include "coordinator/inventory.h"
 
 #include "common/base/poison.h"
@@ -113,7 +113,7 @@ static int carry_out(struct prune *prune, struct error *err)
                                         .plan = make_plan,
                                         .plan_context = prune,
                                         .watch = {progress_event, progress}};
-    int bad = coordinator_run(&run, &request, &outcome, err);
+    int bad = run_conduct(&run, &request, &outcome, err);
     progress_end(&progress);
     text_list_copy(&prune->warnings, &outcome.warnings);
     (void)str_copy(prune->run, sizeof prune->run, outcome.run);

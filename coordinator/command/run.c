@@ -18,7 +18,7 @@
 #include "coordinator/command/planning.h"
 #include "coordinator/command/progress.h"
 #include "coordinator/command/run_settings.h"
-#include "coordinator/coordinator.h"
+#include "coordinator/run/run.h"
 #include "coordinator/policy/report.h"
 #include "coordinator/logging/run_log.h"
 
@@ -78,7 +78,7 @@ static int run_to_end(const struct settings *settings, struct report *ret_report
                                         .plan = make_plan,
                                         .plan_context = &planner,
                                         .watch = {progress_event, progress}};
-    int bad = coordinator_run(&run, &request, &outcome, err);
+    int bad = run_conduct(&run, &request, &outcome, err);
     progress_end(&progress);
     struct error report_error = ERROR_INIT;
     memcpy(ret_report->run, outcome.run, sizeof ret_report->run);

@@ -5,7 +5,7 @@
 #ifndef ONYX_COORDINATOR_COMMAND_RUN_SETTINGS_H
 #define ONYX_COORDINATOR_COMMAND_RUN_SETTINGS_H
 
-#include "coordinator/coordinator.h"
+#include "coordinator/run/run.h"
 #include "coordinator/settings.h"
 
 /* All but target and catalog_path; texts are borrowed. */

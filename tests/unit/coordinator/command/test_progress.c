@@ -17,7 +17,7 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "coordinator/command/progress.h"
-#include "coordinator/coordinator.h"
+#include "coordinator/run/run.h"
 #include "coordinator/policy/plan.h"
 
 #define MIB (UINT64_C(1024) * 1024)

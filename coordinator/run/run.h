@@ -2,14 +2,14 @@
 /*
  * One run of the coordinator from its lock to its report.
  *
- * coordinator_run takes the catalog's lock, the pool's lease and the store, gathers the agents,
+ * run_conduct takes the catalog's lock, the pool's lease and the store, gathers the agents,
  * reads the inventory, asks for the plan, dispatches it until its end and records everything in
  * the catalog. Three threads: the caller's (plans, tells the watch), `control` (wire, dispatch,
  * catalog) and `pool` (session and lease). What to back up is the caller's affair: it comes in as
  * a function that makes a plan from an inventory.
  */
-#ifndef ONYX_COORDINATOR_COORDINATOR_H
-#define ONYX_COORDINATOR_COORDINATOR_H
+#ifndef ONYX_COORDINATOR_RUN_RUN_H
+#define ONYX_COORDINATOR_RUN_RUN_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -104,7 +104,7 @@ struct run_event {
     const char *text;
 };
 
-/* Called on the thread that called coordinator_run. */
+/* Called on the thread that called run_conduct. */
 struct run_watch {
     void (*event)(void *context, const struct run_event *event);
     void *context;
@@ -157,7 +157,7 @@ void run_settings_fill(struct run_settings *settings);
  *         ERROR_STORE_FOREIGN, ERROR_NO_SPACE, ERROR_NOT_FOUND (no agent answered),
  *         ERROR_INTERRUPTED, and what the plan function gives.
  */
-int coordinator_run(const struct run_settings *settings, const struct run_request *request,
+int run_conduct(const struct run_settings *settings, const struct run_request *request,
                     struct run_outcome *ret_outcome, struct error *err);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * A list that copies what it is given.
  */
-#include "coordinator/events.h"
+#include "coordinator/run/events.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,8 @@
  * What happened, as values that own their texts: the way from the control thread to whoever
  * watches the run.
  */
-#ifndef ONYX_COORDINATOR_EVENTS_H
-#define ONYX_COORDINATOR_EVENTS_H
+#ifndef ONYX_COORDINATOR_RUN_EVENTS_H
+#define ONYX_COORDINATOR_RUN_EVENTS_H
 
 #include <stddef.h>
 

@@ -6,8 +6,8 @@
  * caller waits for its work. The session's reference is written down beside the catalog, so that
  * the next coordinator logs out what a killed one left.
  */
-#ifndef ONYX_COORDINATOR_POOL_THREAD_H
-#define ONYX_COORDINATOR_POOL_THREAD_H
+#ifndef ONYX_COORDINATOR_RUN_POOL_THREAD_H
+#define ONYX_COORDINATOR_RUN_POOL_THREAD_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -10,7 +10,7 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/store/settle.h"
-#include "coordinator/coordinator_inside.h"
+#include "coordinator/run/run_inside.h"
 #include "coordinator/inventory.h"
 #include "coordinator/policy/leftover.h"
 

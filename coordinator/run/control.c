@@ -6,7 +6,7 @@
  * A catalog that can't be written to (a full disk) stops nothing that runs: no attempt begins and
  * none is forgotten until it can.
  */
-#include "coordinator/control.h"
+#include "coordinator/run/control.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/wire/server.h"
-#include "coordinator/control_record.h"
+#include "coordinator/run/control_record.h"
 
 #include "common/base/poison.h"
 

@@ -13,7 +13,7 @@
 #include "common/store/mount.h"
 #include "common/store/scan.h"
 #include "common/store/sums.h"
-#include "coordinator/coordinator_inside.h"
+#include "coordinator/run/run_inside.h"
 #include "coordinator/pins.h"
 
 #include "common/base/poison.h"

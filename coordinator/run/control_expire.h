@@ -3,8 +3,8 @@
  * When the backups of a folder have all ended and some of them well, its old ones are judged and an
  * expire job is added to the run. For control*.c; not thread-safe.
  */
-#ifndef ONYX_COORDINATOR_CONTROL_EXPIRE_H
-#define ONYX_COORDINATOR_CONTROL_EXPIRE_H
+#ifndef ONYX_COORDINATOR_RUN_CONTROL_EXPIRE_H
+#define ONYX_COORDINATOR_RUN_CONTROL_EXPIRE_H
 
 #include <stddef.h>
 

@@ -3,7 +3,7 @@
  * From the dispatch into a real catalog: nothing is ordered before its commit, requests of other
  * commands are answered.
  */
-#include "coordinator/control_record.h"
+#include "coordinator/run/control_record.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

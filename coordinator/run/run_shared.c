@@ -9,7 +9,7 @@
 
 #include "common/base/str.h"
 #include "common/store/scan.h"
-#include "coordinator/coordinator_inside.h"
+#include "coordinator/run/run_inside.h"
 
 #include "common/base/poison.h"
 

@@ -5,8 +5,8 @@
  * It never waits for another machine. While it lives the catalog is its own; all functions here may
  * be called from another thread and take or give values.
  */
-#ifndef ONYX_COORDINATOR_CONTROL_H
-#define ONYX_COORDINATOR_CONTROL_H
+#ifndef ONYX_COORDINATOR_RUN_CONTROL_H
+#define ONYX_COORDINATOR_RUN_CONTROL_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 #include "common/base/mem.h"
 #include "common/base/text_list.h"
 #include "coordinator/dispatch/dispatch.h"
-#include "coordinator/events.h"
+#include "coordinator/run/events.h"
 #include "coordinator/expiry.h"
 
 struct catalog;

@@ -3,7 +3,7 @@
  * One transaction for all that came of one message. An agent's row is written when something about
  * it changed, and every few seconds besides, so that a quiet pool costs few commits.
  */
-#include "coordinator/control_record.h"
+#include "coordinator/run/control_record.h"
 
 #include <stdio.h>
 #include <stdlib.h>

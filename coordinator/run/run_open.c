@@ -13,7 +13,7 @@
 #include "common/xapi/call.h"
 #include "common/xapi/reply.h"
 #include "common/xapi/target.h"
-#include "coordinator/coordinator_inside.h"
+#include "coordinator/run/run_inside.h"
 
 #include "common/base/poison.h"
 

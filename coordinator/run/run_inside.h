@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A run as its rooms see it: what it was asked, what it has opened, what it knows. For
- * coordinator*.c alone.
+ * run*.c alone.
  */
-#ifndef ONYX_COORDINATOR_COORDINATOR_INSIDE_H
-#define ONYX_COORDINATOR_COORDINATOR_INSIDE_H
+#ifndef ONYX_COORDINATOR_RUN_RUN_INSIDE_H
+#define ONYX_COORDINATOR_RUN_RUN_INSIDE_H
 
 #include "common/base/random.h"
 #include "common/model/pool.h"
@@ -13,11 +13,11 @@
 #include "common/wire/key.h"
 #include "common/wire/link.h"
 #include "coordinator/catalog/catalog.h"
-#include "coordinator/control.h"
-#include "coordinator/coordinator.h"
+#include "coordinator/run/control.h"
+#include "coordinator/run/run.h"
 #include "coordinator/catalog/lock.h"
 #include "coordinator/policy/plan.h"
-#include "coordinator/pool_thread.h"
+#include "coordinator/run/pool_thread.h"
 
 struct run {
     struct run_settings settings; /* filled */
@@ -64,24 +64,24 @@ int run_check_quit(struct error *err);
 /* Wait a moment, hearing a wish to end at once. */
 void run_pause(int64_t ms);
 
-/* coordinator_open.c: what must be there before a run begins, in this order. */
+/* run_open.c: what must be there before a run begins, in this order. */
 int run_take_lock(struct run *run, struct error *err);
 int run_open_catalog(struct run *run, struct error *err);
 int run_log_in(struct run *run, struct error *err);
 int run_listen(struct run *run, struct error *err);
 int run_take_lease(struct run *run, struct error *err);
 
-/* coordinator_store.c: the share. */
+/* run_store.c: the share. */
 int run_check_store(struct run *run, struct error *err);
 int run_write_nonce(struct run *run, struct error *err);
 /* Digests and a copy of the catalog, behind the end of the run. */
 int run_publish(struct run *run, struct error *err);
 
-/* coordinator_shared.c: with the plan made. ERROR_STORE_FOREIGN when OnyxBackupVM still writes to
+/* run_shared.c: with the plan made. ERROR_STORE_FOREIGN when OnyxBackupVM still writes to
  * the folders of this run. */
 int run_check_shared(struct run *run, struct error *err);
 
-/* coordinator_jobs.c: from the plan to the dispatch. */
+/* run_jobs.c: from the plan to the dispatch. */
 int run_begin_record(struct run *run, struct error *err);
 int run_plan_jobs(struct run *run, struct error *err);
 /* Look again whether jobs that the plan let wait may begin. */

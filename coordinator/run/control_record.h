@@ -3,15 +3,15 @@
  * From the dispatch into the catalog: changes, agents, their log lines and the requests of other
  * commands, and the events that tell of them. For control.c; not thread-safe.
  */
-#ifndef ONYX_COORDINATOR_CONTROL_RECORD_H
-#define ONYX_COORDINATOR_CONTROL_RECORD_H
+#ifndef ONYX_COORDINATOR_RUN_CONTROL_RECORD_H
+#define ONYX_COORDINATOR_RUN_CONTROL_RECORD_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "coordinator/control_expire.h"
+#include "coordinator/run/control_expire.h"
 #include "coordinator/dispatch/dispatch.h"
-#include "coordinator/events.h"
+#include "coordinator/run/events.h"
 
 struct catalog;
 

@@ -3,7 +3,7 @@
  * The run from end to end: it composes the rooms, keeps the lease in the control thread's sight and
  * tells the watch. What it opens it closes in the opposite order, whatever happened.
  */
-#include "coordinator/coordinator.h"
+#include "coordinator/run/run.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "common/base/num.h"
 #include "common/base/quit.h"
 #include "common/base/str.h"
-#include "coordinator/coordinator_inside.h"
+#include "coordinator/run/run_inside.h"
 
 #include "common/base/poison.h"
 
@@ -442,7 +442,7 @@ static void run_close(struct run *run)
     free(run->pool_name);
 }
 
-int coordinator_run(const struct run_settings *settings, const struct run_request *request,
+int run_conduct(const struct run_settings *settings, const struct run_request *request,
                     struct run_outcome *ret_outcome, struct error *err)
 {
     struct error error = ERROR_INIT;

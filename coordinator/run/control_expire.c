@@ -2,7 +2,7 @@
 /*
  * Only committed ends count, so that what justifies an expire job is in the catalog before it.
  */
-#include "coordinator/control_expire.h"
+#include "coordinator/run/control_expire.h"
 
 #include "common/base/error.h"
 

@@ -6,7 +6,7 @@
  * The lease counts as renewed for two periods after a success; a rival waits for four without a
  * change, so there are two in which nothing of ours begins.
  */
-#include "coordinator/pool_thread.h"
+#include "coordinator/run/pool_thread.h"
 
 #include <errno.h>
 #include <pthread.h>
