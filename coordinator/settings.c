@@ -200,6 +200,27 @@ static int fill_backup_dir(struct settings *settings, const char *work_dir, stru
     return 0;
 }
 
+static enum job_compress compress_of(const char *word)
+{
+    return str_equal(word, "gzip")   ? JOB_COMPRESS_GZIP
+           : str_equal(word, "zstd") ? JOB_COMPRESS_ZSTD
+                                     : JOB_COMPRESS_NONE;
+}
+
+static void fill_tuning(struct settings *settings)
+{
+    const struct option_set *o = &settings->options;
+    bool is_small = str_equal(option_text(o, OPT_GZIP_EFFORT), "small");
+    bool is_none = str_equal(option_text(o, OPT_FILE_DIGEST), "none");
+    settings->tuning = (struct job_tuning){
+        .compress_level = (uint32_t)option_number(o, OPT_COMPRESS_LEVEL),
+        .compress_threads = (uint32_t)option_number(o, OPT_COMPRESS_THREADS),
+        .gzip_effort = is_small ? JOB_GZIP_SMALL : JOB_GZIP_FAST,
+        .ring_mib = (uint32_t)option_number(o, OPT_RING_MIB),
+        .file_digest = is_none ? JOB_FILE_NO_DIGEST : JOB_FILE_SHA256,
+    };
+}
+
 static void fill_selection(struct settings *settings)
 {
     const struct option_set *o = &settings->options;
@@ -208,10 +229,8 @@ static void fill_selection(struct settings *settings)
     settings->hard_floor = option_number(o, OPT_HARD_FLOOR);
     settings->require_mount = option_flag(o, OPT_REQUIRE_MOUNT);
     settings->max_backups = option_number(o, OPT_MAX_BACKUPS);
-    const char *compress = option_text(o, OPT_COMPRESS);
-    settings->compress = str_equal(compress, "gzip")   ? JOB_COMPRESS_GZIP
-                         : str_equal(compress, "zstd") ? JOB_COMPRESS_ZSTD
-                                                       : JOB_COMPRESS_NONE;
+    settings->compress = compress_of(option_text(o, OPT_COMPRESS));
+    settings->disk_compress = compress_of(option_text(o, OPT_VDI_COMPRESS));
     settings->disk_format = str_equal(option_text(o, OPT_VDI_EXPORT_FORMAT), "vhd") ? JOB_DISK_VHD
                                                                                     : JOB_DISK_RAW;
     settings->pool_backup = option_flag(o, OPT_POOL_BACKUP);
@@ -299,6 +318,7 @@ static int fill(struct settings *settings, const char *work_dir, struct error *e
     const char *level_from = o->values[OPT_LOG_LEVEL].source;
     settings->has_log_level = level_from && !str_equal(level_from, "default");
     fill_selection(settings);
+    fill_tuning(settings);
     fill_mail(settings, work_dir);
     fill_run(settings);
     return fill_backup_dir(settings, work_dir, err);

@@ -90,7 +90,9 @@ struct settings {
     const char *share_type;
     bool require_mount;
     enum job_compress compress;
+    enum job_compress disk_compress;
     enum job_disk_format disk_format;
+    struct job_tuning tuning;
     bool pool_backup;
     bool host_backup;
     const struct text_list *hooks;

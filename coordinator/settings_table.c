@@ -232,6 +232,31 @@ const struct option settings_table[OPT_N] = {
     [OPT_IDLE] = {ONYXPOOL, .key = "idle_timeout", .kind = OPTION_DURATION, .min = 1 * SECOND_MS,
                   .max = 1 * (int64_t)DAY_MS, .fallback = "10m",
                   .help = "A stream without a byte for this long ends the attempt."},
+    [OPT_VDI_COMPRESS] = {ONYXPOOL, .key = "vdi_compress", .kind = OPTION_CHOICE,
+                          .choices = "none|gzip|zstd", .given = "gzip", .fallback = "False",
+                          .help = "Compress VDI exports: .raw.gz, .vhd.zst and so on. "
+                                  "OnyxBackupVM never did."},
+    [OPT_COMPRESS_LEVEL] = {ONYXPOOL, .key = "compress_level", .kind = OPTION_INT, .min = 0,
+                            .max = JOB_COMPRESS_LEVEL_MAX, .fallback = "0",
+                            .help = "How hard compressors work: gzip 1 to 3 (gzip_effort small: 1 "
+                                    "to 12), zstd 1 to 19; what is higher is the highest. 0 is "
+                                    "the fastest that is worth its time."},
+    [OPT_COMPRESS_THREADS] = {ONYXPOOL, .key = "compress_threads", .kind = OPTION_INT, .min = 0,
+                              .max = JOB_COMPRESS_THREADS_MAX, .fallback = "0",
+                              .help = "Threads of one job's compressor; 0 is as many as dom0 has "
+                                      "processors, 4 at most."},
+    [OPT_GZIP_EFFORT] = {ONYXPOOL, .key = "gzip_effort", .kind = OPTION_CHOICE,
+                         .choices = "fast|small", .fallback = "fast",
+                         .help = "Which gzip: fast, or small at less than half the speed."},
+    [OPT_RING_MIB] = {ONYXPOOL, .key = "ring_mib", .kind = OPTION_INT, .min = JOB_RING_MIB_MIN,
+                      .max = JOB_RING_MIB_MAX, .fallback = "64",
+                      .help = "MiB of one job that may wait for a slow share while the pool goes "
+                              "on sending. A worker takes 32 MiB more than this at most, 64 "
+                              "when it compresses."},
+    [OPT_FILE_DIGEST] = {ONYXPOOL, .key = "file_digest", .kind = OPTION_CHOICE,
+                         .choices = "sha256|none", .fallback = "sha256",
+                         .help = "Digest of the files as they are stored, for sha256sum -c. The "
+                                 "XXH3-128 of what is in them is always taken."},
     [OPT_HOST_JOBS] = {ONYXPOOL, .key = "host_jobs", .kind = OPTION_INT, .min = 1, .max = 64,
                        .fallback = "2", .help = "Jobs at one time on one host."},
     [OPT_SR_JOBS] = {ONYXPOOL, .key = "sr_jobs", .kind = OPTION_INT, .min = 1, .max = 1000,

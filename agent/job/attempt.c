@@ -145,6 +145,7 @@ int attempt_run_stream(struct attempt *attempt, size_t index, const struct attem
     struct pipeline_settings settings = {
         .hang_ms = idle_ms,
         .compress = job->compress,
+        .tuning = job->tuning,
         .is_cancelled = is_cancelled,
         .progress = on_progress,
         .context = attempt,
@@ -168,6 +169,11 @@ int attempt_run_stream(struct attempt *attempt, size_t index, const struct attem
 
 /* --- publish --------------------------------------------------------------------------------- */
 
+static char *text_or_none(const char *text)
+{
+    return *text != '\0' ? mem_dup(text) : NULL;
+}
+
 static void format_meta(const struct attempt *attempt, const struct attempt_file *file, int64_t now,
                         struct str *text)
 {
@@ -188,7 +194,9 @@ static void format_meta(const struct attempt *attempt, const struct attempt_file
     backup->kind = job->kind;
     backup->device = mem_dup(file->device);
     backup->size_bytes = publish_bytes(file->publish);
-    backup->sha256 = mem_dup(file->streamed.sha256);
+    backup->sha256 = text_or_none(file->streamed.sha256);
+    backup->stream_bytes = file->streamed.stream_bytes;
+    backup->stream_xxh128 = text_or_none(file->streamed.stream_xxh128);
     backup->proof = mem_dup(file->proof);
     (void)str_copy(backup->job, sizeof backup->job, job->id);
     (void)str_copy(backup->run, sizeof backup->run, job->run);
@@ -246,7 +254,8 @@ static void report_files(const struct attempt *attempt)
         struct job_file *file = job_report_add_file(attempt->report);
         file->name = mem_dup(publish_file(from->publish));
         file->size_bytes = publish_bytes(from->publish);
-        file->sha256 = mem_dup(from->streamed.sha256);
+        file->sha256 = text_or_none(from->streamed.sha256);
+        file->stream_xxh128 = text_or_none(from->streamed.stream_xxh128);
         file->proof = mem_dup(from->proof);
     }
 }

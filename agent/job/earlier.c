@@ -39,6 +39,7 @@ static void note_file(struct look *look, const struct meta *meta)
     file->name = mem_dup(backup->file);
     file->size_bytes = backup->size_bytes;
     file->sha256 = mem_dup(backup->sha256);
+    file->stream_xxh128 = mem_dup(backup->stream_xxh128);
     file->proof = mem_dup(backup->proof);
     if (backup->attempt > look->attempt) {
         look->attempt = backup->attempt;
@@ -88,6 +89,7 @@ static void report_found(const struct job_report *found, struct job_report *repo
         file->name = mem_dup(from->name);
         file->size_bytes = from->size_bytes;
         file->sha256 = mem_dup(from->sha256);
+        file->stream_xxh128 = mem_dup(from->stream_xxh128);
         file->proof = mem_dup(from->proof);
     }
     report->bytes = found->bytes;

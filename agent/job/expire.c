@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/store/expire.h"
+#include "common/store/scan.h"
 #include "common/store/vm_metadata.h"
 
 #include "common/base/poison.h"
@@ -16,8 +17,9 @@
 
 static bool has_disk(const struct text_list *files)
 {
+    struct scan_name name;
     for (size_t i = 0; i < files->n; i++)
-        if (str_ends(files->items[i], ".raw") || str_ends(files->items[i], ".vhd"))
+        if (scan_parse_name(files->items[i], &name) && name.kind == JOB_BACKUP_DISK)
             return true;
     return false;
 }

@@ -57,6 +57,7 @@ struct intake {
     const struct pipeline_settings *settings;
     struct pipeline_result *result;
     int64_t hang_ms;
+    struct digest *stream_digest;
     unsigned char *block; /* being filled, NULL none */
     size_t n;
     bool is_ours; /* what ended the stream was done on our side */
@@ -117,7 +118,8 @@ static int write_out(void *context, const void *bytes, size_t n, struct error *e
 {
     struct shared *shared = context;
     const struct pipeline_sink *sink = &shared->sink;
-    digest_update(shared->digest, bytes, n);
+    if (shared->digest != NULL)
+        digest_update(shared->digest, bytes, n);
     if (sink->skip != NULL && shared->compress == NULL)
         return write_around_holes(sink, bytes, n, err);
     return sink->write(sink->context, bytes, n, err);
@@ -132,8 +134,9 @@ static int shared_new(const struct pipeline_sink *sink, const struct pipeline_se
     bool is_plain = settings->compress == 0 || settings->compress == JOB_COMPRESS_NONE;
     if (!is_plain)
         compress = compress_new(settings->compress, 0, write_out, shared, err);
-    shared->digest = digest_new(DIGEST_SHA256, err);
-    if ((!is_plain && compress == NULL) || shared->digest == NULL ||
+    bool has_digest = settings->tuning.file_digest != JOB_FILE_NO_DIGEST;
+    shared->digest = has_digest ? digest_new(DIGEST_SHA256, err) : NULL;
+    if ((!is_plain && compress == NULL) || (has_digest && shared->digest == NULL) ||
         ring_new(settings->blocks != 0 ? settings->blocks : PIPELINE_BLOCKS,
                  settings->block_bytes != 0 ? settings->block_bytes : PIPELINE_BLOCK_BYTES, &ring,
                  err) != 0) {
@@ -205,7 +208,7 @@ static void *write_thread(void *context)
         ring_stop(shared->ring, &err);
     pthread_mutex_lock(&shared->mutex);
     shared->error = err;
-    if (!error_is_set(&err))
+    if (!error_is_set(&err) && shared->digest != NULL)
         digest_final(shared->digest, shared->sha256);
     /* In one step with the reference, so that who saw the end is the one to release the sink. */
     shared->is_ended = true;
@@ -280,6 +283,8 @@ static void hand_over(struct intake *in)
 {
     if (in->block == NULL)
         return;
+    digest_update(in->stream_digest, in->block, in->n);
+    in->result->stream_bytes += in->n;
     ring_put(in->shared->ring, in->n);
     in->block = NULL;
     if (in->settings->progress != NULL)
@@ -306,6 +311,8 @@ static int gather_zeros(struct intake *in, size_t n, struct error *err)
         return 0;
     if (take_room(in, err) != 0)
         return -1;
+    digest_zeros(in->stream_digest, n);
+    in->result->stream_bytes += n;
     ring_put_zeros(in->shared->ring, n);
     in->block = NULL;
     return 0;
@@ -429,6 +436,7 @@ static int ask_facts(struct intake *in, struct error *err)
         return -1;
     }
     result->format_complete = true;
+    digest_final(in->stream_digest, result->stream_xxh128);
     return 0;
 }
 
@@ -479,7 +487,8 @@ int pipeline_run(const struct pipeline_source *source, const struct pipeline_che
     err = err != NULL ? err : &own;
     memset(ret, 0, sizeof *ret);
     struct shared *shared = NULL;
-    if (shared_new(sink, settings, &shared, err) != 0) {
+    CLEAN_DIGEST struct digest *stream_digest = digest_new(DIGEST_XXH128, err);
+    if (stream_digest == NULL || shared_new(sink, settings, &shared, err) != 0) {
         if (sink->release != NULL)
             sink->release(sink->context);
         return -1;
@@ -490,6 +499,7 @@ int pipeline_run(const struct pipeline_source *source, const struct pipeline_che
         .check = check,
         .settings = settings,
         .result = ret,
+        .stream_digest = stream_digest,
         .hang_ms = settings->hang_ms != 0 ? settings->hang_ms : HANG_MS,
     };
     int result = start_thread(shared, err);

@@ -70,6 +70,7 @@ struct pipeline_settings {
     int64_t outcome_ms;         /* how long the task may stay pending behind the stream; 0: 60 s */
     enum job_compress compress; /* between check and digest; 0: none */
     const struct pipeline_stage *stage; /* NULL: none */
+    struct job_tuning tuning;
     /* Asked between blocks and while waiting; true: end as soon as possible. May be NULL. */
     bool (*is_cancelled)(void *context);
     void (*progress)(void *context, uint64_t bytes); /* after each block; may be NULL */
@@ -81,7 +82,9 @@ struct pipeline_result {
     int64_t stream_ms;
     bool stream_ended, task_succeeded, format_complete, file_durable; /* the four facts */
     bool is_hung; /* the sink's thread was left behind; its context is still in use */
-    char sha256[DIGEST_TEXT_MAX]; /* of what was written */
+    uint64_t stream_bytes; /* that went on to be written, not yet compressed */
+    char stream_xxh128[DIGEST_TEXT_MAX]; /* of those */
+    char sha256[DIGEST_TEXT_MAX]; /* of what was written; "": none was asked for */
 };
 
 /*

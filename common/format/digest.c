@@ -8,7 +8,9 @@
  */
 #include "common/format/digest.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -19,10 +21,13 @@
 
 #include "common/base/poison.h"
 
+#define ZEROS_BYTES 65536
+
 struct digest {
     enum digest_kind kind;
     EVP_MD_CTX *evp;
     XXH64_state_t *xxh64;
+    XXH3_state_t *xxh3;
 };
 
 static const struct {
@@ -34,12 +39,23 @@ static const struct {
     [DIGEST_SHA256] = {DIGEST_SHA256, "sha256", 32, EVP_sha256},
     [DIGEST_SHA1] = {DIGEST_SHA1, "sha1", 20, EVP_sha1},
     [DIGEST_XXH64] = {DIGEST_XXH64, "xxhash", 8, NULL},
+    [DIGEST_XXH128] = {DIGEST_XXH128, "xxh128", 16, NULL},
 };
 
 static void must(int is_good)
 {
     if (!is_good)
         abort();
+}
+
+static bool begin_xxhash(struct digest *digest)
+{
+    if (digest->kind == DIGEST_XXH128) {
+        digest->xxh3 = XXH3_createState();
+        return digest->xxh3 && XXH3_128bits_reset(digest->xxh3) == XXH_OK;
+    }
+    digest->xxh64 = XXH64_createState();
+    return digest->xxh64 && XXH64_reset(digest->xxh64, 0) == XXH_OK;
 }
 
 struct digest *digest_new(enum digest_kind kind, struct error *err)
@@ -54,12 +70,9 @@ struct digest *digest_new(enum digest_kind kind, struct error *err)
             error_set(err, ERROR_INTERNAL, "libcrypto gives no %s", rows[kind].name);
             return NULL;
         }
-    } else {
-        digest->xxh64 = XXH64_createState();
-        if (!digest->xxh64 || XXH64_reset(digest->xxh64, 0) != XXH_OK) {
-            error_set(err, ERROR_INTERNAL, "libxxhash gives no state");
-            return NULL;
-        }
+    } else if (!begin_xxhash(digest)) {
+        error_set(err, ERROR_INTERNAL, "libxxhash gives no state");
+        return NULL;
     }
     struct digest *made = digest;
     digest = NULL;
@@ -72,6 +85,7 @@ void digest_free(struct digest *digest)
         return;
     EVP_MD_CTX_free(digest->evp);
     XXH64_freeState(digest->xxh64);
+    XXH3_freeState(digest->xxh3);
     mem_free_void(&digest);
 }
 
@@ -87,8 +101,21 @@ void digest_update(struct digest *digest, const void *bytes, size_t n)
         return;
     if (digest->evp)
         must(EVP_DigestUpdate(digest->evp, bytes, n));
+    else if (digest->xxh3)
+        must(XXH3_128bits_update(digest->xxh3, bytes, n) == XXH_OK);
     else
         must(XXH64_update(digest->xxh64, bytes, n) == XXH_OK);
+}
+
+void digest_zeros(struct digest *digest, uint64_t n)
+{
+    static const unsigned char zeros[ZEROS_BYTES];
+
+    while (n > 0) {
+        size_t part = n < sizeof zeros ? (size_t)n : sizeof zeros;
+        digest_update(digest, zeros, part);
+        n -= part;
+    }
 }
 
 char *digest_final(struct digest *digest, char text[DIGEST_TEXT_MAX])
@@ -98,11 +125,15 @@ char *digest_final(struct digest *digest, char text[DIGEST_TEXT_MAX])
     if (digest->evp) {
         must(EVP_DigestFinal_ex(digest->evp, bytes, NULL));
         must(EVP_DigestInit_ex(digest->evp, NULL, NULL));
+    } else if (digest->xxh3) {
+        XXH128_canonical_t canonical;
+        XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(digest->xxh3));
+        memcpy(bytes, canonical.digest, sizeof canonical.digest);
+        must(XXH3_128bits_reset(digest->xxh3) == XXH_OK);
     } else {
         XXH64_canonical_t canonical;
         XXH64_canonicalFromHash(&canonical, XXH64_digest(digest->xxh64));
-        for (size_t i = 0; i < sizeof canonical.digest; i++)
-            bytes[i] = canonical.digest[i];
+        memcpy(bytes, canonical.digest, sizeof canonical.digest);
         must(XXH64_reset(digest->xxh64, 0) == XXH_OK);
     }
     return num_format_hex(bytes, rows[digest->kind].bytes, text);

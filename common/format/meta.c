@@ -24,6 +24,7 @@ enum type {
     T_TEXT,          /* char * */
     T_TEXT_OPTIONAL, /* char *, not written when NULL */
     T_SIZE,          /* uint64_t */
+    T_SIZE_OPTIONAL, /* uint64_t, not written when 0 */
     T_BOOL,          /* bool, as Python prints it */
     T_TIME,          /* int64_t, UTC, not written when 0 */
     T_MS,            /* int64_t */
@@ -109,6 +110,8 @@ static const struct field fields[] = {
     OURS("file", T_TEXT_OPTIONAL, backup.file),
     OURS("size", T_SIZE, backup.size_bytes),
     OURS("sha256", T_TEXT_OPTIONAL, backup.sha256),
+    OURS("stream_size", T_SIZE_OPTIONAL, backup.stream_bytes),
+    OURS("stream_xxh128", T_TEXT_OPTIONAL, backup.stream_xxh128),
     OURS("proof", T_TEXT_OPTIONAL, backup.proof),
     OURS("compression", T_COMPRESS, compress),
     OURS("consistency", T_CONSISTENCY, backup.consistency),
@@ -297,6 +300,10 @@ static void format_field(struct str *out, const struct field *field, const char 
         if (text || field->type == T_TEXT)
             add_line(out, field->key, text ? text : "");
         break;
+    case T_SIZE_OPTIONAL:
+        if (*(const uint64_t *)at == 0)
+            break;
+        /* fall through */
     case T_SIZE:
         str_add_format(out, "%s=%" PRIu64 "\n", field->key, *(const uint64_t *)at);
         break;
@@ -400,6 +407,7 @@ static int parse_value(const struct field *field, char *base, const char *value)
         str_copy(at, JOB_ID_MAX, value);
         return 0;
     case T_SIZE:
+    case T_SIZE_OPTIONAL:
         return num_parse_unsigned(value, UINT64_MAX, at, NULL);
     case T_BOOL:
         return num_parse_bool(value, at, NULL);

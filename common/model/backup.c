@@ -17,6 +17,7 @@ void backup_done(struct backup *backup)
     free(backup->vm_name);
     free(backup->device);
     free(backup->sha256);
+    free(backup->stream_xxh128);
     free(backup->proof);
     free(backup->host_uuid);
     free(backup->host_name);
@@ -32,6 +33,7 @@ void backup_copy(struct backup *to, const struct backup *from)
     to->vm_name = mem_dup(from->vm_name);
     to->device = mem_dup(from->device);
     to->sha256 = mem_dup(from->sha256);
+    to->stream_xxh128 = mem_dup(from->stream_xxh128);
     to->proof = mem_dup(from->proof);
     to->host_uuid = mem_dup(from->host_uuid);
     to->host_name = mem_dup(from->host_name);
@@ -65,13 +67,15 @@ int backup_state_from_number(int number, enum backup_state *ret_state)
 const char *backup_suffix(enum job_kind kind, enum job_compress compress,
                           enum job_disk_format format)
 {
+    static const char *const compressed[][3] = {
+        {".xva", ".xva.gz", ".xva.zst"}, {".raw", ".raw.gz", ".raw.zst"},
+        {".vhd", ".vhd.gz", ".vhd.zst"}};
+    size_t how = compress == JOB_COMPRESS_GZIP ? 1 : compress == JOB_COMPRESS_ZSTD ? 2 : 0;
     switch (kind) {
     case JOB_BACKUP_VM:
-        if (compress == JOB_COMPRESS_GZIP)
-            return ".xva.gz";
-        return compress == JOB_COMPRESS_ZSTD ? ".xva.zst" : ".xva";
+        return compressed[0][how];
     case JOB_BACKUP_DISK:
-        return format == JOB_DISK_VHD ? ".vhd" : ".raw";
+        return compressed[format == JOB_DISK_VHD ? 2 : 1][how];
     case JOB_BACKUP_POOL:
         return ".db";
     case JOB_BACKUP_HOST:
@@ -111,7 +115,8 @@ bool backup_stem_is_of(const char *stem, const char *job_stem)
 
 char *backup_meta_name(const char *file)
 {
-    static const char *const suffixes[] = {".xva.gz", ".xva.zst", ".xva", ".raw",
+    static const char *const suffixes[] = {".xva.gz", ".xva.zst", ".xva",     ".raw.gz",
+                                           ".raw.zst", ".raw",    ".vhd.gz", ".vhd.zst",
                                            ".vhd",    ".db",      ".xbk"};
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
         if (!str_ends(file, suffixes[i]))

@@ -33,7 +33,9 @@ struct backup {
     char *vm_name;
     char *device;    /* vdi-export: "xvda" */
     uint64_t size_bytes;
-    char *sha256;
+    char *sha256; /* of the file; NULL: none was taken */
+    uint64_t stream_bytes; /* what is in it uncompressed; 0: not told */
+    char *stream_xxh128; /* XXH3-128 of that, as xxhsum -H2 prints it; NULL: not told */
     char *proof;
     enum job_consistency consistency;
     char job[JOB_ID_MAX];
@@ -55,7 +57,7 @@ void backup_copy(struct backup *to, const struct backup *from);
 const char *backup_state_name(enum backup_state state);
 int backup_state_from_number(int number, enum backup_state *ret_state); /* 1 known, 0 not */
 
-/* Suffix of the data file: ".xva", ".xva.gz", ".raw", ".vhd", ".db", ".xbk". Static text. */
+/* Suffix of the data file: ".xva", ".xva.gz", ".raw", ".vhd.zst", ".db", ".xbk". Static text. */
 const char *backup_suffix(enum job_kind kind, enum job_compress compress,
                           enum job_disk_format format);
 

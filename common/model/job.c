@@ -116,6 +116,7 @@ void job_report_done(struct job_report *report)
     for (size_t i = 0; i < report->files_n; i++) {
         free(report->files[i].name);
         free(report->files[i].sha256);
+        free(report->files[i].stream_xxh128);
         free(report->files[i].proof);
     }
     free(report->files);
@@ -142,6 +143,7 @@ void job_report_copy(struct job_report *to, const struct job_report *from)
         file->name = mem_dup(from->files[i].name);
         file->size_bytes = from->files[i].size_bytes;
         file->sha256 = mem_dup(from->files[i].sha256);
+        file->stream_xxh128 = mem_dup(from->files[i].stream_xxh128);
         file->proof = mem_dup(from->files[i].proof);
     }
     to->gone = (struct text_list)TEXT_LIST_INIT;

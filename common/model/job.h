@@ -79,6 +79,22 @@ enum job_phase {
 
 enum job_compress { JOB_COMPRESS_NONE = 1, JOB_COMPRESS_GZIP = 2, JOB_COMPRESS_ZSTD = 3 };
 enum job_disk_format { JOB_DISK_RAW = 1, JOB_DISK_VHD = 2 };
+enum job_gzip_effort { JOB_GZIP_FAST = 1, JOB_GZIP_SMALL = 2 };
+enum job_file_digest { JOB_FILE_SHA256 = 1, JOB_FILE_NO_DIGEST = 2 };
+
+#define JOB_COMPRESS_LEVEL_MAX   19
+#define JOB_COMPRESS_THREADS_MAX 16
+#define JOB_RING_MIB_MIN         8
+#define JOB_RING_MIB_MAX         1024
+
+/* How a worker treats the bytes of a stream. Zero stands for the default of the one who does. */
+struct job_tuning {
+    uint32_t compress_level;
+    uint32_t compress_threads; /* 0: by the processors there are */
+    enum job_gzip_effort gzip_effort;
+    uint32_t ring_mib; /* what waits between the pool and the store at most */
+    enum job_file_digest file_digest;
+};
 
 /* How still the guest was when its snapshot was taken. */
 enum job_consistency {
@@ -129,6 +145,7 @@ struct job {
     char *stem;   /* "backup_20261122-202734", this attempt's own */
     enum job_compress compress;
     enum job_disk_format disk_format;
+    struct job_tuning tuning;
 
     uint64_t estimate_bytes; /* expected size of the files, 0 unknown; reserved in the store */
     bool is_estimate_proven; /* a former backup confirms it; the coordinator's alone, not sent */
@@ -151,7 +168,8 @@ struct job {
 struct job_file {
     char *name;   /* "backup_20261122-202734.xva" */
     uint64_t size_bytes;
-    char *sha256; /* 64 hex digits */
+    char *sha256; /* of the file, 64 hex digits; NULL: none was taken */
+    char *stream_xxh128; /* XXH3-128 of what is in it uncompressed, 32 hex digits; NULL: none */
     char *proof;  /* "blocks", "structure", "length" */
 };
 

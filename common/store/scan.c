@@ -28,8 +28,10 @@ static const struct {
     const char *suffix;
 } patterns[] = {
     {"backup_", JOB_BACKUP_VM, ".xva"},     {"backup_", JOB_BACKUP_VM, ".xva.gz"},
-    {"backup_", JOB_BACKUP_VM, ".xva.zst"}, {"backup_", JOB_BACKUP_DISK, ".raw"},
-    {"backup_", JOB_BACKUP_DISK, ".vhd"},   {"metadata_", JOB_BACKUP_POOL, ".db"},
+    {"backup_", JOB_BACKUP_VM, ".xva.zst"},   {"backup_", JOB_BACKUP_DISK, ".raw"},
+    {"backup_", JOB_BACKUP_DISK, ".raw.gz"},  {"backup_", JOB_BACKUP_DISK, ".raw.zst"},
+    {"backup_", JOB_BACKUP_DISK, ".vhd"},     {"backup_", JOB_BACKUP_DISK, ".vhd.gz"},
+    {"backup_", JOB_BACKUP_DISK, ".vhd.zst"}, {"metadata_", JOB_BACKUP_POOL, ".db"},
     {"host_", JOB_BACKUP_HOST, ".xbk"},
 };
 

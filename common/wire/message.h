@@ -44,6 +44,8 @@
 #define WIRE_FILE_MAX   128  /* one component */
 #define WIRE_WORD_MAX   64   /* device, room, nonce, version, setting's key */
 #define WIRE_PROOF_MAX  16
+#define WIRE_SHA256_BYTES 32
+#define WIRE_XXH128_BYTES 16
 #define WIRE_PATH_MAX   1024 /* absolute, without ".." */
 #define WIRE_SECRET_MAX 256  /* session reference */
 

@@ -212,6 +212,22 @@ static int check_job_kind(const struct job *job, struct error *err)
     return bad(err, "job.kind", "is not one that this protocol version knows");
 }
 
+static int check_tuning(const struct job_tuning *tuning, struct error *err)
+{
+    if (check_number("job.compress_level", tuning->compress_level, 0, JOB_COMPRESS_LEVEL_MAX,
+                     err) < 0 ||
+        check_number("job.compress_threads", tuning->compress_threads, 0, JOB_COMPRESS_THREADS_MAX,
+                     err) < 0 ||
+        check_number("job.gzip_effort", (uint64_t)tuning->gzip_effort, 0, JOB_GZIP_SMALL, err) <
+            0 ||
+        check_number("job.file_digest", (uint64_t)tuning->file_digest, 0, JOB_FILE_NO_DIGEST,
+                     err) < 0)
+        return -1;
+    return tuning->ring_mib == 0 ? 0
+                                 : check_number("job.ring_mib", tuning->ring_mib, JOB_RING_MIB_MIN,
+                                                JOB_RING_MIB_MAX, err);
+}
+
 int message_check_job(const struct job *job, struct error *err)
 {
     if (check_id("job.id", job->id, err) < 0 || check_id_or_none("job.run", job->run, err) < 0 ||
@@ -223,6 +239,7 @@ int message_check_job(const struct job *job, struct error *err)
         check_component("job.hook", job->hook, WIRE_WORD_MAX, err) < 0 ||
         check_number("job.compress", (uint64_t)job->compress, 0, JOB_COMPRESS_ZSTD, err) < 0 ||
         check_number("job.disk_format", (uint64_t)job->disk_format, 0, JOB_DISK_VHD, err) < 0 ||
+        check_tuning(&job->tuning, err) < 0 ||
         check_number("job.estimate_bytes", job->estimate_bytes, 0, BYTES_MAX, err) < 0 ||
         check_number("job.idle_timeout_ms", job->idle_timeout_ms, 0, TIMEOUT_MAX, err) < 0 ||
         check_number("job.space_threshold_percent", job->space_threshold_percent, 0, 100, err) <
@@ -242,16 +259,23 @@ int message_check_job(const struct job *job, struct error *err)
     return check_job_kind(job, err);
 }
 
+/* A digest of n bytes as hex, or none. */
+static int check_sum(const char *field, const char *text, size_t n, struct error *err)
+{
+    if (text != NULL && (strspn(text, "0123456789abcdef") != 2 * n || text[2 * n] != '\0'))
+        return bad(err, field, "is not a digest of its length in hex digits");
+    return 0;
+}
+
 static int check_file(const struct job_file *file, struct error *err)
 {
     if (check_needed("file.name", file->name, err) < 0 ||
         check_component("file.name", file->name, WIRE_FILE_MAX, err) < 0 ||
         check_number("file.size_bytes", file->size_bytes, 0, BYTES_MAX, err) < 0 ||
-        check_needed("file.sha256", file->sha256, err) < 0 ||
+        check_sum("file.sha256", file->sha256, WIRE_SHA256_BYTES, err) < 0 ||
+        check_sum("file.stream_xxh128", file->stream_xxh128, WIRE_XXH128_BYTES, err) < 0 ||
         check_needed("file.proof", file->proof, err) < 0)
         return -1;
-    if (strspn(file->sha256, "0123456789abcdef") != 64 || file->sha256[64] != '\0')
-        return bad(err, "file.sha256", "is not 64 hex digits");
     return check_word("file.proof", file->proof, WIRE_PROOF_MAX, err);
 }
 

@@ -166,6 +166,15 @@ static void put_expire(struct arena *arena, const struct job *job, Onyxwire__Job
         message->keepers[message->n_keepers++] = put_copied(arena, &job->keepers[i]);
 }
 
+static void put_tuning(const struct job_tuning *tuning, Onyxwire__Job *message)
+{
+    PUT_SOME(message, compress_level, tuning->compress_level);
+    PUT_SOME(message, compress_threads, tuning->compress_threads);
+    PUT_SOME(message, gzip_effort, (uint32_t)tuning->gzip_effort);
+    PUT_SOME(message, ring_mib, tuning->ring_mib);
+    PUT_SOME(message, file_digest, (uint32_t)tuning->file_digest);
+}
+
 static Onyxwire__Job *put_job(struct arena *arena, const struct job *job)
 {
     NEW(arena, Job, job, message);
@@ -181,6 +190,7 @@ static Onyxwire__Job *put_job(struct arena *arena, const struct job *job)
     PUT_TEXT(arena, message, stem, job->stem);
     PUT_SOME(message, compress, (uint32_t)job->compress);
     PUT_SOME(message, disk_format, (uint32_t)job->disk_format);
+    put_tuning(&job->tuning, message);
     PUT_SOME(message, estimate_bytes, job->estimate_bytes);
     PUT_TEXT(arena, message, hook, job->hook);
     PUT_PEOPLE(arena, message, chosen_by, job->chosen_by, WIRE_PEOPLE_MAX);
@@ -216,12 +226,16 @@ static Onyxwire__Job *put_job_that_fits(struct arena *arena, const struct job *j
 static Onyxwire__File *put_file(struct arena *arena, const struct job_file *file)
 {
     NEW(arena, File, file, message);
-    uint8_t *sum = arena_zero(arena, 32);
-    if (num_parse_hex(file->sha256, sum, 32, NULL) < 0)
-        return message; /* not reached: checked before */
+    uint8_t *sum = arena_zero(arena, WIRE_SHA256_BYTES + WIRE_XXH128_BYTES);
+    uint8_t *stream_sum = sum + WIRE_SHA256_BYTES;
     PUT_TEXT(arena, message, name, file->name);
     PUT(message, size_bytes, file->size_bytes);
-    PUT(message, sha256, ((ProtobufCBinaryData){32, sum}));
+    /* Both were checked before. */
+    if (file->sha256 != NULL && num_parse_hex(file->sha256, sum, WIRE_SHA256_BYTES, NULL) == 0)
+        PUT(message, sha256, ((ProtobufCBinaryData){WIRE_SHA256_BYTES, sum}));
+    if (file->stream_xxh128 != NULL &&
+        num_parse_hex(file->stream_xxh128, stream_sum, WIRE_XXH128_BYTES, NULL) == 0)
+        PUT(message, stream_xxh128, ((ProtobufCBinaryData){WIRE_XXH128_BYTES, stream_sum}));
     PUT_TEXT(arena, message, proof, file->proof);
     return message;
 }

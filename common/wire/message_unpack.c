@@ -183,6 +183,11 @@ static void read_job(struct reader *reader, const Onyxwire__Job *message, struct
     ret_job->stem = TEXT(reader, message, stem);
     ret_job->compress = (enum job_compress)ENUM(reader, message, compress);
     ret_job->disk_format = (enum job_disk_format)ENUM(reader, message, disk_format);
+    ret_job->tuning.compress_level = NUMBER(message, compress_level);
+    ret_job->tuning.compress_threads = NUMBER(message, compress_threads);
+    ret_job->tuning.gzip_effort = (enum job_gzip_effort)ENUM(reader, message, gzip_effort);
+    ret_job->tuning.ring_mib = NUMBER(message, ring_mib);
+    ret_job->tuning.file_digest = (enum job_file_digest)ENUM(reader, message, file_digest);
     ret_job->estimate_bytes = NUMBER(message, estimate_bytes);
     ret_job->hook = TEXT(reader, message, hook);
     ret_job->chosen_by = TEXT(reader, message, chosen_by);
@@ -215,20 +220,26 @@ static void read_job(struct reader *reader, const Onyxwire__Job *message, struct
         read_copied(reader, message->keepers[i], job_add_keeper(ret_job));
 }
 
+/* A digest of n bytes as hex; NULL when it is not there or refused. */
+static char *read_sum(struct reader *reader, const char *field, protobuf_c_boolean has,
+                      const ProtobufCBinaryData *value, size_t n)
+{
+    char text[2 * WIRE_SHA256_BYTES + 1];
+    if (has && value->len != n)
+        reader_refuse(reader, field, "has the wrong length");
+    return has && value->len == n ? mem_dup(num_format_hex(value->data, n, text)) : NULL;
+}
+
 static void read_file(struct reader *reader, const Onyxwire__File *message,
                       struct job_file *ret_file)
 {
     ret_file->name = TEXT(reader, message, name);
     ret_file->size_bytes = NUMBER(message, size_bytes);
     ret_file->proof = TEXT(reader, message, proof);
-    if (!message->has_sha256)
-        return;
-    if (message->sha256.len != 32) {
-        reader_refuse(reader, "sha256", "is not 32 bytes");
-        return;
-    }
-    char text[65];
-    ret_file->sha256 = mem_dup(num_format_hex(message->sha256.data, 32, text));
+    ret_file->sha256 = read_sum(reader, "sha256", message->has_sha256, &message->sha256,
+                                WIRE_SHA256_BYTES);
+    ret_file->stream_xxh128 = read_sum(reader, "stream_xxh128", message->has_stream_xxh128,
+                                       &message->stream_xxh128, WIRE_XXH128_BYTES);
 }
 
 static void read_report(struct reader *reader, const Onyxwire__Report *message,

@@ -102,6 +102,7 @@ int planning_make(const struct settings *settings, struct catalog *catalog,
         .pool_backup = settings->pool_backup,
         .host_backup = settings->host_backup,
         .compress = settings->compress,
+        .disk_compress = settings->disk_compress,
         .disk_format = settings->disk_format,
         .max_backups = settings->max_backups,
         .idle_timeout_ms = (uint64_t)settings->idle_timeout_ms,
@@ -121,8 +122,11 @@ static void add_list(const char *name, const struct text_list *list, struct str 
 
 void planning_format_request(const struct settings *settings, struct str *out)
 {
-    str_add_format(out, "compress=%d\nformat=%d\npool_backup=%d\nhost_backup=%d\noverlap=%d\n",
-                   (int)settings->compress, (int)settings->disk_format, settings->pool_backup,
+    str_add_format(out,
+                   "compress=%d\ndisk_compress=%d\nformat=%d\npool_backup=%d\nhost_backup=%d\n"
+                   "overlap=%d\n",
+                   (int)settings->compress, (int)settings->disk_compress,
+                   (int)settings->disk_format, settings->pool_backup,
                    settings->host_backup, settings->prefer_vdi);
     add_list("hooks", settings->hooks, out);
     add_list("excludes", settings->excludes, out);

@@ -29,6 +29,7 @@ void run_settings_read(const struct settings *settings, struct run_settings *run
     run->pool_jobs_max = (uint32_t)settings->pool_jobs;
     run->space = (struct space_rule){.threshold_percent = (uint32_t)settings->space_threshold,
                                      .floor_percent = (uint32_t)settings->hard_floor};
+    run->tuning = settings->tuning;
     run->share = mount_kind_of_share(settings->share_type);
     run->require_mount = settings->require_mount;
     run->retain = pruning_rules(settings);

@@ -51,6 +51,7 @@ struct dispatch_settings {
     uint32_t store_jobs_max;
     uint32_t pool_jobs_max;
     struct space_rule space;
+    struct job_tuning tuning;
     const char *run;         /* copied */
     const char *store_uuid;  /* copied */
     const char *store_nonce; /* copied */

@@ -34,6 +34,7 @@ struct plan_settings {
     bool pool_backup;
     bool host_backup;
     enum job_compress compress;
+    enum job_compress disk_compress; /* of single disks; 0: none */
     enum job_disk_format disk_format;
     int64_t max_backups; /* global value */
     uint64_t idle_timeout_ms;

@@ -37,7 +37,8 @@ static bool plan_disks(struct planner *p, const struct selected *selected, const
     struct plan_job *job = plan_add_job(p->plan);
     job->job.kind = JOB_BACKUP_DISK;
     job->job.disk_format = format;
-    job->job.compress = JOB_COMPRESS_NONE; /* as the manual: disks are never compressed */
+    job->job.compress =
+        p->settings->disk_compress != 0 ? p->settings->disk_compress : JOB_COMPRESS_NONE;
     for (size_t i = 0; i < n; i++) {
         const struct vbd *vbd = &p->pool->vbds[vbds[i]];
         plan_add_disk(p, job, vbd);

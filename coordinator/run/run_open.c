@@ -288,6 +288,7 @@ int run_listen(struct run *run, struct error *err)
                      .store_jobs_max = s->store_jobs_max,
                      .pool_jobs_max = s->pool_jobs_max,
                      .space = s->space,
+                     .tuning = s->tuning,
                      .store_root = s->store_root,
                      .random = run->random}};
 

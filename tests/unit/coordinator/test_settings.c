@@ -131,7 +131,13 @@ static void nothing_when_given_then_the_manuals_defaults(void **state)
     assert_int_equal(s->space_threshold, 20);
     assert_int_equal(s->max_backups, 4);
     assert_int_equal(s->compress, JOB_COMPRESS_NONE);
+    assert_int_equal(s->disk_compress, JOB_COMPRESS_NONE);
     assert_int_equal(s->disk_format, JOB_DISK_RAW);
+    assert_int_equal(s->tuning.compress_level, 0);
+    assert_int_equal(s->tuning.compress_threads, 0);
+    assert_int_equal(s->tuning.gzip_effort, JOB_GZIP_FAST);
+    assert_int_equal(s->tuning.ring_mib, 64);
+    assert_int_equal(s->tuning.file_digest, JOB_FILE_SHA256);
     assert_false(s->pool_backup);
     assert_false(s->host_backup);
     assert_int_equal(s->excludes->n + s->vdi_exports->n + s->vm_exports->n, 0);
@@ -238,6 +244,25 @@ static void compress_when_said_in_any_way_then_understood(void **state)
         read_run(f, nothing);
         assert_int_equal(f->settings.compress, words[i].want);
     }
+}
+
+static void stream_when_tuned_then_the_worker_is_told_so(void **state)
+{
+    struct fixture *f = *state;
+    write_file(f->dir, "home/onyxbackup.cfg",
+               "[onyxpool]\nvdi_compress = zstd\ncompress_level = 3\ncompress_threads = 2\n"
+               "gzip_effort = small\nring_mib = 8\nfile_digest = none\n");
+    read_run(f, nothing);
+    const struct settings *s = &f->settings;
+    assert_int_equal(s->disk_compress, JOB_COMPRESS_ZSTD);
+    assert_int_equal(s->tuning.compress_level, 3);
+    assert_int_equal(s->tuning.compress_threads, 2);
+    assert_int_equal(s->tuning.gzip_effort, JOB_GZIP_SMALL);
+    assert_int_equal(s->tuning.ring_mib, 8);
+    assert_int_equal(s->tuning.file_digest, JOB_FILE_NO_DIGEST);
+    write_file(f->dir, "home/onyxbackup.cfg", "[onyxpool]\nring_mib = 7\n");
+    assert_int_equal(read_as(f, COMMAND_RUN, nothing), -1);
+    assert_non_null(strstr(f->err.text, "ring_mib"));
 }
 
 static void backup_dir_when_smb_then_backslashes_are_slashes(void **state)
@@ -411,6 +436,7 @@ int main(void)
         CASE(config_when_it_is_not_there_then_an_error),
         CASE(line_when_from_the_manual_then_understood),
         CASE(compress_when_said_in_any_way_then_understood),
+        CASE(stream_when_tuned_then_the_worker_is_told_so),
         CASE(backup_dir_when_smb_then_backslashes_are_slashes),
         CASE(path_when_relative_then_from_the_work_folder),
         CASE(name_when_a_link_then_the_folder_with_the_settings),

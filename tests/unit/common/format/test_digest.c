@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/error.h"
@@ -25,7 +27,48 @@ static const struct {
     {DIGEST_SHA1, "da39a3ee5e6b4b0d3255bfef95601890afd80709",
      "a9993e364706816aba3e25717850c26c9cd0d89d"},
     {DIGEST_XXH64, "ef46db3751d8e999", "44bc2cf5ad770999"},
+    {DIGEST_XXH128, "99aa06d3014798d86001c324468d497f", "06b05ab6733a618578af5f94892f3950"},
 };
+
+static void zeros_that_are_only_counted_are_zeros(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct error err = ERROR_INIT;
+        char counted[DIGEST_TEXT_MAX], given[DIGEST_TEXT_MAX];
+        const size_t n = 200001;
+        CLEAN_CHAR char *bytes = mem_zero(n, 1);
+        CLEAN_DIGEST struct digest *digest = digest_new(rows[i].kind, &err);
+        digest_zeros(digest, n);
+        digest_final(digest, counted);
+        digest_update(digest, bytes, n);
+        assert_string_equal(counted, digest_final(digest, given));
+    }
+}
+
+static void stream_digest_is_what_the_program_checks(void **state)
+{
+    (void)state;
+    static const char *const lengths[] = {"1", "17", "129", "241", "1048583"};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        struct error err = ERROR_INIT;
+        char text[DIGEST_TEXT_MAX], want[DIGEST_TEXT_MAX];
+        size_t n = strtoul(lengths[i], NULL, 10);
+        CLEAN_CHAR char *bytes = mem_zero(n, 1);
+        CLEAN_CHAR char *command =
+            str_format("head -c %zu /dev/zero | tr '\\0' x | xxhsum -H2 -", n);
+        CLEAN_DIGEST struct digest *digest = digest_new(DIGEST_XXH128, &err);
+        memset(bytes, 'x', n);
+        for (size_t at = 0, piece = 1; at < n; at += piece, piece = piece * 2 + 1)
+            digest_update(digest, bytes + at, n - at < piece ? n - at : piece);
+        digest_final(digest, text);
+        FILE *program = popen(command, "r");
+        assert_non_null(program);
+        assert_int_equal(fscanf(program, "%32[0-9a-f]", want), 1);
+        assert_int_equal(pclose(program), 0);
+        assert_string_equal(text, want);
+    }
+}
 
 static void digests_are_the_published_ones_again_and_again(void **state)
 {
@@ -143,6 +186,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digests_are_the_published_ones_again_and_again),
+        cmocka_unit_test(zeros_that_are_only_counted_are_zeros),
+        cmocka_unit_test(stream_digest_is_what_the_program_checks),
         cmocka_unit_test(an_answer_at_the_end_is_found_in_pieces_of_any_size),
         cmocka_unit_test(only_what_can_be_the_streams_end_is_an_answer),
         cmocka_unit_test(a_fault_is_held_until_the_answer_is_whole_or_out_of_question),

@@ -16,6 +16,7 @@
 #include "common/format/meta.h"
 
 #define SHA256 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define XXH128 "99aa06d3014798d86001c324468d497f"
 
 static void fill(struct meta *meta)
 {
@@ -57,6 +58,8 @@ static void fill(struct meta *meta)
     mem_set(&meta->backup.file, "backup_20261122-212734.xva");
     meta->backup.size_bytes = 4225024;
     mem_set(&meta->backup.sha256, SHA256);
+    mem_set(&meta->backup.stream_xxh128, XXH128);
+    meta->backup.stream_bytes = 4225024;
     mem_set(&meta->backup.proof, "blocks");
     meta->backup.consistency = JOB_CRASH_CONSISTENT;
     mem_set(&meta->backup.vm_uuid, "11111111-1111-4111-8111-111111111111");
@@ -115,6 +118,8 @@ static const char whole[] = "******* VM *******\n"
                             "file=backup_20261122-212734.xva\n"
                             "size=4225024\n"
                             "sha256=" SHA256 "\n"
+                            "stream_size=4225024\n"
+                            "stream_xxh128=" XXH128 "\n"
                             "proof=blocks\n"
                             "compression=none\n"
                             "consistency=crash-consistent\n"

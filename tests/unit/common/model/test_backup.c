@@ -30,6 +30,9 @@ static void suffix_follows_kind_compression_and_format(void **state)
     assert_string_equal(backup_suffix(JOB_BACKUP_VM, JOB_COMPRESS_ZSTD, JOB_DISK_RAW), ".xva.zst");
     assert_string_equal(backup_suffix(JOB_BACKUP_DISK, JOB_COMPRESS_NONE, JOB_DISK_VHD), ".vhd");
     assert_string_equal(backup_suffix(JOB_BACKUP_DISK, JOB_COMPRESS_NONE, JOB_DISK_RAW), ".raw");
+    assert_string_equal(backup_suffix(JOB_BACKUP_DISK, JOB_COMPRESS_GZIP, JOB_DISK_RAW), ".raw.gz");
+    assert_string_equal(backup_suffix(JOB_BACKUP_DISK, JOB_COMPRESS_ZSTD, JOB_DISK_VHD),
+                        ".vhd.zst");
     assert_string_equal(backup_suffix(JOB_BACKUP_POOL, JOB_COMPRESS_NONE, JOB_DISK_RAW), ".db");
     assert_string_equal(backup_suffix(JOB_BACKUP_HOST, JOB_COMPRESS_NONE, JOB_DISK_RAW), ".xbk");
     assert_string_equal(backup_suffix(JOB_CLEANUP, JOB_COMPRESS_NONE, JOB_DISK_RAW), "");
@@ -42,6 +45,10 @@ static void meta_stands_beside_every_kind_of_data_file(void **state)
         {"backup_1.xva", "backup_1.meta"},       {"backup_1.xva.gz", "backup_1.meta"},
         {"backup_1.xva.zst", "backup_1.meta"},   {"backup_xvda_1.raw", "backup_xvda_1.meta"},
         {"backup_xvda_1.vhd", "backup_xvda_1.meta"}, {"metadata_1.db", "metadata_1.meta"},
+        {"backup_xvda_1.raw.gz", "backup_xvda_1.meta"},
+        {"backup_xvda_1.raw.zst", "backup_xvda_1.meta"},
+        {"backup_xvda_1.vhd.gz", "backup_xvda_1.meta"},
+        {"backup_xvda_1.vhd.zst", "backup_xvda_1.meta"},
         {"host_1.xbk", "host_1.meta"},           {"strange", "strange.meta"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {

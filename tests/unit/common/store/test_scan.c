@@ -35,6 +35,10 @@ static void names_of_the_manual_are_known(void **state)
         {"backup_20261122-202734.xva.zst", JOB_BACKUP_VM, ""},
         {"backup_20261122-202734.raw", JOB_BACKUP_DISK, ""},
         {"backup_xvda_20261122-202734.raw", JOB_BACKUP_DISK, "xvda"},
+        {"backup_xvda_20261122-202734.raw.gz", JOB_BACKUP_DISK, "xvda"},
+        {"backup_xvdb_20261122-202734.raw.zst", JOB_BACKUP_DISK, "xvdb"},
+        {"backup_20261122-202734.vhd.gz", JOB_BACKUP_DISK, ""},
+        {"backup_xvda_20261122-202734.vhd.zst", JOB_BACKUP_DISK, "xvda"},
         {"backup_xvdaa_20261122-202734.vhd", JOB_BACKUP_DISK, "xvdaa"},
         {"metadata_20261122-202734.db", JOB_BACKUP_POOL, ""},
         {"host_20261122-202734.xbk", JOB_BACKUP_HOST, ""},
@@ -54,7 +58,8 @@ static void other_names_are_not(void **state)
     static const char *const bad[] = {
         "backup_20261122-202734.meta", "backup_20261122-202734", "backup_.xva",
         "backup_20261122-20273.xva", "backup_20261122202734x.xva", "backup__20261122-202734.raw",
-        "backup_xvda_20261122-202734.xva", "backup_20261122-2027345.xva", "notes.txt", "",
+        "backup_xvda_20261122-202734.xva", "backup_20261122-2027345.xva", "notes.txt", "", "backup_xvda_20261122-202734.gz",
+        "metadata_20261122-202734.db.gz",
         "backup_20261122-202734.xva.0123456789abcdef-1.partial", "host_20261122-202734.db",
         "backup_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa_20261122-202734.raw"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

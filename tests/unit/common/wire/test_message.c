@@ -36,6 +36,7 @@ static void assert_job_equal(const struct job *a, const struct job *b)
     assert_int_equal(a->idle_timeout_ms, b->idle_timeout_ms);
     assert_int_equal(a->space_threshold_percent, b->space_threshold_percent);
     assert_int_equal(a->hard_floor_percent, b->hard_floor_percent);
+    assert_memory_equal(&a->tuning, &b->tuning, sizeof a->tuning);
     assert_int_equal(a->disks_n, b->disks_n);
     for (size_t i = 0; i < a->disks_n; i++) {
         assert_string_equal(a->disks[i].device, b->disks[i].device);
@@ -90,6 +91,7 @@ static void assert_report_equal(const struct job_report *a, const struct job_rep
         assert_string_equal(a->files[i].name, b->files[i].name);
         assert_int_equal(a->files[i].size_bytes, b->files[i].size_bytes);
         assert_string_equal(a->files[i].sha256, b->files[i].sha256);
+        assert_true(str_equal(a->files[i].stream_xxh128, b->files[i].stream_xxh128));
         assert_string_equal(a->files[i].proof, b->files[i].proof);
     }
     assert_int_equal(a->gone.n, b->gone.n);
@@ -246,6 +248,28 @@ static void notes_come_back_as_they_went(void **state)
     }
 }
 
+static void file_without_or_with_other_digests_comes_back_as_it_went(void **state)
+{
+    (void)state;
+    static const char *const sums[][2] = {{NULL, NULL},
+                                          {NULL, "99aa06d3014798d86001c324468d497f"},
+                                          {SAMPLE_SHA, "99aa06d3014798d86001c324468d497f"}};
+    for (size_t i = 0; i < sizeof sums / sizeof *sums; i++) {
+        CLEAN_WIRE_NOTE struct wire_note note = {.kind = WIRE_NOTE_REPORT};
+        CLEAN_WIRE_NOTE struct wire_note back = {0};
+        CLEAN_STR struct str bytes = STR_INIT;
+        struct error err = ERROR_INIT;
+        sample_report_done(&note.report);
+        struct job_file *file = &note.report.files[0];
+        mem_set(&file->sha256, sums[i][0]);
+        mem_set(&file->stream_xxh128, sums[i][1]);
+        assert_int_equal(wire_note_pack(&note, &bytes, &err), 0);
+        assert_int_equal(wire_note_unpack(bytes.data, bytes.len, &back, &err), 0);
+        assert_true(str_equal(back.report.files[0].sha256, sums[i][0]));
+        assert_true(str_equal(back.report.files[0].stream_xxh128, sums[i][1]));
+    }
+}
+
 static void expire_job_and_its_report_come_back_as_they_went(void **state)
 {
     (void)state;
@@ -259,6 +283,11 @@ static void expire_job_and_its_report_come_back_as_they_went(void **state)
     orders.assign[0].space_threshold_percent = 20;
     orders.assign[0].hard_floor_percent = 1;
     mem_set(&orders.assign[0].hook, "mysql");
+    orders.assign[0].tuning = (struct job_tuning){.compress_level = 3,
+                                                  .compress_threads = 2,
+                                                  .gzip_effort = JOB_GZIP_SMALL,
+                                                  .ring_mib = 8,
+                                                  .file_digest = JOB_FILE_NO_DIGEST};
     assert_int_equal(wire_orders_pack(&orders, &bytes, &err), 0);
     assert_int_equal(wire_orders_unpack(bytes.data, bytes.len, &back, &err), 0);
     const struct job *a = &orders.assign[0], *b = &back.assign[0];
@@ -312,6 +341,12 @@ SPOIL(job_huge_estimate, job->estimate_bytes = UINT64_MAX)
 SPOIL(job_huge_timeout, job->idle_timeout_ms = UINT64_MAX)
 SPOIL(job_high_threshold, job->space_threshold_percent = 101)
 SPOIL(job_high_floor, job->hard_floor_percent = 101)
+SPOIL(job_high_level, job->tuning.compress_level = JOB_COMPRESS_LEVEL_MAX + 1)
+SPOIL(job_many_threads, job->tuning.compress_threads = JOB_COMPRESS_THREADS_MAX + 1)
+SPOIL(job_odd_effort, job->tuning.gzip_effort = (enum job_gzip_effort)3)
+SPOIL(job_small_ring, job->tuning.ring_mib = JOB_RING_MIB_MIN - 1)
+SPOIL(job_huge_ring, job->tuning.ring_mib = JOB_RING_MIB_MAX + 1)
+SPOIL(job_odd_digest, job->tuning.file_digest = (enum job_file_digest)3)
 SPOIL(job_odd_hook, mem_set(&job->hook, "../mysql"))
 SPOIL(job_no_device, mem_set(&job->disks[0].device, NULL))
 SPOIL(job_up_device, mem_set(&job->disks[0].device, "../a"))
@@ -349,6 +384,12 @@ static const struct job_rule job_rules[] = {
     {"job.idle_timeout_ms", job_huge_timeout},
     {"job.space_threshold_percent", job_high_threshold},
     {"job.hard_floor_percent", job_high_floor},
+    {"job.compress_level", job_high_level},
+    {"job.compress_threads", job_many_threads},
+    {"job.gzip_effort", job_odd_effort},
+    {"job.ring_mib", job_small_ring},
+    {"job.ring_mib", job_huge_ring},
+    {"job.file_digest", job_odd_digest},
     {"job.hook", job_odd_hook},
     {"disk.device", job_no_device},
     {"disk.device", job_up_device},
@@ -434,7 +475,8 @@ SPOIL_REPORT(report_done_with_error, error_set(&report->error, ERROR_IO, "x"))
 SPOIL_REPORT(report_cancelled_with_files, report->state = JOB_STATE_CANCELLED)
 SPOIL_REPORT(report_no_file_name, mem_set(&report->files[0].name, NULL))
 SPOIL_REPORT(report_up_file_name, mem_set(&report->files[0].name, "../a"))
-SPOIL_REPORT(report_no_sum, mem_set(&report->files[0].sha256, NULL))
+SPOIL_REPORT(report_upper_sum, mem_set(&report->files[0].sha256, "AB"))
+SPOIL_REPORT(report_odd_stream_sum, mem_set(&report->files[0].stream_xxh128, SAMPLE_SHA))
 SPOIL_REPORT(report_short_sum, mem_set(&report->files[0].sha256, "ab"))
 SPOIL_REPORT(report_no_proof, mem_set(&report->files[0].proof, NULL))
 SPOIL_REPORT(report_both_ways, text_list_add(&report->gone, "backup_1.xva"))
@@ -453,7 +495,8 @@ static const struct report_rule report_rules[] = {
     {"report.files", report_cancelled_with_files},
     {"file.name", report_no_file_name},
     {"file.name", report_up_file_name},
-    {"file.sha256", report_no_sum},
+    {"file.sha256", report_upper_sum},
+    {"file.stream_xxh128", report_odd_stream_sum},
     {"file.sha256", report_short_sum},
     {"file.proof", report_no_proof},
     {"report.gone", report_both_ways},
@@ -777,6 +820,7 @@ int main(void)
         cmocka_unit_test(orders_come_back_as_they_went),
         cmocka_unit_test(notes_come_back_as_they_went),
         cmocka_unit_test(expire_job_and_its_report_come_back_as_they_went),
+        cmocka_unit_test(file_without_or_with_other_digests_comes_back_as_it_went),
         cmocka_unit_test(a_bad_expire_job_is_refused_by_the_name_of_its_field),
         cmocka_unit_test(a_bad_job_is_refused_by_the_name_of_its_field),
         cmocka_unit_test(a_bad_report_is_refused_by_the_name_of_its_field),
