@@ -15,6 +15,7 @@
 #include "common/base/error.h"
 #include "common/base/str.h"
 #include "common/base/version.h"
+#include "coordinator/policy/keep_list.h"
 #include "coordinator/settings_table.h"
 
 #include "common/base/poison.h"
@@ -286,6 +287,17 @@ static void fill_run(struct settings *settings)
     settings->keep_monthly = option_number(o, OPT_KEEP_MONTHLY);
     settings->keep_yearly = option_number(o, OPT_KEEP_YEARLY);
     settings->expire_max = option_number(o, OPT_EXPIRE_MAX);
+    settings->keep = option_list(o, OPT_KEEP);
+}
+
+/* Entries that can't be read are known before anything is begun. */
+static int check_keep(const struct settings *settings, struct error *err)
+{
+    CLEAN_KEEP_LIST struct keep_list keep = {0};
+
+    if (keep_list_parse(settings->keep, &keep, err) == 0)
+        return 0;
+    return error_add(err, "%s", settings->options.values[OPT_KEEP].source);
 }
 
 static int fill(struct settings *settings, const char *work_dir, struct error *err)
@@ -321,6 +333,8 @@ static int fill(struct settings *settings, const char *work_dir, struct error *e
     fill_tuning(settings);
     fill_mail(settings, work_dir);
     fill_run(settings);
+    if (check_keep(settings, err) < 0)
+        return -1;
     return fill_backup_dir(settings, work_dir, err);
 }
 
@@ -364,6 +378,14 @@ int settings_read(enum settings_command command, const struct settings_place *pl
 }
 
 /* ---- for people ---- */
+
+const char *settings_source(const struct settings *settings, const char *key)
+{
+    for (size_t i = 0; i < OPT_N; i++)
+        if (settings_table[i].kind != OPTION_RESET && str_equal(settings_table[i].key, key))
+            return settings->options.values[i].source;
+    return NULL;
+}
 
 /* Commands that only read the catalog take where the pool is for the sake of one line of options
  * for all; what is their own comes first. */

@@ -85,6 +85,7 @@ struct settings {
     int64_t max_backups;
     int64_t keep_copies, keep_last, keep_daily, keep_weekly, keep_monthly, keep_yearly;
     int64_t expire_max;
+    const struct text_list *keep;
     int64_t space_threshold;
     int64_t hard_floor; /* percent; 0 none */
     const char *share_type;
@@ -156,6 +157,10 @@ struct settings_place {
 int settings_read(enum settings_command command, const struct settings_place *place, size_t argc,
                   const char *const *argv, struct settings *ret_settings, bool *ret_wants_help,
                   bool *ret_wants_version, struct error *err);
+
+/* Where the value of a key of [xenserver] or [onyxpool] comes from: "default", "FILE line 3", "-e".
+ * Borrowed; NULL for an unknown key. */
+const char *settings_source(const struct settings *settings, const char *key);
 
 /* The help of one command (usage, options, exit status), and the example settings file. */
 void settings_format_help(enum settings_command command, const char *program, struct str *out);

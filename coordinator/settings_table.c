@@ -292,6 +292,12 @@ const struct option settings_table[OPT_N] = {
     [OPT_KEEP_YEARLY] = {ONYXPOOL, .key = "keep_yearly", .kind = OPTION_INT, .min = 0,
                         .max = 100000, .fallback = "0",
                         .help = "Of so many years the newest backup of each stays."},
+    [OPT_KEEP] = {ONYXPOOL, .key = "keep", .kind = OPTION_LIST,
+                  .help = "Numbers of single VMs over the global ones: NAME-OR-REGEX:WORD=N;WORD=N "
+                          "with the words max_backups, copies, last, daily, weekly, monthly and "
+                          "yearly, like DB-.*:daily=7;weekly=4. The first entry that matches a "
+                          "VM decides; what it does not name is the global value, and a "
+                          "max_backups of the VM's own entry goes before."},
     [OPT_EXPIRE_MAX] = {ONYXPOOL, .key = "expire_max", .kind = OPTION_INT, .min = 1, .max = 128,
                         .fallback = "3",
                         .help = "At most so many old files go from one folder in a run."},

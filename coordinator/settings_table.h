@@ -90,6 +90,7 @@ enum settings_option {
     OPT_KEEP_WEEKLY,
     OPT_KEEP_MONTHLY,
     OPT_KEEP_YEARLY,
+    OPT_KEEP,
     OPT_EXPIRE_MAX,
     /* single commands */
     OPT_ALLOW_ROOT_FS,

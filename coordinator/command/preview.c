@@ -16,6 +16,7 @@
 #include "common/xapi/target.h"
 #include "coordinator/catalog/catalog.h"
 #include "coordinator/command/planning.h"
+#include "coordinator/command/pruning.h"
 #include "coordinator/inventory.h"
 #include "coordinator/policy/json_text.h"
 
@@ -144,6 +145,29 @@ static void add_names(const struct preview *p, const struct text_list *uuids, bo
     json_text_end_array(json);
 }
 
+static struct retain_rules rules_of(const struct preview *p, const struct plan_job *job)
+{
+    struct retain_rules rules = pruning_rules(p->settings);
+
+    rules.max_backups = job->max_backups;
+    keep_choice_apply(&job->keep, &rules);
+    return rules;
+}
+
+/* By which numbers its old backups stay, and which entry of keep named some of them. */
+static void add_json_keep(const struct preview *p, const struct plan_job *job,
+                          struct json_text *json)
+{
+    const struct retain_rules rules = rules_of(p, job);
+
+    json_text_begin_object(json, "keep");
+    json_text_add(json, "by", job->keep.by);
+    for (int i = 0; i < KEEP_WORDS_N; i++)
+        json_text_add_number(json, keep_word_key((enum keep_word)i),
+                             keep_word_value(&rules, (enum keep_word)i));
+    json_text_end_object(json);
+}
+
 static void add_json_job(const struct preview *p, const struct plan_job *job,
                          struct json_text *json)
 {
@@ -158,6 +182,7 @@ static void add_json_job(const struct preview *p, const struct plan_job *job,
     json_text_add(json, "folder", job->job.folder);
     json_text_add_bytes(json, "estimate_bytes", job->job.estimate_bytes);
     json_text_add_number(json, "max_backups", job->max_backups);
+    add_json_keep(p, job, json);
     add_names(p, &job->hosts, true, json);
     add_names(p, &job->srs, false, json);
     json_text_begin_array(json, "disks");
@@ -233,6 +258,21 @@ static void add_text_list(const struct preview *p, const char *title,
     }
 }
 
+/* "; keeps 4, daily 7 (keep: DB-.*:daily=7)" where more than max_backups counts. */
+static void add_text_keep(const struct preview *p, const struct plan_job *job, struct str *line)
+{
+    const struct retain_rules rules = rules_of(p, job);
+    CLEAN_STR struct str words = STR_INIT;
+
+    keep_format_rules(&rules, &words);
+    if (words.len == 0 && !job->keep.by)
+        return;
+    str_add_format(line, "; keeps %lld%s%s", (long long)job->max_backups, words.len ? ", " : "",
+                   str_text(&words));
+    if (job->keep.by)
+        str_add_format(line, " (%s)", job->keep.by);
+}
+
 static void add_text_job(const struct preview *p, const struct plan_job *job, struct str *out)
 {
     char size[NUM_TEXT_MAX];
@@ -248,6 +288,7 @@ static void add_text_job(const struct preview *p, const struct plan_job *job, st
                        p->pool.hosts[pool_find_host(&p->pool, job->hosts.items[i])].name);
     if (!str_equal(job->job.folder, subject_of(&job->job)))
         str_add_format(&line, ", into %s/", job->job.folder);
+    add_text_keep(p, job, &line);
     str_add(out, "  ");
     option_wrap(str_text(&line), 2, 6, out);
     if (job->reason) {

@@ -159,15 +159,17 @@ static uint64_t folder_bytes(const struct expiry *expiry)
     return bytes;
 }
 
-static json_t *backup_json(const struct pruning_folder *folder, size_t i)
+static json_t *backup_json(const struct settings *settings, const struct pruning_folder *folder,
+                           size_t i)
 {
+    CLEAN_CHAR char *because = pruning_because(settings, folder, i);
     const struct backup *backup = &folder->expiry.backups[i];
     int64_t at = backup->snapshot_at ? backup->snapshot_at : backup->finished_at;
 
-    return json_pack("{s:o,s:I,s:o,s:s,s:b,s:s}", "file", command_json_text(backup->file), "size",
+    return json_pack("{s:o,s:I,s:o,s:s,s:b,s:s,s:o}", "file", command_json_text(backup->file), "size",
                      (json_int_t)backup->size_bytes, "taken_at", command_json_time(at), "state",
                      backup_state_name(backup->state), "goes", (int)goes(folder, i), "rule",
-                     rule_of(folder, i));
+                     rule_of(folder, i), "because", command_json_text(because));
 }
 
 static json_t *texts_json(const struct text_list *texts)
@@ -188,7 +190,7 @@ static int print_json(const struct prune *prune, struct error *err)
         json_t *backups = json_array();
 
         for (size_t k = 0; k < folder->expiry.n; k++)
-            (void)json_array_append_new(backups, backup_json(folder, k));
+            (void)json_array_append_new(backups, backup_json(prune->settings, folder, k));
         (void)json_array_append_new(
             folders, json_pack("{s:o,s:I,s:b,s:o}", "folder",
                                command_json_text(folder->expiry.folder), "max_backups",
@@ -205,10 +207,24 @@ static int print_json(const struct prune *prune, struct error *err)
         err);
 }
 
+/* ": pinned", ": keep_daily = 7 (keep: DB-.*:daily=7)", ": among ... (max_backups = 4, ...)". */
+static void add_rule(const struct settings *settings, const struct pruning_folder *folder, size_t i,
+                     struct str *line)
+{
+    CLEAN_CHAR char *because = pruning_because(settings, folder, i);
+    const char *rule = rule_of(folder, i);
+
+    if (because && str_starts(because, rule))
+        str_add_format(line, ": %s", because);
+    else
+        str_add_format(line, ": %s%s%s", rule, because ? "; " : "", because ? because : "");
+}
+
 /* A folder's backups, newest first: all with their rules, or those that go. */
-static void add_folder_text(const struct pruning_folder *folder, bool is_explained,
+static void add_folder_text(const struct settings *settings, const struct pruning_folder *folder,
                             struct str *out)
 {
+    const bool is_explained = settings->is_explained;
     const struct expiry *expiry = &folder->expiry;
     char size[NUM_TEXT_MAX];
     bool has_head = false;
@@ -225,7 +241,7 @@ static void add_folder_text(const struct pruning_folder *folder, bool is_explain
         str_add_format(&line, "%s, %s", expiry->backups[i].file,
                        num_format_bytes(expiry->backups[i].size_bytes, size));
         if (is_explained)
-            str_add_format(&line, ": %s", rule_of(folder, i));
+            add_rule(settings, folder, i, &line);
         str_add(out, goes(folder, i) ? "  goes  " : "  stays ");
         option_wrap(str_text(&line), 8, 8, out);
     }
@@ -278,7 +294,7 @@ static int print_text(const struct prune *prune, struct error *err)
         option_wrap(prune->warnings.items[i], 9, 9, &text);
     }
     for (size_t i = 0; i < prune->pruning.n; i++)
-        add_folder_text(&prune->pruning.folders[i], prune->settings->is_explained, &text);
+        add_folder_text(prune->settings, &prune->pruning.folders[i], &text);
     add_orphans_text(prune, &text);
     add_sum_text(prune, &text);
     return command_print(&text, err);

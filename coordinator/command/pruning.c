@@ -16,16 +16,27 @@
 
 #include "common/base/poison.h"
 
-/* Folders that backups stand in. */
+/* A folder that backups stand in, and whose they are: the newest one's VM. */
+struct found_folder {
+    char *folder;
+    char *vm_uuid; /* NULL: no VM's */
+    char *vm_name;
+    size_t age; /* 0 is the newest backup's */
+};
+
 struct found {
     const char *vm; /* NULL: all */
-    struct text_list folders;
+    struct found_folder *items;
+    size_t n, cap;
 };
 
 void pruning_done(struct pruning *pruning)
 {
-    for (size_t i = 0; i < pruning->n; i++)
+    for (size_t i = 0; i < pruning->n; i++) {
         expiry_done(&pruning->folders[i].expiry);
+        keep_choice_done(&pruning->folders[i].keep);
+        mem_free_char(&pruning->folders[i].max_by);
+    }
     free(pruning->folders);
     *pruning = (struct pruning){0};
 }
@@ -44,7 +55,12 @@ struct retain_rules pruning_rules(const struct settings *settings)
 
 static void found_done(struct found *found)
 {
-    text_list_done(&found->folders);
+    for (size_t i = 0; i < found->n; i++) {
+        mem_free_char(&found->items[i].folder);
+        mem_free_char(&found->items[i].vm_uuid);
+        mem_free_char(&found->items[i].vm_name);
+    }
+    free(found->items);
 }
 
 static int add_folder(void *context, const struct backup *backup, struct error *err)
@@ -56,29 +72,94 @@ static int add_folder(void *context, const struct backup *backup, struct error *
         !str_equal(found->vm, backup->vm_uuid) && !str_equal(found->vm, backup->folder))
         return 0;
     /* Rows of one folder mostly stand side by side; other twins are passed over later. */
-    if (found->folders.n == 0 ||
-        !str_equal(found->folders.items[found->folders.n - 1], backup->folder))
-        text_list_add(&found->folders, backup->folder);
+    if (found->n > 0 && str_equal(found->items[found->n - 1].folder, backup->folder))
+        return 0;
+    found->items = mem_grow(found->items, &found->cap, found->n + 1, sizeof *found->items);
+    found->items[found->n] = (struct found_folder){.folder = mem_dup(backup->folder),
+                                                     .vm_uuid = mem_dup(backup->vm_uuid),
+                                                     .vm_name = mem_dup(backup->vm_name),
+                                                     .age = found->n};
+    found->n++;
     return 0;
 }
 
-/* The numbers of selected folders. */
-static int read_rules(const struct settings *settings, struct catalog *catalog,
-                      const struct pool *pool, const struct retain_rules *retain,
-                      struct expiry_rules_list *ret_rules, struct error *err)
+/* By folder; of twins the newest one's VM stands in front. */
+static int compare_found(const void *left, const void *right)
 {
-    CLEAN_SELECTION struct selection selection = {0};
-    CLEAN_PLAN struct plan plan = {0};
+    const struct found_folder *a = left, *b = right;
+    int order = strcmp(a->folder, b->folder);
 
-    if (planning_make(settings, catalog, pool, &selection, &plan, err) < 0)
-        return -1;
-    for (size_t i = 0; i < plan.jobs_n; i++) {
-        const struct plan_job *job = &plan.jobs[i];
+    return order ? order : a->age < b->age ? -1 : a->age > b->age;
+}
 
-        if (job->job.folder && job->max_backups > 0)
-            expiry_rules_list_add(ret_rules, job->job.folder, retain, job->max_backups);
+/* The name that a VM bears now, else that of its newest backup. */
+static const char *name_now(const struct pool *pool, const struct found_folder *found)
+{
+    for (size_t i = 0; found->vm_uuid && i < pool->vms_n; i++)
+        if (str_equal(pool->vms[i].uuid, found->vm_uuid))
+            return pool->vms[i].name;
+    return found->vm_uuid ? found->vm_name : NULL;
+}
+
+/* A folder that the plan saves to. false: it has none. */
+static bool choose_planned(const struct settings *settings, const struct plan *plan,
+                           struct pruning_folder *folder, const char *name)
+{
+    const struct plan_job *best = NULL;
+
+    for (size_t i = 0; i < plan->jobs_n; i++) {
+        const struct plan_job *job = &plan->jobs[i];
+
+        if (!str_equal(job->job.folder, name) || job->max_backups <= 0)
+            continue;
+        if (!best || (job->has_own_max_backups && !best->has_own_max_backups))
+            best = job;
     }
-    return 0;
+    if (!best)
+        return false;
+    keep_choice_copy(&folder->keep, &best->keep);
+    folder->rules.max_backups = best->max_backups;
+    folder->max_by = mem_dup(best->has_own_max_backups                    ? best->job.chosen_by
+                             : best->keep.numbers.has[KEEP_MAX_BACKUPS]   ? best->keep.by
+                                                                          : NULL);
+    if (!folder->max_by)
+        folder->max_by = mem_dup(settings_source(settings, "max_backups"));
+    return true;
+}
+
+/* What holds for a folder, and where it comes from. */
+static void choose_rules(const struct settings *settings, const struct plan *plan,
+                         const struct keep_list *keep, const struct pool *pool,
+                         const struct found_folder *found, struct pruning_folder *folder)
+{
+    CLEAN_TEXT_LIST struct text_list told = TEXT_LIST_INIT; /* a run warns of it */
+    const char *name = name_now(pool, found);
+
+    folder->rules = pruning_rules(settings);
+    if (!choose_planned(settings, plan, folder, found->folder)) {
+        if (name)
+            keep_list_choose(keep, name, &folder->keep, &told);
+        bool has_max = folder->keep.numbers.has[KEEP_MAX_BACKUPS];
+        if (has_max)
+            folder->rules.max_backups = folder->keep.numbers.values[KEEP_MAX_BACKUPS];
+        folder->max_by =
+            mem_dup(has_max ? folder->keep.by : settings_source(settings, "max_backups"));
+    }
+    keep_choice_apply(&folder->keep, &folder->rules);
+}
+
+char *pruning_because(const struct settings *settings, const struct pruning_folder *folder,
+                      size_t index)
+{
+    enum keep_word word = keep_word_of(folder->expiry.verdicts[index].rule);
+    const char *by = word == KEEP_MAX_BACKUPS ? folder->max_by : folder->keep.by;
+
+    if (word == KEEP_WORDS_N || folder->is_orphan)
+        return NULL;
+    if (word != KEEP_MAX_BACKUPS && !folder->keep.numbers.has[word])
+        by = settings_source(settings, keep_word_key(word));
+    return str_format("%s = %lld (%s)", keep_word_key(word),
+                      (long long)keep_word_value(&folder->rules, word), by ? by : "default");
 }
 
 static bool is_in_pool(const struct pool *pool, const char *vm_uuid)
@@ -113,27 +194,30 @@ int pruning_judge(const struct settings *settings, struct catalog *catalog,
                   const struct pool *pool, const char *vm, struct pruning *ret_pruning,
                   struct error *err)
 {
-    CLEAN_EXPIRY_RULES_LIST struct expiry_rules_list rules = {0};
+    CLEAN_SELECTION struct selection selection = {0};
+    CLEAN_PLAN struct plan plan = {0};
+    CLEAN_KEEP_LIST struct keep_list keep = {0};
     CLEANUP(found_done) struct found found = {.vm = vm};
-    const struct retain_rules global = pruning_rules(settings);
 
-    if (read_rules(settings, catalog, pool, &global, &rules, err) < 0 ||
+    if (planning_read_keep(settings, &keep, err) < 0 ||
+        planning_make(settings, catalog, pool, &selection, &plan, err) < 0 ||
         catalog_each_backup(catalog, NULL, add_folder, &found, err) < 0)
         return -1;
-    if (vm && found.folders.n == 0)
+    if (vm && found.n == 0)
         return error_set(err, ERROR_NOT_FOUND, "the catalog has no backup of %s", vm);
-    text_list_sort(&found.folders);
-    for (size_t i = 0; i < found.folders.n; i++) {
-        const char *folder = found.folders.items[i];
-        const struct retain_rules *own = expiry_rules_list_find(&rules, folder);
+    if (found.n > 1)
+        qsort(found.items, found.n, sizeof *found.items, compare_found);
+    for (size_t i = 0; i < found.n; i++) {
+        const char *folder = found.items[i].folder;
 
-        if (i > 0 && str_equal(folder, found.folders.items[i - 1]))
+        if (i > 0 && str_equal(folder, found.items[i - 1].folder))
             continue;
         ret_pruning->folders = mem_grow(ret_pruning->folders, &ret_pruning->cap,
                                         ret_pruning->n + 1, sizeof *ret_pruning->folders);
         struct pruning_folder *item = &ret_pruning->folders[ret_pruning->n++];
         *item = (struct pruning_folder){.is_orphan = false};
-        if (expiry_judge(catalog, folder, own ? own : &global, &item->expiry, err) < 0)
+        choose_rules(settings, &plan, &keep, pool, &found.items[i], item);
+        if (expiry_judge(catalog, folder, &item->rules, &item->expiry, err) < 0)
             return -1;
         item->is_orphan = is_orphan(&item->expiry, pool);
     }

@@ -31,6 +31,7 @@ void plan_job_done(struct plan_job *job)
     text_list_done(&job->hosts);
     text_list_done(&job->srs);
     text_list_done(&job->warnings);
+    keep_choice_done(&job->keep);
 }
 
 void plan_done(struct plan *plan)
@@ -292,7 +293,11 @@ void plan_add_vm_facts(struct planner *p, struct plan_job *job, const struct vm 
     mem_set(&job->job.hook, selected->hook);
     job->job.folder = choose_folder(p, vm, &job->warnings);
     job->job.idle_timeout_ms = p->settings->idle_timeout_ms;
-    job->max_backups = selected->max_backups ? selected->max_backups : p->settings->max_backups;
+    keep_list_choose(p->settings->keep, vm->name, &job->keep, &job->warnings);
+    job->has_own_max_backups = selected->max_backups != 0;
+    job->max_backups = selected->max_backups                     ? selected->max_backups
+                       : job->keep.numbers.has[KEEP_MAX_BACKUPS] ? job->keep.numbers.values[KEEP_MAX_BACKUPS]
+                                                                 : p->settings->max_backups;
     job->may_be_redirected = true;
 }
 

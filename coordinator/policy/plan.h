@@ -16,6 +16,7 @@
 #include "common/base/mem.h"
 #include "common/base/text_list.h"
 #include "common/model/job.h"
+#include "coordinator/policy/keep_list.h"
 
 struct pool;
 struct selection;
@@ -37,6 +38,7 @@ struct plan_settings {
     enum job_compress disk_compress; /* of single disks; 0: none */
     enum job_disk_format disk_format;
     int64_t max_backups; /* global value */
+    const struct keep_list *keep; /* NULL: none */
     uint64_t idle_timeout_ms;
     unsigned kinds; /* bit (1u << job_kind) set: agents of this release carry it out */
     unsigned chain_max; /* 0: PLAN_CHAIN_MAX */
@@ -52,6 +54,8 @@ struct plan_job {
     struct text_list srs;    /* uuids of the SRs that it reads */
     bool may_be_redirected;  /* another host may try it when none of hosts has an agent */
     int64_t max_backups;     /* what holds for its folder */
+    bool has_own_max_backups; /* its entry in vdi_exports or vm_exports names it */
+    struct keep_choice keep; /* of its VM */
     struct text_list warnings;
 };
 

@@ -364,9 +364,12 @@ static void set_rules(struct run *run)
     for (size_t i = 0; i < run->plan.jobs_n; i++) {
         const struct plan_job *job = &run->plan.jobs[i];
 
-        if (job_kind_is_backup(job->job.kind) && job->job.folder && job->max_backups > 0)
-            expiry_rules_list_add(&rules, job->job.folder, &run->settings.retain,
-                                  job->max_backups);
+        if (job_kind_is_backup(job->job.kind) && job->job.folder && job->max_backups > 0) {
+            struct retain_rules retain = run->settings.retain;
+
+            keep_choice_apply(&job->keep, &retain);
+            expiry_rules_list_add(&rules, job->job.folder, &retain, job->max_backups);
+        }
     }
     control_set_rules_take(run->control, &rules);
 }

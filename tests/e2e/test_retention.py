@@ -245,6 +245,88 @@ def test_keep_daily_keeps_the_newest_of_each_day(lab):
     assert told[kept[0]] == "beyond max_backups and kept by no rule"
 
 
+def age(lab, files, days):
+    for name, back in zip(files, days):
+        change_catalog(lab, "UPDATE backup SET snapshot_at = snapshot_at - ? WHERE file = ?",
+                       back * 86400 * 1000, name)
+
+
+def because(lab, *args):
+    _, told = prune(lab, "--dry-run", *args)
+    return {f"{folder['folder']}/{one['file']}": one["because"]
+            for folder in told["folders"] for one in folder["backups"]}
+
+
+def test_numbers_of_single_vms_go_before_the_global_ones(lab):
+    lab.set(keep_daily=1)
+    run_times(lab, 3, "-e", "web1:9", "-e", "web2:9")
+    first, second = names(lab, "web1"), names(lab, "web2")
+    for kept in (first, second):
+        age(lab, kept, (2, 1, 0))
+    lab.set(keep_daily=1, keep="web2:daily=3;yearly=1, web.*:max_backups=2")
+    told = verdicts(lab, "web1", "-e", "web.*")
+    assert list(told.values()).count("among the newest max_backups files") == 2
+    told = verdicts(lab, "web2", "-e", "web.*:1")
+    assert [told[name] for name in second] == \
+        ["keep_daily", "keep_daily", "among the newest max_backups files"]
+    why = because(lab, "-e", "web.*:1")
+    assert why[f"web2/{second[0]}"] == "keep_daily = 3 (keep: web2:daily=3;yearly=1)"
+    assert why[f"web2/{second[2]}"] == "max_backups = 1 (vm_exports: web.*:1)"
+    assert because(lab, "-e", "web.*")[f"web1/{first[0]}"] == \
+        "max_backups = 2 (keep: web.*:max_backups=2)"
+    text = lab.must("prune", *lab.run_args("--dry-run", "--explain", "-e", "web.*")).stdout
+    assert "max_backups = 2 (keep: web.*:max_backups=2)" in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 80
+    # And a run goes by the same numbers.
+    run_times(lab, 1, "-e", "web.*:1")
+    assert set(second[:2]) < set(names(lab, "web2"))
+    assert len(names(lab, "web1")) == 1 and first[0] not in names(lab, "web1")
+
+
+def test_a_vm_that_is_no_longer_selected_goes_on_being_kept_by_its_entry(lab):
+    run_times(lab, 3, "-e", "web1:9")
+    kept = names(lab, "web1")
+    age(lab, kept, (2, 1, 0))
+    lab.set(keep="web1:daily=3;max_backups=1")
+    _, told = prune(lab, "-e", "web2")
+    assert told["removed"] == [] and names(lab, "web1") == kept
+
+
+def test_where_a_global_number_stands_is_told(lab):
+    run_times(lab, 3, "-e", "web1:9")
+    kept = names(lab, "web1")
+    age(lab, kept, (2, 1, 0))
+    lab.set(keep_daily=2)
+    assert because(lab, "-e", "web1:1")[f"web1/{kept[1]}"] == \
+        f"keep_daily = 2 ({lab.settings_file} line 5)"
+    lab.set()
+    assert because(lab)[f"web1/{kept[2]}"] == "max_backups = 4 (default)"
+
+
+def test_preview_shows_the_numbers_and_their_entry(lab):
+    lab.set(keep="web2:daily=7;weekly=4")
+    told = json.loads(lab.must("preview", *lab.run_args("--json")).stdout)
+    keep = {job["name"]: job["keep"] for job in told["plan"]["jobs"]}
+    assert keep["web2"] == {"by": "keep: web2:daily=7;weekly=4", "max_backups": 4,
+                            "keep_copies": 1, "keep_last": 0, "keep_daily": 7, "keep_weekly": 4,
+                            "keep_monthly": 0, "keep_yearly": 0}
+    assert keep["web1"]["by"] is None and keep["web1"]["keep_daily"] == 0
+    text = lab.must("preview", *lab.run_args()).stdout
+    assert "keeps 4, daily 7, weekly 4 (keep: web2:daily=7;weekly=4)" in " ".join(text.split())
+    assert text.count("; keeps") == 1 and max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", ["run", "preview", "prune"])
+def test_a_bad_keep_entry_is_an_error_that_says_where(lab, command):
+    """Passed over, what it was to keep would go."""
+    lab.set(keep="web1:daily=7d")
+    done = lab.onyxpool(command, *lab.run_args())
+    assert done.returncode == 2
+    said = " ".join(done.stderr.split())
+    assert f"{lab.settings_file} line 5: keep: entry \"web1:daily=7d\"" in said
+    assert "from 0 to 100000" in said
+
+
 def test_what_an_earlier_expire_began_the_next_run_ends(lab):
     run_times(lab, 2, "-e", "web1:9")
     first, second = names(lab, "web1")
