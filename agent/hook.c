@@ -28,6 +28,7 @@
 #define LOOK_MS  20
 #define GRACE_MS 2000 /* between SIGTERM and SIGKILL */
 #define FD_MAX   65536
+#define FD_BLIND_MAX 4096 /* a worker has a few dozen */
 
 extern char **environ;
 
@@ -163,6 +164,10 @@ static void close_others(posix_spawn_file_actions_t *actions)
     DIR *dir = opendir("/proc/self/fd");
     const struct dirent *item;
     int64_t fd;
+    /* A process that is not dumpable may not look there unless it is root's. */
+    for (int i = 3; dir == NULL && i < FD_BLIND_MAX; i++)
+        if (fcntl(i, F_GETFD) >= 0)
+            posix_spawn_file_actions_addclose(actions, i);
     if (dir == NULL)
         return;
     while ((item = readdir(dir)) != NULL)

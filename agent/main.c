@@ -17,6 +17,7 @@
 #include "common/base/error.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
+#include "common/base/process_limits.h"
 #include "common/base/quit.h"
 #include "common/base/str.h"
 #include "common/base/version.h"
@@ -56,6 +57,7 @@ static int run_agent(const char *self, const struct options *options, struct err
         .host_uuid = options->host_uuid,
         .coordinator = options->coordinator,
         .key = &key,
+        .key_path = options->key,
         .root = options->root,
         .hooks = &options->hooks,
         .slots = options->slots,
@@ -107,6 +109,7 @@ int main(int argc, char **argv)
     struct error err = ERROR_INIT;
     if (argc == 2 && strcmp(argv[1], "--worker") == 0)
         return worker_main();
+    process_limits_hide();
     if (run(argc, argv, &err) == 0)
         return 0;
     fprintf(stderr, "onyxpool-agent: %s\n", err.text);

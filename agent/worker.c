@@ -18,6 +18,7 @@
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/num.h"
+#include "common/base/process_limits.h"
 #include "common/base/quit.h"
 #include "common/base/str.h"
 #include "common/store/marker.h"
@@ -195,6 +196,7 @@ int worker_main(void)
     struct worker worker = {.clock = clock_system(), .pipe = PTHREAD_MUTEX_INITIALIZER};
     CLEAN_JOB_REPORT struct job_report report = {0};
     close_inherited();
+    process_limits_hide();
     if (quit_watch(&err) != 0 || read_task(&worker, &err) != 0) {
         log_error(ROOM, "%s", err.text);
         return error_exit_status(err.code);

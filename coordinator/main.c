@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
+#include "common/base/process_limits.h"
 #include "common/base/quit.h"
 #include "common/base/str.h"
 #include "common/base/version.h"
@@ -140,6 +141,7 @@ int main(int argc, char **argv)
     enum settings_command command = COMMAND_RUN;
     int first = 1;
 
+    process_limits_hide();
     if (quit_watch(&err) != 0)
         return fail(&err);
     if (!is_old_name(place.called_as)) {

@@ -12,11 +12,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/error.h"
 #include "common/base/fd.h"
+#include "common/base/process_limits.h"
 #include "common/base/process_lock.h"
 #include "common/base/quit.h"
 #include "common/base/random.h"
@@ -171,6 +174,23 @@ static void what_is_no_uuid_is_refused(void **state)
         assert_false(uuid_is_valid(bad[i]));
 }
 
+static void a_hidden_process_leaves_no_core_and_raised_files_are_there(void **state)
+{
+    struct rlimit core, files;
+
+    (void)state;
+    process_limits_hide();
+    assert_int_equal(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
+    assert_int_equal(getrlimit(RLIMIT_CORE, &core), 0);
+    assert_int_equal(core.rlim_max, 0);
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = 256;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    size_t n = process_limits_raise_files();
+    assert_true(n == PROCESS_FILES_MAX || n == files.rlim_max);
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +201,7 @@ int main(void)
         cmocka_unit_test(a_killed_holder_frees_the_lock),
         cmocka_unit_test(uuids_are_version_four_from_any_source),
         cmocka_unit_test(what_is_no_uuid_is_refused),
+        cmocka_unit_test(a_hidden_process_leaves_no_core_and_raised_files_are_there),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
