@@ -49,6 +49,8 @@ struct supervise {
     struct wire_store seen;
     struct wire_client *client;
     char *address;     /* of client */
+    struct wire_agent_key key;
+    struct wire_key_stamp key_stamp;
     uint64_t lease;    /* highest seen in Orders */
     char run[RUN_ID_MAX];
     char *store_uuid;  /* expected by the Orders */
@@ -70,6 +72,7 @@ static void supervise_done(struct supervise *s)
     pool_link_stop(&s->pool);
     store_watch_stop(&s->store);
     pool_link_view_done(&s->view);
+    wire_agent_key_done(&s->key);
     free(s->seen.root);
     free(s->seen.uuid);
     free(s->seen.nonce);
@@ -256,7 +259,7 @@ static void connect_to(struct supervise *s, const char *address)
     } else if (s->client != NULL) {
         if (wire_client_move(s->client, address, &err) != 0)
             log_warn(ROOM, "%s", err.text);
-    } else if (wire_client_open(address, s->settings->key, s->clock, random_system(), &s->client,
+    } else if (wire_client_open(address, &s->key, s->clock, random_system(), &s->client,
                                 &err) != 0) {
         log_warn(ROOM, "%s", err.text);
     } else {
@@ -264,6 +267,26 @@ static void connect_to(struct supervise *s, const char *address)
     }
     mem_set(&s->address, address);
     s->next_sync_ms = now_ms(s);
+}
+
+/* A new key is taken without an end of anything: the next Hello is made with it. */
+static void look_at_key(struct supervise *s)
+{
+    CLEAN_WIRE_AGENT_KEY struct wire_agent_key key = {.host_uuid = ""};
+    struct error err = ERROR_INIT;
+    if (wire_key_stamp_look(s->settings->key_path, &s->key_stamp) == 0)
+        return;
+    if (wire_agent_key_read(s->settings->key_path, &key, &err) != 0) {
+        log_warn(ROOM, "the key goes on as it was read before: %s", err.text);
+    } else if (strcasecmp(key.host_uuid, s->settings->host_uuid) != 0) {
+        log_warn(ROOM, "%s is the key of the host %s now, not of this one: the one before goes on",
+                 s->settings->key_path, key.host_uuid);
+    } else if (memcmp(key.bytes, s->key.bytes, sizeof key.bytes) != 0) {
+        log_info(ROOM, "a new key is in %s: it is used from now on", s->settings->key_path);
+        s->key = key;
+        if (s->client != NULL)
+            wire_client_rekey(s->client, &s->key);
+    }
 }
 
 static void look_at_pool(struct supervise *s)
@@ -383,6 +406,7 @@ static int start(struct supervise *s, struct error *err)
 int supervise_run(const struct supervise_settings *settings, struct error *err)
 {
     CLEANUP(supervise_done) struct supervise s = {.settings = settings, .clock = clock_system()};
+    s.key = *settings->key;
     s.attempts = (struct attempts){
         .scope = settings->scope,
         .program = settings->program,
@@ -397,6 +421,7 @@ int supervise_run(const struct supervise_settings *settings, struct error *err)
         look_at_signals(&s);
         if (s.stops > 1)
             break;
+        look_at_key(&s);
         look_at_pool(&s);
         look_at_store(&s);
         look_at_orphans(&s);

@@ -26,6 +26,7 @@ struct supervise_settings {
     const char *host_uuid;
     const char *coordinator; /* NULL: where the lease says */
     const struct wire_agent_key *key;
+    const char *key_path; /* read again when it changes */
     const char *root; /* the store's; NULL: as the Orders say */
     const struct text_map *hooks; /* hook.h */
     size_t slots;

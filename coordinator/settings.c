@@ -322,6 +322,8 @@ static int fill(struct settings *settings, const char *work_dir, struct error *e
     settings->is_explained = option_flag(o, OPT_EXPLAIN);
     settings->is_share_forced = option_flag(o, OPT_FORCE_SHARED);
     settings->host_uuid = option_text(o, OPT_HOST);
+    settings->is_rotating = option_text(o, OPT_ROTATE) != NULL;
+    settings->rotate_ms = option_number(o, OPT_ROTATE);
     settings->out = option_text(o, OPT_OUT);
     if (!log_level_from_name(option_text(o, OPT_LOG_LEVEL), &settings->log_level))
         return error_set(err, ERROR_INTERNAL, "log level without a meaning");

@@ -116,6 +116,8 @@ struct settings {
     int64_t host_jobs, sr_jobs, store_jobs, pool_jobs; /* 0: no limit */
 
     const char *host_uuid; /* keygen --host */
+    bool is_rotating;      /* keygen --rotate */
+    int64_t rotate_ms;     /* how long the former key counts */
     const char *out;       /* keygen -o */
 
     bool smtp_auth;

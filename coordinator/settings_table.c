@@ -320,4 +320,9 @@ const struct option settings_table[OPT_N] = {
     [OPT_OUT] = {.name = "out", .letter = "o", .kind = OPTION_PATH, .argument = "FILE",
                  .commands = BIT(KEYGEN),
                  .help = "Where the agent's key goes; without it to standard output."},
+    [OPT_ROTATE] = {.name = "rotate", .kind = OPTION_DURATION, .argument = "TIME", .min = 0,
+                    .max = 90ll * DAY_MS, .commands = BIT(KEYGEN),
+                    .help = "Make a new pool key in the place of the one there; agents with keys "
+                            "of the former one are heard for so long, such as 7d; 0s: no "
+                            "longer (it was stolen)."},
 };

@@ -99,6 +99,7 @@ enum settings_option {
     OPT_EXPLAIN,
     OPT_FORCE_SHARED,
     OPT_HOST,
+    OPT_ROTATE,
     OPT_OUT,
     OPT_N
 };

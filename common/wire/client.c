@@ -45,6 +45,7 @@ struct wire_client {
     struct seal_session session;
     uint64_t counter;
     size_t first_report; /* where the next partial Sync begins */
+    int64_t twin_ms;     /* since when another agent of this host is heard in our place; 0 */
 
     char told[ERROR_TEXT_MAX]; /* the last trouble that was told */
     int64_t told_ms;
@@ -59,6 +60,7 @@ int wire_client_open(const char *address, const struct wire_agent_key *key,
     if (wire_address_parse(address, parsed, err) < 0)
         return -1;
     struct wire_client *client = mem_zero(1, sizeof *client);
+    wire_secret_lock(client, sizeof *client);
     str_copy(client->address, sizeof client->address, parsed);
     client->key = *key;
     client->clock = clock;
@@ -74,7 +76,7 @@ void wire_client_close(struct wire_client **client)
     if (*client == NULL)
         return;
     wire_link_close(&(*client)->link);
-    wire_secret_wipe(*client, sizeof **client);
+    wire_secret_unlock(*client, sizeof **client);
     free(*client);
     *client = NULL;
 }
@@ -103,6 +105,13 @@ int wire_client_move(struct wire_client *client, const char *address, struct err
     client->told[0] = '\0';
     go_idle(client, clock_monotonic_ms(client->clock));
     return 0;
+}
+
+void wire_client_rekey(struct wire_client *client, const struct wire_agent_key *key)
+{
+    client->key = *key;
+    client->told[0] = '\0';
+    go_idle(client, clock_monotonic_ms(client->clock));
 }
 
 int wire_client_fd(const struct wire_client *client)
@@ -195,6 +204,23 @@ int wire_client_send(struct wire_client *client, const struct wire_sync *sync, s
     return 0;
 }
 
+/* Mostly our own predecessor, a moment ago: that is told only when it lasts. */
+static int take_twin(struct wire_client *client, int64_t now, struct error *err)
+{
+    struct error trouble = ERROR_INIT;
+
+    go_idle(client, now + WIRE_CLIENT_TWIN_MS);
+    if (client->twin_ms == 0)
+        client->twin_ms = now;
+    if (now - client->twin_ms < WIRE_CLIENT_SILENCE_MS)
+        return 0;
+    error_set(&trouble, ERROR_BUSY,
+              "the coordinator at %s hears another agent with the key of host %s: each host has "
+              "one agent and a key of its own",
+              client->address, client->key.host_uuid);
+    return tell(client, &trouble, err);
+}
+
 /* The coordinator, or anybody on the way, says no. */
 static int take_refusal(struct wire_client *client, const struct str *frame, struct error *err)
 {
@@ -208,9 +234,11 @@ static int take_refusal(struct wire_client *client, const struct str *frame, str
     if (client->state == WAITING) {
         if (refusal.reason == SEAL_REASON_SESSION)
             go_idle(client, now); /* another coordinator runs there now */
+        if (refusal.reason == SEAL_REASON_TWIN)
+            return take_twin(client, now, err);
         return 0;
     }
-    if (refusal.reason == SEAL_REASON_SESSION)
+    if (refusal.reason == SEAL_REASON_SESSION || refusal.reason == SEAL_REASON_TWIN)
         return 0;
     if (refusal.reason == SEAL_REASON_KEY)
         error_set(&trouble, ERROR_AUTH,
@@ -257,6 +285,7 @@ static int take_orders(struct wire_client *client, const struct str *frame,
     }
     client->state = READY;
     client->told[0] = '\0';
+    client->twin_ms = 0;
     return 1;
 }
 

@@ -29,6 +29,7 @@ struct random;
 
 #define WIRE_CLIENT_SILENCE_MS 10000  /* no answer: close, Hello again */
 #define WIRE_CLIENT_REFUSED_MS 5000   /* pause after a refusal of key or version */
+#define WIRE_CLIENT_TWIN_MS    1000  /* pause after "another agent of this host is heard" */
 #define WIRE_CLIENT_AGAIN_MS   200    /* at least between two Hellos */
 #define WIRE_CLIENT_TELL_MS    600000 /* the same trouble is told once in this time */
 
@@ -44,6 +45,10 @@ void wire_client_close(struct wire_client **client);
 
 /* The coordinator has moved: nothing if the address is the same, else a new Hello there. */
 int wire_client_move(struct wire_client *client, const char *address, struct error *err);
+
+/* Another key of the same host from the next Hello on, which is said now; the boot stays, so what
+ * runs goes on. The key is copied. */
+void wire_client_rekey(struct wire_client *client, const struct wire_agent_key *key);
 
 int wire_client_fd(const struct wire_client *client);          /* -1: nothing to poll now */
 int64_t wire_client_wait_ms(const struct wire_client *client); /* until step wants to be called */

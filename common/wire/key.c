@@ -15,6 +15,7 @@
 
 #include <sodium.h>
 
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/fd.h"
 #include "common/base/num.h"
@@ -25,12 +26,24 @@
 #define FILE_MAX     512
 #define POOL_WORD    "onyxpool-pool-key-1"
 #define AGENT_WORD   "onyxpool-agent-key-1"
+#define OLD_WORD     "onyxpool-old-pool-key-1"
+#define OLD_SUFFIX   ".old"
 #define HEX_MAX      (2 * WIRE_KEY_BYTES + 1)
 #define CLEAN_SECRET CLEANUP(wire_secret_done)
 
 void wire_secret_wipe(void *bytes, size_t n)
 {
     sodium_memzero(bytes, n);
+}
+
+void wire_secret_lock(void *bytes, size_t n)
+{
+    (void)sodium_mlock(bytes, n);
+}
+
+void wire_secret_unlock(void *bytes, size_t n)
+{
+    (void)sodium_munlock(bytes, n); /* overwrites, whether it was locked or not */
 }
 
 void wire_secret_done(struct str *text)
@@ -43,6 +56,11 @@ void wire_secret_done(struct str *text)
 void wire_pool_key_done(struct wire_pool_key *key)
 {
     sodium_memzero(key, sizeof *key);
+}
+
+void wire_pool_keys_done(struct wire_pool_keys *keys)
+{
+    sodium_memzero(keys, sizeof *keys);
 }
 
 void wire_agent_key_done(struct wire_agent_key *key)
@@ -131,6 +149,100 @@ int wire_pool_key_read(const char *path, struct wire_pool_key *ret_key, struct e
     return 0;
 }
 
+/* 1, or 0 when there is none. Whether its time is over is asked when it is used. */
+static int read_old_key(const char *path, struct wire_pool_keys *keys, struct error *err)
+{
+    CLEAN_SECRET struct str text = STR_INIT;
+
+    if (access(path, F_OK) != 0 && errno == ENOENT)
+        return 0;
+    if (read_key_file(path, "", &text, err) < 0)
+        return -1;
+    char *rest = text.data;
+    if (strcmp(next_word(&rest), OLD_WORD) != 0)
+        return refuse(err, path,
+                      "does not begin with \"" OLD_WORD "\"; remove it if no host needs it");
+    if (num_parse_hex(next_word(&rest), keys->old.bytes, sizeof keys->old.bytes, NULL) < 0 ||
+        clock_parse_utc(next_word(&rest), &keys->old_until, NULL) < 0 ||
+        next_word(&rest)[0] != '\0')
+        return refuse(err, path,
+                      "64 hex digits and a time (2026-11-22T20:27:34Z), and nothing else, must "
+                      "follow \"" OLD_WORD "\"");
+    return 1;
+}
+
+int wire_pool_keys_read(const char *path, struct wire_pool_keys *ret_keys, struct error *err)
+{
+    CLEAN_WIRE_POOL_KEYS struct wire_pool_keys keys = {.has_old = false};
+    CLEAN_CHAR char *old_path = str_format("%s" OLD_SUFFIX, path);
+
+    if (wire_pool_key_read(path, &keys.now, err) < 0)
+        return -1;
+    int found = read_old_key(old_path, &keys, err);
+    if (found < 0)
+        return -1;
+    keys.has_old = found == 1;
+    *ret_keys = keys;
+    return 0;
+}
+
+static void format_pool_key(const char *word, const struct wire_pool_key *key, struct str *out)
+{
+    char hex[HEX_MAX];
+
+    str_reserve(out, FILE_MAX);
+    str_add(out, word);
+    str_add_char(out, ' ');
+    str_add(out, num_format_hex(key->bytes, sizeof key->bytes, hex));
+    sodium_memzero(hex, sizeof hex);
+}
+
+int wire_pool_key_rotate(const char *path, int64_t now, int64_t until, const struct random *random,
+                         struct error *err)
+{
+    CLEAN_WIRE_POOL_KEYS struct wire_pool_keys keys = {.has_old = false};
+    CLEAN_WIRE_POOL_KEY struct wire_pool_key key;
+    CLEAN_CHAR char *old_path = str_format("%s" OLD_SUFFIX, path);
+    CLEAN_SECRET struct str old_text = STR_INIT;
+    CLEAN_SECRET struct str text = STR_INIT;
+    char when[CLOCK_ISO_MAX];
+
+    if (wire_pool_keys_read(path, &keys, err) < 0)
+        return -1;
+    if (keys.has_old && keys.old_until > now && memcmp(&keys.old, &keys.now, sizeof keys.old) != 0)
+        return error_set(err, ERROR_EXISTS,
+                         "%s counts until %s: hosts that have not got their new key by then would "
+                         "be refused; remove it when all have, then rotate again",
+                         old_path, clock_format_utc(keys.old_until, when));
+    format_pool_key(OLD_WORD, &keys.now, &old_text);
+    str_add_char(&old_text, ' ');
+    str_add(&old_text, clock_format_utc(until, when));
+    str_add_char(&old_text, '\n');
+    random_fill(random, key.bytes, sizeof key.bytes);
+    format_pool_key(POOL_WORD, &key, &text);
+    str_add_char(&text, '\n');
+    if (fd_replace_file(old_path, 0600, old_text.data, old_text.len, err) < 0 ||
+        fd_replace_file(path, 0600, text.data, text.len, err) < 0)
+        return error_add(err, "rotate the pool key");
+    return 0;
+}
+
+int wire_key_stamp_look(const char *path, struct wire_key_stamp *stamp)
+{
+    struct wire_key_stamp now = {0};
+    struct stat facts;
+
+    if (stat(path, &facts) != 0)
+        return 0;
+    now.inode = (uint64_t)facts.st_ino;
+    now.changed_ns = (int64_t)facts.st_ctim.tv_sec * 1000000000 + facts.st_ctim.tv_nsec;
+    now.size = (int64_t)facts.st_size;
+    if (now.inode == stamp->inode && now.changed_ns == stamp->changed_ns && now.size == stamp->size)
+        return 0;
+    *stamp = now;
+    return 1;
+}
+
 int wire_agent_key_read(const char *path, struct wire_agent_key *ret_key, struct error *err)
 {
     CLEAN_SECRET struct str text = STR_INIT;
@@ -215,14 +327,10 @@ int wire_pool_key_create(const char *path, const struct random *random, struct e
 {
     CLEAN_WIRE_POOL_KEY struct wire_pool_key key;
     CLEAN_SECRET struct str text = STR_INIT;
-    char hex[HEX_MAX];
 
     random_fill(random, key.bytes, sizeof key.bytes);
-    str_reserve(&text, FILE_MAX);
-    str_add(&text, POOL_WORD " ");
-    str_add(&text, num_format_hex(key.bytes, sizeof key.bytes, hex));
+    format_pool_key(POOL_WORD, &key, &text);
     str_add_char(&text, '\n');
-    sodium_memzero(hex, sizeof hex);
     return write_new_file(path, &text, err);
 }
 

@@ -327,7 +327,7 @@ int seal_refusal_look(const void *bytes, size_t n, struct seal_refusal *ret_refu
 
     if (check_kind(bytes, n, SEAL_REFUSAL, err) < 0)
         return -1;
-    if (frame[5] < SEAL_REASON_KEY || frame[5] > SEAL_REASON_SESSION)
+    if (frame[5] < SEAL_REASON_KEY || frame[5] > SEAL_REASON_TWIN)
         return error_set(err, ERROR_PROTOCOL, "a refusal gives reason %d", frame[5]);
     ret_refusal->reason = (enum seal_reason)frame[5];
     ret_refusal->versions.min = frame[6];

@@ -92,7 +92,12 @@ int seal_welcome_open(const void *bytes, size_t n, const struct seal_greeting *g
                       struct error *err);
 
 /* Why a coordinator does not go on with a frame. In clear text: a hint that anybody may forge. */
-enum seal_reason { SEAL_REASON_KEY = 1, SEAL_REASON_VERSION = 2, SEAL_REASON_SESSION = 3 };
+enum seal_reason {
+    SEAL_REASON_KEY = 1,
+    SEAL_REASON_VERSION = 2,
+    SEAL_REASON_SESSION = 3,
+    SEAL_REASON_TWIN = 4 /* another agent with this key is heard */
+};
 
 struct seal_refusal {
     enum seal_reason reason;

@@ -7,6 +7,7 @@
  */
 #include "coordinator/command/command.h"
 
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/random.h"
 #include "common/base/str.h"
@@ -37,6 +38,25 @@ static int make_pool_key(const struct settings *settings, struct error *err)
                 err);
 }
 
+static int rotate_pool_key(const struct settings *settings, struct error *err)
+{
+    int64_t now = clock_wall_ms(clock_system());
+    int64_t until = now + settings->rotate_ms;
+    char when[CLOCK_ISO_MAX];
+
+    if (settings->host_uuid != NULL || settings->out != NULL)
+        return error_set(err, ERROR_USAGE, "--rotate goes without --host and -o");
+    if (wire_pool_key_rotate(settings->key, now, until, random_system(), err) != 0)
+        return -1;
+    CLEAN_CHAR char *hint = str_format(
+        "Agents with keys of the former one are heard until %s; it is in %s.old.\n"
+        "Make each host's new key with\n"
+        "  onyxpool keygen --host UUID -o agent.key\n"
+        "and move it over /etc/onyxpool/agent.key there; the agent takes it by itself.\n",
+        clock_format_local(until, when), settings->key);
+    return tell(settings, "pool", settings->key, hint, err);
+}
+
 static int make_agent_key(const struct settings *settings, struct error *err)
 {
     CLEANUP(wire_pool_key_done) struct wire_pool_key pool = {0};
@@ -59,6 +79,8 @@ int command_keygen(const struct settings *settings, struct error *err)
 {
     if (command_check_operands(settings, 0, 0, "", err) != 0)
         return -1;
+    if (settings->is_rotating)
+        return rotate_pool_key(settings, err);
     if (settings->host_uuid == NULL)
         return make_pool_key(settings, err);
     return make_agent_key(settings, err);

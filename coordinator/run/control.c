@@ -29,6 +29,7 @@
 #define CONTROL_WAIT_MS 200
 #define CONTROL_TICK_MS 500
 #define CONTROL_REQUESTS_MS 1000
+#define CONTROL_KEYS_MS 5000
 
 struct control {
     struct control_settings settings;
@@ -42,6 +43,8 @@ struct control {
     bool is_stopping;
     int64_t next_tick_ms;
     int64_t next_requests_ms;
+    int64_t next_keys_ms;
+    struct wire_key_stamp key_stamp, old_key_stamp;
     struct error error; /* why the thread gave up */
 };
 
@@ -66,6 +69,22 @@ static int control_answer(void *context, struct wire_sync *sync, struct wire_ord
     return 0;
 }
 
+/* A rotation of the keys in mid-run: agents come back with their new ones while it goes on. */
+static void control_look_at_keys(struct control *control)
+{
+    CLEAN_WIRE_POOL_KEYS struct wire_pool_keys keys = {.has_old = false};
+    CLEAN_CHAR char *old_path = str_format("%s.old", control->settings.key_path);
+    struct error err = ERROR_INIT;
+    int is_new = wire_key_stamp_look(control->settings.key_path, &control->key_stamp);
+
+    if (wire_key_stamp_look(old_path, &control->old_key_stamp) == 0 && is_new == 0)
+        return;
+    if (wire_pool_keys_read(control->settings.key_path, &keys, &err) == 0)
+        wire_server_set_keys(control->server, &keys);
+    else
+        log_warn("control", "the keys go on as they were read before: %s", err.text);
+}
+
 static void control_tick(struct control *control)
 {
     struct dispatch_now now = control_now(control);
@@ -75,6 +94,10 @@ static void control_tick(struct control *control)
         dispatch_tick(control->dispatch, now);
         control_record_changes(&control->record, control->dispatch, now);
         control_record_bytes(&control->record, control->dispatch, now);
+    }
+    if (now.ms >= control->next_keys_ms) {
+        control->next_keys_ms = now.ms + CONTROL_KEYS_MS;
+        control_look_at_keys(control);
     }
     if (now.ms >= control->next_requests_ms) {
         control->next_requests_ms = now.ms + CONTROL_REQUESTS_MS;
@@ -134,8 +157,9 @@ int control_start(const struct control_settings *settings, struct control **ret_
     pthread_mutex_init(&control->mutex, NULL);
     control->dispatch = dispatch_new(&settings->dispatch, control_now(control));
     control_record_init(&control->record, settings->catalog);
-    control->server = wire_server_new(settings->key, settings->clock, settings->random,
+    control->server = wire_server_new(&settings->keys->now, settings->clock, settings->random,
                                       control_answer, control);
+    wire_server_set_keys(control->server, settings->keys);
     if (control_open_pipe(control, err) < 0 ||
         wire_server_listen(control->server, settings->address, err) < 0)
         return -1;

@@ -23,12 +23,13 @@ struct clock;
 struct control;
 struct error;
 struct random;
-struct wire_pool_key;
+struct wire_pool_keys;
 
-/* All of it is borrowed until control_stop but the key and the dispatch's texts. */
+/* All of it is borrowed until control_stop but the keys and the dispatch's texts. */
 struct control_settings {
     struct catalog *catalog;
-    const struct wire_pool_key *key;
+    const struct wire_pool_keys *keys;
+    const char *key_path; /* read again when it changes */
     const char *address; /* to listen on */
     const struct clock *clock;
     const struct random *random;

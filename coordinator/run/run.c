@@ -430,7 +430,7 @@ static void run_close(struct run *run)
     catalog_close(&run->control_catalog);
     catalog_close(&run->catalog);
     fd_close(&run->lock_fd);
-    wire_pool_key_done(&run->key);
+    wire_pool_keys_done(&run->keys);
     catalog_run_done(&run->record);
     plan_done(&run->plan);
     pool_done(&run->inventory);

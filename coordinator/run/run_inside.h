@@ -31,7 +31,7 @@ struct run {
     int lock_fd;
     struct catalog *catalog;         /* for this thread */
     struct catalog *control_catalog; /* a second connection, for the control thread */
-    struct wire_pool_key key;
+    struct wire_pool_keys keys;
     char *session_path;
     struct pool_thread *pool_thread;
     char address[WIRE_ADDRESS_MAX];

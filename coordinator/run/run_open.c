@@ -8,6 +8,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/process_limits.h"
 #include "common/base/quit.h"
 #include "common/base/str.h"
 #include "common/xapi/call.h"
@@ -145,7 +146,7 @@ int run_open_catalog(struct run *run, struct error *err)
         catalog_open(run->settings.catalog_path, CATALOG_ASK, &run->control_catalog, err) < 0 ||
         run_drop_requests(run, err) < 0)
         return -1;
-    return wire_pool_key_read(run->settings.key_path, &run->key, err);
+    return wire_pool_keys_read(run->settings.key_path, &run->keys, err);
 }
 
 static int run_add_pool(void *context, const char *ref, const json_t *record, struct error *err)
@@ -273,7 +274,8 @@ int run_listen(struct run *run, struct error *err)
     const struct run_settings *s = &run->settings;
     const struct control_settings settings = {
         .catalog = run->control_catalog,
-        .key = &run->key,
+        .keys = &run->keys,
+        .key_path = s->key_path,
         .address = run->address,
         .clock = run->clock,
         .random = run->random,
@@ -292,6 +294,7 @@ int run_listen(struct run *run, struct error *err)
                      .store_root = s->store_root,
                      .random = run->random}};
 
+    (void)process_limits_raise_files();
     if (run_find_address(run, err) < 0 || control_start(&settings, &run->control, err) < 0)
         return -1;
     for (size_t i = 0; i < run->host_names.n; i++)

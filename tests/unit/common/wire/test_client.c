@@ -30,6 +30,7 @@ struct bench {
     char folder[64];
     char address[128];
     struct sample_time time;
+    struct sample_time server_time;
     struct wire_pool_key pool;
     struct wire_server *server;
     struct wire_client *client;
@@ -57,7 +58,8 @@ static int answer(void *context, struct wire_sync *sync, struct wire_orders *ret
 static void start_server(struct bench *bench)
 {
     struct error err = ERROR_INIT;
-    bench->server = wire_server_new(&bench->pool, clock_system(), random_system(), answer, bench);
+    bench->server =
+        wire_server_new(&bench->pool, &bench->server_time.clock, random_system(), answer, bench);
     assert_int_equal(wire_server_listen(bench->server, bench->address, &err), 0);
 }
 
@@ -74,6 +76,7 @@ static int set_up(void **state)
 {
     struct bench *bench = mem_zero(1, sizeof *bench);
     sample_time_init(&bench->time);
+    sample_time_init(&bench->server_time);
     bench->pool.bytes[0] = 42;
     str_copy(bench->folder, sizeof bench->folder, "/tmp/onyx-wire-XXXXXX");
     assert_non_null(mkdtemp(bench->folder));
@@ -237,9 +240,64 @@ static void a_restarted_agent_is_another_boot(void **state)
     uint64_t boot = bench->boot;
     wire_client_close(&bench->client);
     start_client(bench, &bench->pool);
+    bench->server_time.ms += WIRE_SERVER_TWIN_MS;
     one_sync(bench);
     assert_int_not_equal(bench->boot, boot);
     assert_int_equal(bench->heard.seq, 1);
+}
+
+static void a_second_agent_of_a_host_waits_until_the_first_is_silent(void **state)
+{
+    struct bench *bench = *state;
+    CLEAN_WIRE_SYNC struct wire_sync sync = {0};
+    struct wire_orders none = {0};
+    struct error err = ERROR_INIT;
+    size_t log_n;
+    start_server(bench);
+    start_client(bench, &bench->pool);
+    one_sync(bench);
+    struct wire_client *first = bench->client;
+    bench->client = NULL;
+    start_client(bench, &bench->pool);
+    sample_sync(&sync);
+    assert_int_equal(until_ready(bench, &err), 0);
+    assert_int_equal(wire_client_send(bench->client, &sync, &log_n, &err), 0);
+    while (wire_client_is_connected(bench->client))
+        assert_int_equal(round_of_both(bench, &none, &err), 0);
+    assert_int_equal(wire_client_wait_ms(bench->client), WIRE_CLIENT_TWIN_MS);
+    assert_int_equal(bench->asked_n, 1);
+    bench->time.ms += WIRE_CLIENT_SILENCE_MS;
+    assert_int_equal(until_ready(bench, &err), 0);
+    assert_int_equal(wire_client_send(bench->client, &sync, &log_n, &err), 0);
+    assert_int_equal(until_orders(bench, &none, &err), -1);
+    assert_int_equal(err.code, ERROR_BUSY);
+    assert_int_equal(bench->asked_n, 1);
+    bench->server_time.ms += WIRE_SERVER_TWIN_MS;
+    bench->time.ms += WIRE_CLIENT_TWIN_MS;
+    one_sync(bench);
+    wire_client_close(&first);
+}
+
+static void a_new_key_is_taken_with_the_same_boot(void **state)
+{
+    struct bench *bench = *state;
+    struct wire_pool_keys keys = {.now = {{7}}, .has_old = true, .old_until = INT64_MAX};
+    CLEAN_WIRE_AGENT_KEY struct wire_agent_key key;
+    start_server(bench);
+    start_client(bench, &bench->pool);
+    one_sync(bench);
+    uint64_t boot = bench->boot;
+    keys.old = bench->pool;
+    wire_server_set_keys(bench->server, &keys);
+    one_sync(bench); /* with the older key, in its session */
+    assert_int_equal(wire_agent_key_make(&keys.now, SAMPLE_HOST, &key, NULL), 0);
+    bench->time.ms += WIRE_CLIENT_AGAIN_MS;
+    wire_client_rekey(bench->client, &key);
+    keys.has_old = false;
+    wire_server_set_keys(bench->server, &keys);
+    one_sync(bench);
+    assert_int_equal(bench->boot, boot);
+    assert_int_equal(bench->heard.seq, 3);
 }
 
 static void silence_is_told_once_and_hello_said_again(void **state)
@@ -558,6 +616,8 @@ int main(void)
         CASE(agent_and_coordinator_talk_over_tcp),
         CASE(a_new_coordinator_at_the_same_address_is_greeted_again),
         CASE(a_restarted_agent_is_another_boot),
+        CASE(a_second_agent_of_a_host_waits_until_the_first_is_silent),
+        CASE(a_new_key_is_taken_with_the_same_boot),
         CASE(silence_is_told_once_and_hello_said_again),
         CASE(a_wrong_key_is_told_with_what_to_do),
         CASE(moving_leads_to_the_other_coordinator),

@@ -39,6 +39,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct place *place = *state;
+    CLEAN_CHAR char *old = str_format("%s.old", place->file);
+    unlink(old);
     unlink(place->file);
     assert_int_equal(rmdir(place->folder), 0);
     free(place);
@@ -175,6 +177,78 @@ static void a_missing_binary_or_odd_file_is_told(void **state)
     assert_int_equal(err.code, ERROR_NOT_FOUND);
 }
 
+static void a_rotation_keeps_the_former_key_until_its_time(void **state)
+{
+    const struct place *place = *state;
+    const int64_t now = INT64_C(1795379254000);
+    CLEAN_WIRE_POOL_KEYS struct wire_pool_keys before;
+    CLEAN_WIRE_POOL_KEYS struct wire_pool_keys after;
+    CLEAN_CHAR char *old = str_format("%s.old", place->file);
+    struct error err = ERROR_INIT;
+    struct stat facts;
+    assert_int_equal(wire_pool_key_create(place->file, random_system(), &err), 0);
+    assert_int_equal(wire_pool_keys_read(place->file, &before, &err), 0);
+    assert_false(before.has_old);
+    assert_int_equal(wire_pool_key_rotate(place->file, now, now + 5000, random_system(), &err), 0);
+    assert_int_equal(wire_pool_keys_read(place->file, &after, &err), 0);
+    assert_true(after.has_old);
+    assert_int_equal(after.old_until, now + 5000);
+    assert_memory_equal(after.old.bytes, before.now.bytes, WIRE_KEY_BYTES);
+    assert_memory_not_equal(after.now.bytes, before.now.bytes, WIRE_KEY_BYTES);
+    assert_int_equal(stat(old, &facts), 0);
+    assert_int_equal(facts.st_mode & 07777, 0600);
+    assert_int_equal(stat(place->file, &facts), 0);
+    assert_int_equal(facts.st_mode & 07777, 0600);
+    assert_int_equal(wire_pool_key_rotate(place->file, now, now, random_system(), &err), -1);
+    assert_int_equal(err.code, ERROR_EXISTS);
+    assert_non_null(strstr(err.text, "remove it when all have"));
+    assert_int_equal(
+        wire_pool_key_rotate(place->file, now + 5000, now + 9000, random_system(), &err), 0);
+    assert_int_equal(wire_pool_keys_read(place->file, &before, &err), 0);
+    assert_memory_equal(before.old.bytes, after.now.bytes, WIRE_KEY_BYTES);
+}
+
+static void a_bad_former_key_is_refused_and_never_quoted(void **state)
+{
+    const struct place *place = *state;
+    static const char *const bad[] = {
+        "onyxpool-pool-key-1 " HEX "\n",
+        "onyxpool-old-pool-key-1 " HEX "\n",
+        "onyxpool-old-pool-key-1 " HEX " tomorrow\n",
+        "onyxpool-old-pool-key-1 00 2026-11-22T20:27:34Z\n",
+        "onyxpool-old-pool-key-1 " HEX " 2026-11-22T20:27:34Z more\n",
+        "",
+    };
+    CLEAN_WIRE_POOL_KEYS struct wire_pool_keys keys;
+    CLEAN_CHAR char *old = str_format("%s.old", place->file);
+    struct error err = ERROR_INIT;
+    assert_int_equal(wire_pool_key_create(place->file, random_system(), &err), 0);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(fd_replace_file(old, 0600, bad[i], strlen(bad[i]), NULL), 0);
+        assert_int_equal(wire_pool_keys_read(place->file, &keys, &err), -1);
+        assert_int_equal(err.code, ERROR_SETTINGS);
+        assert_null(strstr(err.text, "000102"));
+    }
+    const char *good = "onyxpool-old-pool-key-1 " HEX " 2026-11-22T20:27:34Z\n";
+    assert_int_equal(fd_replace_file(old, 0640, good, strlen(good), NULL), 0);
+    assert_int_equal(wire_pool_keys_read(place->file, &keys, &err), -1);
+    assert_non_null(strstr(err.text, "chmod 600"));
+}
+
+static void a_stamp_tells_a_change_once(void **state)
+{
+    const struct place *place = *state;
+    struct wire_key_stamp stamp = {0};
+    assert_int_equal(wire_key_stamp_look(place->file, &stamp), 0);
+    write_key(place, "a", 0600);
+    assert_int_equal(wire_key_stamp_look(place->file, &stamp), 1);
+    assert_int_equal(wire_key_stamp_look(place->file, &stamp), 0);
+    write_key(place, "ab", 0600);
+    assert_int_equal(wire_key_stamp_look(place->file, &stamp), 1);
+    unlink(place->file);
+    assert_int_equal(wire_key_stamp_look(place->file, &stamp), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +257,11 @@ int main(void)
         cmocka_unit_test(hosts_and_pools_have_different_keys),
         cmocka_unit_test_setup_teardown(a_bad_file_is_refused_and_never_quoted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_missing_binary_or_odd_file_is_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_rotation_keeps_the_former_key_until_its_time, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_bad_former_key_is_refused_and_never_quoted, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_stamp_tells_a_change_once, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -195,6 +195,7 @@ static void a_new_session_replaces_the_old_one_at_its_first_sync_only(void **sta
     agent_welcome(bench, &new);
     assert_int_equal(agent_sync(bench, &old, 2), 2);
     assert_int_equal(bench->boot, 1);
+    bench->time.ms += WIRE_SERVER_TWIN_MS;
     assert_int_equal(agent_sync(bench, &new, 1), 3);
     assert_int_equal(bench->boot, 2);
     CLEAN_STR struct str frame = STR_INIT;
@@ -361,6 +362,127 @@ static void a_restarted_coordinator_knows_no_session(void **state)
     assert_int_equal(agent_sync(bench, &agent, 1), 2);
 }
 
+static struct wire_server_counts counts(const struct bench *bench)
+{
+    struct wire_server_counts now;
+    wire_server_count(bench->server, &now);
+    return now;
+}
+
+/* The reason of the refusal that a Sync gets. */
+static int agent_is_refused(struct bench *bench, struct agent *agent, uint64_t counter)
+{
+    CLEAN_STR struct str frame = STR_INIT;
+    CLEAN_STR struct str reply = STR_INIT;
+    struct seal_refusal refusal;
+    agent_frame(agent, counter, &frame);
+    if (!wire_server_answer(bench->server, frame.data, frame.len, &reply) ||
+        seal_refusal_look(reply.data, reply.len, &refusal, NULL) < 0)
+        return 0;
+    return (int)refusal.reason;
+}
+
+static void a_second_agent_is_refused_while_the_first_is_heard(void **state)
+{
+    struct bench *bench = *state;
+    struct agent first = {.seq = 0};
+    struct agent second = {.seq = 0};
+    agent_hello(bench, &first, SAMPLE_HOST, 1);
+    agent_welcome(bench, &first);
+    assert_int_equal(agent_sync(bench, &first, 1), 1);
+    for (uint64_t i = 0; i < 5; i++) {
+        agent_hello(bench, &second, SAMPLE_HOST, 2);
+        agent_welcome(bench, &second);
+        bench->time.ms += WIRE_SERVER_TWIN_MS - 1;
+        assert_int_equal(agent_is_refused(bench, &second, 1), SEAL_REASON_TWIN);
+        assert_int_equal(agent_sync(bench, &first, 2 + i), 2 + i);
+    }
+    assert_int_equal(counts(bench).twin, 5);
+    assert_int_equal(counts(bench).answered, 6);
+    assert_int_equal(bench->lines_n, 1);
+    assert_non_null(strstr(bench->line, "second agent"));
+    bench->time.ms += WIRE_SERVER_TWIN_MS;
+    assert_int_equal(agent_sync(bench, &second, 1), 7);
+    assert_int_equal(bench->boot, 2);
+}
+
+static void a_hello_that_gave_way_is_not_answered_again(void **state)
+{
+    struct bench *bench = *state;
+    enum { N = 40 };
+    struct agent recorded[N];
+    struct agent living = {.seq = 0};
+    CLEAN_STR struct str reply = STR_INIT;
+    memset(recorded, 0, sizeof recorded);
+    for (size_t i = 0; i < N; i++) {
+        agent_hello(bench, &recorded[i], SAMPLE_HOST, 1);
+        agent_welcome(bench, &recorded[i]);
+    }
+    agent_hello(bench, &living, SAMPLE_HOST, 2);
+    agent_welcome(bench, &living);
+    for (size_t i = 0; i < N - WIRE_SERVER_HALF_OPEN_MAX; i++)
+        assert_false(wire_server_answer(bench->server, recorded[i].greeting.frame, SEAL_HELLO_BYTES,
+                                        &reply));
+    assert_int_equal(counts(bench).old, N - WIRE_SERVER_HALF_OPEN_MAX);
+    assert_int_equal(agent_sync(bench, &living, 1), 1);
+}
+
+static void the_older_key_counts_until_its_time_is_over(void **state)
+{
+    struct bench *bench = *state;
+    struct agent early = {.seq = 0};
+    struct agent late = {.seq = 0};
+    struct wire_pool_keys keys = {.now = {{43}}, .has_old = true};
+    agent_hello(bench, &early, SAMPLE_HOST, 1);
+    agent_welcome(bench, &early);
+    assert_int_equal(agent_sync(bench, &early, 1), 1);
+    keys.old = bench->pool;
+    keys.old_until = bench->time.ms + 1000;
+    wire_server_set_keys(bench->server, &keys);
+    agent_hello(bench, &late, SAMPLE_HOST_2, 1); /* with the older key */
+    agent_welcome(bench, &late);
+    assert_int_equal(agent_sync(bench, &late, 1), 2);
+    assert_int_equal(agent_sync(bench, &early, 2), 3);
+    assert_int_equal(bench->lines_n, 1);
+    assert_non_null(strstr(bench->line, "older pool key"));
+    bench->time.ms += 1000;
+    assert_int_equal(agent_is_refused(bench, &early, 3), SEAL_REASON_SESSION);
+    assert_int_equal(agent_is_refused(bench, &late, 2), SEAL_REASON_SESSION);
+    bench->pool = keys.now;
+    agent_hello(bench, &early, SAMPLE_HOST, 1);
+    agent_welcome(bench, &early);
+    assert_int_equal(agent_sync(bench, &early, 1), 4);
+}
+
+static void what_is_refused_is_counted_by_its_kind(void **state)
+{
+    struct bench *bench = *state;
+    struct agent agent = {.seq = 0};
+    CLEAN_STR struct str frame = STR_INIT;
+    CLEAN_STR struct str reply = STR_INIT;
+    agent_hello(bench, &agent, SAMPLE_HOST, 1);
+    agent_welcome(bench, &agent);
+    assert_int_equal(agent_sync(bench, &agent, 3), 1);
+    agent_frame(&agent, 4, &frame);
+    frame.data[frame.len - 1] ^= 1;
+    wire_server_answer(bench->server, frame.data, frame.len, &reply);
+    frame.data[8] ^= 1;
+    wire_server_answer(bench->server, frame.data, frame.len, &reply);
+    assert_int_equal(agent_sync(bench, &agent, 2), 0);
+    wire_server_answer(bench->server, "GET /", 5, &reply);
+    bench->pool.bytes[0] = 1;
+    agent_hello(bench, &agent, SAMPLE_HOST, 1);
+    wire_server_answer(bench->server, agent.greeting.frame, SEAL_HELLO_BYTES, &reply);
+    struct wire_server_counts now = counts(bench);
+    assert_int_equal(now.unsealed, 1);
+    assert_int_equal(now.session, 1);
+    assert_int_equal(now.old, 1);
+    assert_int_equal(now.foreign, 1);
+    assert_int_equal(now.key, 1);
+    assert_int_equal(now.greeted, 1);
+    assert_int_equal(now.answered, 1);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -377,6 +499,10 @@ int main(void)
         CASE(another_version_is_told_which_are_spoken),
         CASE(floods_fill_neither_log_nor_memory),
         CASE(a_restarted_coordinator_knows_no_session),
+        CASE(a_second_agent_is_refused_while_the_first_is_heard),
+        CASE(a_hello_that_gave_way_is_not_answered_again),
+        CASE(the_older_key_counts_until_its_time_is_over),
+        CASE(what_is_refused_is_counted_by_its_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
