@@ -234,6 +234,7 @@ static void fill_selection(struct settings *settings)
     settings->disk_compress = compress_of(option_text(o, OPT_VDI_COMPRESS));
     settings->disk_format = str_equal(option_text(o, OPT_VDI_EXPORT_FORMAT), "vhd") ? JOB_DISK_VHD
                                                                                     : JOB_DISK_RAW;
+    settings->ways.keeps_ova = !option_flag(o, OPT_REWRITE_OVA);
     settings->pool_backup = option_flag(o, OPT_POOL_BACKUP);
     settings->host_backup = option_flag(o, OPT_HOST_BACKUP);
     settings->hooks = option_list(o, OPT_HOOKS);

@@ -94,6 +94,7 @@ struct settings {
     enum job_compress disk_compress;
     enum job_disk_format disk_format;
     struct job_tuning tuning;
+    struct job_ways ways;
     bool pool_backup;
     bool host_backup;
     const struct text_list *hooks;

@@ -190,6 +190,10 @@ const struct option settings_table[OPT_N] = {
                    .help = "Commands around the snapshots of VMs: NAME-OR-REGEX:HOOK, where HOOK "
                            "is a section [hook HOOK] of the agents' own settings. The first entry "
                            "that matches a VM decides."},
+    [OPT_REWRITE_OVA] = {ONYXPOOL, .key = "rewrite_ova", .kind = OPTION_BOOL, .fallback = "True",
+                         .help = "Give an XVA the name and uuid of the VM instead of its "
+                                 "snapshot's, so that xe vm-import preserve=true restores the VM "
+                                 "that was saved. With False it stays as XAPI wrote it."},
     [OPT_OVERLAP] = {ONYXPOOL, .key = "overlap", .kind = OPTION_CHOICE,
                      .choices = "both|prefer_vdi", .fallback = "both",
                      .help = "What happens to a VM that both lists choose: both exports, or the "

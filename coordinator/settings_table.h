@@ -59,6 +59,7 @@ enum settings_option {
     OPT_LISTEN,
     OPT_ZONE,
     OPT_HOOKS,
+    OPT_REWRITE_OVA,
     OPT_OVERLAP,
     OPT_STRICT,
     OPT_NEW,

@@ -146,6 +146,7 @@ int attempt_run_stream(struct attempt *attempt, size_t index, const struct attem
         .hang_ms = idle_ms,
         .compress = job->compress,
         .tuning = job->tuning,
+        .stage = stream->stage,
         .is_cancelled = is_cancelled,
         .progress = on_progress,
         .context = attempt,

@@ -45,8 +45,9 @@ struct attempt {
 struct attempt_stream {
     const char *query; /* "/export?ref=..." */
     struct pipeline_check check;
-    const char *proof;        /* static text */
-    bool is_never_redirected; /* another host's bytes would be another thing */
+    const char *proof;                  /* static text */
+    const struct pipeline_stage *stage; /* NULL: none */
+    bool is_never_redirected;           /* another host's bytes would be another thing */
 };
 
 typedef int attempt_steps_fn(struct attempt *attempt, struct error *err);

@@ -6,9 +6,11 @@
 
 #include "agent/job/attempt.h"
 #include "agent/pipeline/checks.h"
+#include "agent/pipeline/stages.h"
 #include "common/base/error.h"
 #include "common/base/str.h"
 #include "common/format/xva.h"
+#include "common/format/xva_rewrite.h"
 #include "common/xapi/record.h"
 #include "common/xapi/stream.h"
 
@@ -27,6 +29,25 @@ static int new_check(const struct snapshot *snapshot, struct xva_check **ret_che
     return *ret_check != NULL ? 0 : -1;
 }
 
+static struct xva_rewrite *new_rewrite(const struct attempt *attempt)
+{
+    const struct ova_identity identity = {.snapshot_uuid = attempt->snapshot.uuid,
+                                          .vm_uuid = attempt->job->vm_uuid,
+                                          .vm_name = attempt->pool.vms[0].name};
+    return xva_rewrite_new(&identity);
+}
+
+static void warn_if_refused(struct attempt *attempt, const struct xva_rewrite *rewrite)
+{
+    const char *why = xva_rewrite_refusal(rewrite);
+    if (why != NULL)
+        text_list_add_format(&attempt->report->warnings,
+                             "%s: its archive has the uuid of the snapshot, so xe vm-import "
+                             "preserve=true does not give this VM's: ova.xml could not be "
+                             "rewritten: %s",
+                             attempt->job->vm_name, why);
+}
+
 /* XAPI is asked for the plain archive whatever the file will be: its own compressor would hide from
  * the check what it compresses. */
 static int stream(struct attempt *attempt, size_t file, struct error *err)
@@ -37,9 +58,19 @@ static int stream(struct attempt *attempt, size_t file, struct error *err)
     stream_add_escaped(&query, attempt->snapshot.ref);
     if (new_check(&attempt->snapshot, &check, err) != 0)
         return -1;
+    CLEAN_XVA_REWRITE struct xva_rewrite *rewrite = new_rewrite(attempt);
+    struct pipeline_stage stage = stages_xva_rewrite(rewrite);
     struct attempt_stream from = {
-        .query = str_text(&query), .check = checks_xva(check), .proof = XVA_PROOF};
-    return attempt_run_stream(attempt, file, &from, err);
+        .query = str_text(&query),
+        .check = checks_xva(check),
+        .proof = XVA_PROOF,
+        .stage = attempt->job->ways.keeps_ova ? NULL : &stage,
+    };
+    if (attempt_run_stream(attempt, file, &from, err) != 0)
+        return -1;
+    if (from.stage != NULL)
+        warn_if_refused(attempt, rewrite);
+    return 0;
 }
 
 static int steps(struct attempt *attempt, struct error *err)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The value is {version: {...}, objects: [{class, id, snapshot: {...}}]}. Containers are counted,
- * the member's name is kept for each level, and a scalar that stands at a level we know is kept.
- * The fields we want are collected for every object before its class is known, for members of a
- * struct have no order.
+ * The value is {version: {...}, objects: [{class, id, snapshot: {...}}]}: a scalar that stands at a
+ * level we know is kept. The fields we want are collected for every object before its class is
+ * known, for members of a struct have no order.
  */
 #include "common/format/ova.h"
 
@@ -14,12 +13,9 @@
 #include "common/base/error.h"
 #include "common/base/num.h"
 #include "common/base/str.h"
-#include "common/format/xml.h"
+#include "common/format/xmlrpc.h"
 
 #include "common/base/poison.h"
-
-#define DEPTH_MAX  16
-#define MEMBER_MAX 64
 
 enum field {
     F_CLASS,
@@ -72,13 +68,7 @@ struct objects {
 };
 
 struct ova_reader {
-    struct xml *xml;
-    char containers[DEPTH_MAX]; /* 's' struct, 'a' array */
-    char names[DEPTH_MAX][MEMBER_MAX];
-    size_t depth;
-    bool is_leaf;   /* the innermost value holds no container so far */
-    bool is_frozen; /* <string>x</string> is complete, what follows is white space */
-    struct str text;
+    struct xmlrpc *xmlrpc;
     struct str version[V_COUNT];
     struct object object; /* being read */
     struct objects vms, vbds, vdis, srs;
@@ -142,90 +132,47 @@ static void keep_field(struct str *to, const struct str *text)
 }
 
 /* A scalar is complete: is it one that we want? */
-static void keep_leaf(struct ova_reader *reader)
+static int on_scalar(void *context, const struct xmlrpc *at, const struct str *text,
+                     struct xmlrpc_span span, struct error *err)
 {
-    size_t depth = reader->depth;
-    const char *name = depth ? reader->names[depth - 1] : "";
+    struct ova_reader *reader = context;
+    size_t depth = xmlrpc_depth(at);
+    const char *name = depth ? xmlrpc_name(at, depth - 1) : "";
 
-    if (depth < 2 || reader->containers[depth - 1] != 's')
-        return;
-    if (depth == 2 && str_equal(reader->names[0], "version")) {
+    (void)span;
+    (void)err;
+    if (depth < 2 || !xmlrpc_is_struct(at, depth - 1))
+        return 0;
+    if (depth == 2 && str_equal(xmlrpc_name(at, 0), "version")) {
         for (size_t i = 0; i < V_COUNT; i++)
             if (str_equal(name, version_names[i]))
-                keep_field(&reader->version[i], &reader->text);
-        return;
+                keep_field(&reader->version[i], text);
+        return 0;
     }
-    if (!str_equal(reader->names[0], "objects") || reader->containers[1] != 'a')
-        return;
+    if (!str_equal(xmlrpc_name(at, 0), "objects") || xmlrpc_is_struct(at, 1))
+        return 0;
     bool is_beside = depth == 3;
-    bool is_inside = depth == 4 && str_equal(reader->names[2], "snapshot");
+    bool is_inside = depth == 4 && str_equal(xmlrpc_name(at, 2), "snapshot");
     for (size_t i = 0; i < F_COUNT; i++)
         if ((i <= F_ID ? is_beside : is_inside) && str_equal(name, field_names[i]))
-            keep_field(&reader->object.fields[i], &reader->text);
-}
-
-static int on_open(void *context, const char *name, struct error *err)
-{
-    struct ova_reader *reader = context;
-    bool is_struct = str_equal(name, "struct");
-
-    str_clear(&reader->text);
-    reader->is_frozen = false;
-    if (str_equal(name, "value"))
-        reader->is_leaf = true;
-    if (!is_struct && !str_equal(name, "array"))
-        return 0;
-    if (reader->depth == DEPTH_MAX)
-        return error_set(err, ERROR_CORRUPT, "ova.xml: values nested too deep");
-    reader->containers[reader->depth] = is_struct ? 's' : 'a';
-    reader->names[reader->depth][0] = '\0';
-    reader->depth++;
-    reader->is_leaf = false;
+            keep_field(&reader->object.fields[i], text);
     return 0;
 }
 
-static int on_text(void *context, const char *bytes, size_t n, struct error *err)
+static int on_end(void *context, const struct xmlrpc *at, bool is_struct, struct error *err)
 {
-    struct ova_reader *reader = context;
-    size_t room = OVA_TEXT_MAX - reader->text.len;
+    bool is_object = is_struct && xmlrpc_depth(at) == 2 && !xmlrpc_is_struct(at, 1) &&
+                     str_equal(xmlrpc_name(at, 0), "objects");
 
-    (void)err;
-    if (!reader->is_frozen)
-        str_add_n(&reader->text, bytes, n < room ? n : room);
-    return 0;
-}
-
-static int on_close(void *context, const char *name, struct error *err)
-{
-    struct ova_reader *reader = context;
-
-    if (str_equal(name, "name")) {
-        if (reader->depth)
-            str_copy(reader->names[reader->depth - 1], MEMBER_MAX, str_text(&reader->text));
-        return 0;
-    }
-    if (str_equal(name, "value")) {
-        if (reader->is_leaf)
-            keep_leaf(reader);
-        reader->is_leaf = false;
-        return 0;
-    }
-    if (str_equal(name, "struct") || str_equal(name, "array")) {
-        reader->depth--;
-        bool is_object = reader->depth == 2 && reader->containers[2] == 's' &&
-                         reader->containers[1] == 'a' && str_equal(reader->names[0], "objects");
-        return is_object ? keep_object(reader, err) : 0;
-    }
-    reader->is_frozen = true;
-    return 0;
+    return is_object ? keep_object(context, err) : 0;
 }
 
 struct ova_reader *ova_reader_new(void)
 {
-    static const struct xml_events events = {.open = on_open, .text = on_text, .close = on_close};
+    static const struct xmlrpc_events events = {.scalar = on_scalar, .end = on_end};
     struct ova_reader *reader = mem_zero(1, sizeof *reader);
 
-    reader->xml = xml_new(&events, reader);
+    reader->xmlrpc = xmlrpc_new(&events, reader);
     return reader;
 }
 
@@ -233,8 +180,7 @@ void ova_reader_free(struct ova_reader *reader)
 {
     if (!reader)
         return;
-    xml_free(reader->xml);
-    str_done(&reader->text);
+    xmlrpc_free(reader->xmlrpc);
     for (size_t i = 0; i < V_COUNT; i++)
         str_done(&reader->version[i]);
     object_done(&reader->object);
@@ -253,7 +199,7 @@ void ova_reader_clean(struct ova_reader **reader)
 
 int ova_reader_feed(struct ova_reader *reader, const void *bytes, size_t n, struct error *err)
 {
-    return xml_feed(reader->xml, bytes, n, err) ? error_add(err, "ova.xml") : 0;
+    return xmlrpc_feed(reader->xmlrpc, bytes, n, err) ? error_add(err, "ova.xml") : 0;
 }
 
 void ova_done(struct ova *ova)
@@ -347,7 +293,7 @@ int ova_reader_finish(struct ova_reader *reader, struct ova *ret, struct error *
 {
     CLEAN_OVA struct ova ova = {.disks = NULL};
 
-    if (xml_finish(reader->xml, err))
+    if (xmlrpc_finish(reader->xmlrpc, err))
         return error_add(err, "ova.xml");
     if (!reader->vms.n)
         return error_set(err, ERROR_CORRUPT, "ova.xml: it describes no VM");

@@ -14,13 +14,14 @@
 #include <stdint.h>
 
 #include "common/base/mem.h"
+#include "common/format/xmlrpc.h"
 
 struct error;
 struct ova_reader;
 
-#define OVA_TEXT_MAX 4096    /* longer names are cut */
-#define OVA_OBJECTS_MAX 4096 /* of one class */
-#define OVA_REF_MAX 32       /* "Ref:4711" */
+#define OVA_TEXT_MAX    XMLRPC_TEXT_MAX /* longer names are cut */
+#define OVA_OBJECTS_MAX 4096            /* of one class */
+#define OVA_REF_MAX     32              /* "Ref:4711" */
 
 struct ova_disk {
     char ref[OVA_REF_MAX];

@@ -76,13 +76,20 @@ static bool parse_size(const unsigned char *field, uint64_t *ret_value)
     return true;
 }
 
-static bool sum_is_right(const unsigned char *block)
+static uint64_t sum_of(const unsigned char *block)
 {
-    uint64_t stored = 0;
     uint64_t sum = 0;
 
     for (size_t i = 0; i < TAR_BLOCK; i++)
         sum += i >= SUM_AT && i < SUM_AT + SUM_LENGTH ? ' ' : block[i];
+    return sum;
+}
+
+static bool sum_is_right(const unsigned char *block)
+{
+    uint64_t stored = 0;
+    uint64_t sum = sum_of(block);
+
     return parse_octal(block + SUM_AT, SUM_LENGTH, &stored) && stored == sum;
 }
 
@@ -286,6 +293,29 @@ int tar_reader_finish(const struct tar_reader *reader, struct error *err)
     return error_set(err, ERROR_SHORT,
                      "tar: stops at byte %" PRIu64 " without its end mark of two zero blocks%s%s",
                      at, name[0] ? ", after member " : "", name);
+}
+
+/* As many octal digits as the field had, so that what stands behind them stays. */
+static bool put_octal(unsigned char *field, size_t n, uint64_t value)
+{
+    size_t digits = 0;
+
+    while (digits < n && (field[digits] == ' ' || (field[digits] >= '0' && field[digits] <= '7')))
+        digits++;
+    while (digits > 0 && field[digits - 1] == ' ')
+        digits--;
+    for (size_t i = digits; i > 0; i--, value >>= 3)
+        field[i - 1] = (unsigned char)('0' + (value & 7));
+    return value == 0;
+}
+
+int tar_header_set_size(unsigned char header[TAR_BLOCK], uint64_t size_bytes, struct error *err)
+{
+    if (header[SIZE_AT] == 0x80 || !put_octal(header + SIZE_AT, SIZE_LENGTH, size_bytes) ||
+        !put_octal(header + SUM_AT, SUM_LENGTH, sum_of(header)))
+        return error_set(err, ERROR_LIMIT, "tar: %" PRIu64 " bytes do not fit into the header",
+                         size_bytes);
+    return 0;
 }
 
 bool tar_reader_is_at_end(const struct tar_reader *reader)

@@ -15,7 +15,7 @@
 
 struct error;
 
-#define TAR_BLOCK 512
+#define TAR_BLOCK    512
 #define TAR_NAME_MAX 257 /* ustar: prefix 155, slash, name 100, NUL */
 
 struct tar_member {
@@ -59,6 +59,10 @@ int tar_reader_feed(struct tar_reader *reader, const void *bytes, size_t n, stru
 
 /* 0 if the archive ended with its two zero blocks; ERROR_SHORT says where it stopped. */
 int tar_reader_finish(const struct tar_reader *reader, struct error *err);
+
+/* Change the size in a header that the reader has accepted, and its checksum, in the way both were
+ * written. ERROR_LIMIT when the size does not fit. */
+int tar_header_set_size(unsigned char header[TAR_BLOCK], uint64_t size_bytes, struct error *err);
 
 /* Whether both zero blocks were seen. */
 bool tar_reader_is_at_end(const struct tar_reader *reader);

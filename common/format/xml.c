@@ -40,6 +40,7 @@ struct xml {
     void *context;
     enum state state;
     uint64_t at;
+    uint64_t tag_at; /* of the last '<' in text */
     bool has_root, in_entity;
     char quote;
     unsigned matched; /* how much of ?>, --> or ]]> was seen */
@@ -446,6 +447,7 @@ static int feed_plain(struct xml *xml, const char *bytes, size_t n, size_t *ret_
         begin_entity(xml);
     } else if (xml->state == IN_TEXT) {
         xml->state = BEHIND_LESS;
+        xml->tag_at = xml->at;
     } else if (bytes[0] == '<') {
         return bad(xml, "a '<' inside a value", err);
     } else {
@@ -473,6 +475,16 @@ int xml_feed(struct xml *xml, const char *bytes, size_t n, struct error *err)
         n -= used;
     }
     return 0;
+}
+
+uint64_t xml_tag_at(const struct xml *xml)
+{
+    return xml->tag_at;
+}
+
+uint64_t xml_at(const struct xml *xml)
+{
+    return xml->at + 1;
 }
 
 int xml_finish(const struct xml *xml, struct error *err)

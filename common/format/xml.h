@@ -12,13 +12,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/base/mem.h"
 
 struct error;
 struct xml;
 
-#define XML_NAME_MAX 128   /* bytes of a tag's or an attribute's name */
+#define XML_NAME_MAX  128  /* bytes of a tag's or an attribute's name */
 #define XML_VALUE_MAX 4096 /* bytes of an attribute's value that are kept */
 #define XML_DEPTH_MAX 64
 
@@ -37,6 +38,12 @@ void xml_clean(struct xml **xml);
 
 /* ERROR_CORRUPT with the offset, or what a callback says. Not used after an error. */
 int xml_feed(struct xml *xml, const char *bytes, size_t n, struct error *err);
+
+/* For callbacks of open and close. Offset of the '<' of the tag that is told of; of a <name/> that
+ * closes itself the same for both. */
+uint64_t xml_tag_at(const struct xml *xml);
+/* In close: the offset behind the tag's '>'. */
+uint64_t xml_at(const struct xml *xml);
 
 /* 0 if the one root element was closed; ERROR_SHORT otherwise. */
 int xml_finish(const struct xml *xml, struct error *err);

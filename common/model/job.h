@@ -96,6 +96,15 @@ struct job_tuning {
     enum job_file_digest file_digest;
 };
 
+enum job_raw_source { JOB_RAW_AUTO = 0, JOB_RAW_RAW = 1, JOB_RAW_VHD = 2 };
+
+/* How the bytes are taken; zero is what is best where nothing else is asked for. */
+struct job_ways {
+    bool keeps_ova; /* the snapshot's ova.xml as XAPI wrote it, not made into the VM's */
+    enum job_raw_source raw_source; /* which stream a raw file is written from */
+    bool is_deep; /* what is missing is compared with what is allocated */
+};
+
 /* How still the guest was when its snapshot was taken. */
 enum job_consistency {
     JOB_CRASH_CONSISTENT = 1,
@@ -146,6 +155,7 @@ struct job {
     enum job_compress compress;
     enum job_disk_format disk_format;
     struct job_tuning tuning;
+    struct job_ways ways;
 
     uint64_t estimate_bytes; /* expected size of the files, 0 unknown; reserved in the store */
     bool is_estimate_proven; /* a former backup confirms it; the coordinator's alone, not sent */

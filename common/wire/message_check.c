@@ -240,6 +240,7 @@ int message_check_job(const struct job *job, struct error *err)
         check_number("job.compress", (uint64_t)job->compress, 0, JOB_COMPRESS_ZSTD, err) < 0 ||
         check_number("job.disk_format", (uint64_t)job->disk_format, 0, JOB_DISK_VHD, err) < 0 ||
         check_tuning(&job->tuning, err) < 0 ||
+        check_number("job.raw_source", (uint64_t)job->ways.raw_source, 0, JOB_RAW_VHD, err) < 0 ||
         check_number("job.estimate_bytes", job->estimate_bytes, 0, BYTES_MAX, err) < 0 ||
         check_number("job.idle_timeout_ms", job->idle_timeout_ms, 0, TIMEOUT_MAX, err) < 0 ||
         check_number("job.space_threshold_percent", job->space_threshold_percent, 0, 100, err) <

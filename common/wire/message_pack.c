@@ -191,6 +191,9 @@ static Onyxwire__Job *put_job(struct arena *arena, const struct job *job)
     PUT_SOME(message, compress, (uint32_t)job->compress);
     PUT_SOME(message, disk_format, (uint32_t)job->disk_format);
     put_tuning(&job->tuning, message);
+    PUT_SOME(message, keeps_ova, job->ways.keeps_ova);
+    PUT_SOME(message, raw_source, (uint32_t)job->ways.raw_source);
+    PUT_SOME(message, is_deep, job->ways.is_deep);
     PUT_SOME(message, estimate_bytes, job->estimate_bytes);
     PUT_TEXT(arena, message, hook, job->hook);
     PUT_PEOPLE(arena, message, chosen_by, job->chosen_by, WIRE_PEOPLE_MAX);

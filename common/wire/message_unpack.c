@@ -188,6 +188,9 @@ static void read_job(struct reader *reader, const Onyxwire__Job *message, struct
     ret_job->tuning.gzip_effort = (enum job_gzip_effort)ENUM(reader, message, gzip_effort);
     ret_job->tuning.ring_mib = NUMBER(message, ring_mib);
     ret_job->tuning.file_digest = (enum job_file_digest)ENUM(reader, message, file_digest);
+    ret_job->ways.keeps_ova = NUMBER(message, keeps_ova);
+    ret_job->ways.raw_source = (enum job_raw_source)ENUM(reader, message, raw_source);
+    ret_job->ways.is_deep = NUMBER(message, is_deep);
     ret_job->estimate_bytes = NUMBER(message, estimate_bytes);
     ret_job->hook = TEXT(reader, message, hook);
     ret_job->chosen_by = TEXT(reader, message, chosen_by);

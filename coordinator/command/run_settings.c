@@ -30,6 +30,7 @@ void run_settings_read(const struct settings *settings, struct run_settings *run
     run->space = (struct space_rule){.threshold_percent = (uint32_t)settings->space_threshold,
                                      .floor_percent = (uint32_t)settings->hard_floor};
     run->tuning = settings->tuning;
+    run->ways = settings->ways;
     run->share = mount_kind_of_share(settings->share_type);
     run->require_mount = settings->require_mount;
     run->retain = pruning_rules(settings);

@@ -52,6 +52,7 @@ struct dispatch_settings {
     uint32_t pool_jobs_max;
     struct space_rule space;
     struct job_tuning tuning;
+    struct job_ways ways;
     const char *run;         /* copied */
     const char *store_uuid;  /* copied */
     const char *store_nonce; /* copied */

@@ -143,6 +143,7 @@ void dispatch_begin(struct dispatch *dispatch, struct item *item, const struct a
         job->space_threshold_percent = dispatch->settings.space.threshold_percent;
         job->hard_floor_percent = dispatch->settings.space.floor_percent;
         job->tuning = dispatch->settings.tuning;
+        job->ways = dispatch->settings.ways;
     }
     mem_set(&job->stem, NULL);
     item->job.state = JOB_STATE_ASSIGNED;

@@ -55,6 +55,7 @@ struct run_settings {
     uint32_t pool_jobs_max;   /* 0: no limit */
     struct space_rule space;  /* zero: no limits */
     struct job_tuning tuning; /* what each worker is told about its stream */
+    struct job_ways ways;
     enum mount_kind share;    /* what must be mounted there */
     bool require_mount;       /* false: whatever is there is written to */
     struct retain_rules retain; /* max_backups is each job's own */

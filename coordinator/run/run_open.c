@@ -291,6 +291,7 @@ int run_listen(struct run *run, struct error *err)
                      .pool_jobs_max = s->pool_jobs_max,
                      .space = s->space,
                      .tuning = s->tuning,
+                     .ways = s->ways,
                      .store_root = s->store_root,
                      .random = run->random}};
 

@@ -32,6 +32,9 @@ static void assert_job_equal(const struct job *a, const struct job *b)
     assert_true(str_equal(a->hook, b->hook));
     assert_int_equal(a->compress, b->compress);
     assert_int_equal(a->disk_format, b->disk_format);
+    assert_int_equal(a->ways.keeps_ova, b->ways.keeps_ova);
+    assert_int_equal(a->ways.raw_source, b->ways.raw_source);
+    assert_int_equal(a->ways.is_deep, b->ways.is_deep);
     assert_int_equal(a->estimate_bytes, b->estimate_bytes);
     assert_int_equal(a->idle_timeout_ms, b->idle_timeout_ms);
     assert_int_equal(a->space_threshold_percent, b->space_threshold_percent);
@@ -282,6 +285,8 @@ static void expire_job_and_its_report_come_back_as_they_went(void **state)
     sample_expire_job(wire_orders_add_job(&orders));
     orders.assign[0].space_threshold_percent = 20;
     orders.assign[0].hard_floor_percent = 1;
+    orders.assign[0].ways =
+        (struct job_ways){.keeps_ova = true, .raw_source = JOB_RAW_VHD, .is_deep = true};
     mem_set(&orders.assign[0].hook, "mysql");
     orders.assign[0].tuning = (struct job_tuning){.compress_level = 3,
                                                   .compress_threads = 2,
@@ -337,6 +342,7 @@ SPOIL(job_up_stem, mem_set(&job->stem, "../x"))
 SPOIL(job_no_compress, job->compress = (enum job_compress)0)
 SPOIL(job_odd_compress, job->compress = (enum job_compress)9)
 SPOIL(job_odd_format, job->disk_format = (enum job_disk_format)9)
+SPOIL(job_odd_source, job->ways.raw_source = (enum job_raw_source)3)
 SPOIL(job_huge_estimate, job->estimate_bytes = UINT64_MAX)
 SPOIL(job_huge_timeout, job->idle_timeout_ms = UINT64_MAX)
 SPOIL(job_high_threshold, job->space_threshold_percent = 101)
@@ -380,6 +386,7 @@ static const struct job_rule job_rules[] = {
     {"job.compress", job_no_compress},
     {"job.compress", job_odd_compress},
     {"job.disk_format", job_odd_format},
+    {"job.raw_source", job_odd_source},
     {"job.estimate_bytes", job_huge_estimate},
     {"job.idle_timeout_ms", job_huge_timeout},
     {"job.space_threshold_percent", job_high_threshold},

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Only the shapes of the functions differ.
+ */
+#include "agent/pipeline/stages.h"
+
+#include "common/format/xva_rewrite.h"
+
+#include "common/base/poison.h"
+
+static int feed_xva(void *context, const void *bytes, size_t n, pipeline_intake_fn *next,
+                    void *next_context, struct error *err)
+{
+    return xva_rewrite_feed(context, bytes, n, next, next_context, err);
+}
+
+static int finish_xva(void *context, pipeline_intake_fn *next, void *next_context,
+                      struct error *err)
+{
+    return xva_rewrite_finish(context, next, next_context, err);
+}
+
+struct pipeline_stage stages_xva_rewrite(struct xva_rewrite *rewrite)
+{
+    return (struct pipeline_stage){.feed = feed_xva, .finish = finish_xva, .context = rewrite};
+}
