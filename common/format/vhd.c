@@ -49,6 +49,8 @@ struct vhd_check {
     uint32_t entries_n;
     unsigned char *table; /* big-endian as read, then sorted sector numbers */
     uint64_t last_end;    /* behind the last block, the table at least */
+    uint64_t table_end;
+    uint64_t stride; /* of a block with its bitmap */
     bool is_table_read;
     struct late_error late;
 };
@@ -161,6 +163,7 @@ static int check_header(struct vhd_check *check, struct error *err)
         return bad(err, "the table does not stand behind the header");
     check->last_end = check->table_at + (uint64_t)check->entries_n * 4;
     check->last_end += (SECTOR - check->last_end % SECTOR) % SECTOR;
+    check->table_end = check->last_end;
     check->is_table_read = check->entries_n == 0;
     check->table = mem_try((size_t)check->entries_n * 4, err);
     return check->table ? 0 : -1;
@@ -182,6 +185,7 @@ static int check_table(struct vhd_check *check, struct error *err)
     uint32_t bitmap_bytes = (sectors + 7) / 8;
     uint64_t stride = (bitmap_bytes + SECTOR - 1) / SECTOR * SECTOR + check->summary.block_bytes;
 
+    check->stride = stride;
     for (uint32_t i = 0; i < check->entries_n; i++) {
         uint32_t sector = get32(check->table + (size_t)i * 4);
         memcpy(check->table + (size_t)i * 4, &sector, sizeof sector);
@@ -282,6 +286,11 @@ static int check_end(const struct vhd_check *check, struct error *err)
                          check->at, check->last_end + SECTOR);
     if (!has_footer)
         return bad(err, "does not end with the footer it begins with");
+    /* Some writers align their blocks; room for a whole block more is one that was sent twice. */
+    uint64_t used = check->table_end + check->summary.blocks_n * check->stride + SECTOR;
+    if (check->at - used >= (check->stride ? check->stride : SECTOR))
+        return error_set(err, ERROR_CORRUPT, "vhd: %" PRIu64 " bytes belong to no block",
+                         check->at - used);
     return 0;
 }
 

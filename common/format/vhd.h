@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The check of a VHD while it streams by: footer, header, block table, every block inside the
- * file and none over another, the same footer at the end.
+ * file and none over another, no room for one that the table does not name, the same footer at the
+ * end.
  *
- * Data of blocks has no checksum in this format: the proof is of the structure. The table is kept
+ * Data of blocks has no checksum in this format: the proof is of the structure. Bitmaps, data, and
+ * what pads head and table may hold anything. The table is kept
  * (4 bytes per block, at most VHD_ENTRIES_MAX).
  * Source: Microsoft, "Virtual Hard Disk Image Format Specification" 1.0; xapi vhd_format f.ml.
  */

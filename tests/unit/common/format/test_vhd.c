@@ -255,6 +255,80 @@ static void a_stream_cut_anywhere_is_no_vhd(void **state)
     assert_bad(&in, VHD_ANY, 0, ERROR_CORRUPT, "does not end with");
 }
 
+/* 12 KiB in blocks of 4 KiB, the first and the last present. */
+static void make_small(struct str *out)
+{
+    char table[512], footer[512];
+
+    make_head(out, 12288, 3, 3);
+    put32(out->data + 512 + 32, 4096);
+    put_sum(out->data + 512, 1024, 36);
+    memset(table, 0xff, sizeof table);
+    put32(table, 5);
+    put32(table + 8, 14);
+    str_add_n(out, table, sizeof table);
+    memset(str_reserve(out, 2 * (512 + 4096)), 0xff, 2 * (512 + 4096));
+    str_set_len(out, out->len + 2 * (512 + 4096));
+    make_footer(footer, 12288, 3);
+    str_add_n(out, footer, sizeof footer);
+}
+
+/* Whether the format vouches for this byte: both footers, the header, the table's entries. */
+static bool is_held(size_t at, size_t n)
+{
+    return at < 1536 || (at >= 2048 && at < 2048 + 12) || at >= n - 512;
+}
+
+static void a_flipped_bit_in_any_byte_of_the_structure_is_found(void **state)
+{
+    CLEAN_STR struct str in = STR_INIT;
+    struct error err = ERROR_INIT;
+
+    (void)state;
+    make_small(&in);
+    assert_int_equal(check(&in, VHD_DYNAMIC, 12288, 4096, NULL, &err), 0);
+    for (size_t at = 0; at < in.len; at++)
+        for (int bit = 0; bit < 8; bit++) {
+            in.data[at] ^= (char)(1 << bit);
+            error_clear(&err);
+            int result = check(&in, VHD_DYNAMIC, 12288, 4096, NULL, &err);
+            if ((result != 0) != is_held(at, in.len))
+                fail_msg("byte %zu bit %d: %d %s", at, bit, result, err.text);
+            in.data[at] ^= (char)(1 << bit);
+        }
+}
+
+static void a_block_that_is_cut_out_or_sent_twice_is_found(void **state)
+{
+    static const size_t blocks[] = {2560, 2560 + 4608};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        CLEAN_STR struct str in = STR_INIT, less = STR_INIT, more = STR_INIT;
+        make_small(&in);
+        str_add_n(&less, in.data, blocks[i]);
+        str_add_n(&less, in.data + blocks[i] + 4608, in.len - blocks[i] - 4608);
+        assert_bad(&less, VHD_DYNAMIC, 0, ERROR_SHORT, "stops at byte");
+        str_add_n(&more, in.data, blocks[i] + 4608);
+        str_add_n(&more, in.data + blocks[i], in.len - blocks[i]);
+        assert_bad(&more, VHD_DYNAMIC, 0, ERROR_CORRUPT, "4608 bytes belong to no block");
+    }
+}
+
+static void a_small_stream_cut_at_any_byte_is_no_vhd(void **state)
+{
+    CLEAN_STR struct str in = STR_INIT;
+
+    (void)state;
+    make_small(&in);
+    for (size_t n = 0; n < in.len; n++) {
+        CLEAN_STR struct str cut = STR_INIT;
+        struct error err = ERROR_INIT;
+        str_add_n(&cut, in.data, n);
+        assert_int_equal(check(&cut, VHD_DYNAMIC, 12288, 65536, NULL, &err), -1);
+    }
+}
+
 static void a_late_answer_is_named(void **state)
 {
     CLEAN_STR struct str in = STR_INIT;
@@ -314,6 +388,9 @@ int main(void)
         cmocka_unit_test(damage_in_head_or_end_is_found),
         cmocka_unit_test(headers_that_lie_are_refused),
         cmocka_unit_test(a_stream_cut_anywhere_is_no_vhd),
+        cmocka_unit_test(a_flipped_bit_in_any_byte_of_the_structure_is_found),
+        cmocka_unit_test(a_block_that_is_cut_out_or_sent_twice_is_found),
+        cmocka_unit_test(a_small_stream_cut_at_any_byte_is_no_vhd),
         cmocka_unit_test(a_late_answer_is_named),
         cmocka_unit_test(recorded_streams_pass),
     };

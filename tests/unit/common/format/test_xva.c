@@ -543,6 +543,99 @@ static void random_damage_never_passes(void **state)
     }
 }
 
+static void make_small(struct str *out, size_t *ret_ova_end)
+{
+    begin_one(out, 1536);
+    *ret_ova_end = out->len;
+    make_block(out, "Ref:12", 0, 1536);
+    make_end(out);
+}
+
+/*
+ * Nothing vouches for ova.xml but its form and the disks it must name: a changed text in it passes,
+ * with the same disks. And blanks may stand round a header's checksum instead of a zero and a NUL.
+ */
+static bool may_pass(const struct str *archive, size_t at, size_t ova_end,
+                     const struct xva_summary *summary)
+{
+    if (at >= 512 && at < ova_end)
+        return summary->ova.disks_n == 1 && summary->ova.disks[0].virtual_size_bytes == 1536;
+    return archive->data[at] == ' ' && (at % 512 == 148 || at % 512 == 155);
+}
+
+static void a_flipped_bit_in_any_byte_is_found(void **state)
+{
+    static const struct xva_expected expected = {"vdi-0", 1536};
+    CLEAN_STR struct str a = STR_INIT;
+    size_t ova_end = 0, passed = 0;
+
+    (void)state;
+    make_small(&a, &ova_end);
+    for (size_t at = 0; at < a.len; at++)
+        for (int bit = at % 2; bit < 8; bit += at < ova_end ? 7 : 1) {
+            CLEAN_XVA_SUMMARY struct xva_summary summary = {.bytes = 0};
+            struct error err = ERROR_INIT;
+            a.data[at] ^= (char)(1 << bit);
+            if (check_in_pieces(&a, 4096, &expected, 1, &summary, &err) == 0) {
+                passed++;
+                if (!may_pass(&a, at, ova_end, &summary))
+                    fail_msg("bit %d of byte %zu changed and nobody saw it", bit, at);
+            }
+            a.data[at] ^= (char)(1 << bit);
+        }
+    assert_true(passed < ova_end * 2);
+}
+
+static void an_archive_cut_at_any_byte_is_short(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT;
+    size_t ova_end = 0;
+
+    (void)state;
+    make_small(&a, &ova_end);
+    for (size_t n = 0; n < a.len; n++) {
+        CLEAN_STR struct str cut = STR_INIT;
+        struct error err = ERROR_INIT;
+        str_add_n(&cut, a.data, n);
+        assert_int_equal(check_in_pieces(&cut, 65536, NULL, 0, NULL, &err), -1);
+        assert_int_equal(err.code, ERROR_SHORT);
+    }
+}
+
+/* Whole members gone, twice, or changed for one another: what is left is a tar in good order. */
+static void members_gone_twice_or_swapped_are_found(void **state)
+{
+    struct str parts[8];
+    size_t n = 0;
+
+    (void)state;
+    memset(parts, 0, sizeof parts);
+    begin_one(&parts[n++], 4 * MIB + 512);
+    for (unsigned i = 0; i < 5; i++)
+        make_block(&parts[n++], "Ref:12", i, i < 4 ? MIB : 512);
+    make_end(&parts[n++]);
+    for (size_t i = 0; i < n; i++)
+        for (int what = 0; what < 3; what++) {
+            CLEAN_STR struct str b = STR_INIT;
+            struct error err = ERROR_INIT;
+            for (size_t k = 0; k < n; k++) {
+                size_t from = what == 2 && k == i && i + 1 < n ? i + 1
+                              : what == 2 && k == i + 1        ? i
+                                                               : k;
+                if (what != 0 || k != i)
+                    str_add_n(&b, parts[from].data, parts[from].len);
+                if (what == 1 && k == i)
+                    str_add_n(&b, parts[from].data, parts[from].len);
+            }
+            /* A middle block that is gone with its sum is zeros, for any reader. */
+            bool is_fine = what == 0 ? i > 1 && i < 5 : what == 2 && i + 1 == n;
+            if ((check_in_pieces(&b, 1 << 20, NULL, 0, NULL, &err) == 0) != is_fine)
+                fail_msg("part %zu, change %d: %s", i, what, err.text);
+        }
+    for (size_t i = 0; i < n; i++)
+        str_done(&parts[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -573,6 +666,9 @@ int main(void)
         cmocka_unit_test(expected_disks_are_compared_by_uuid_and_size),
         cmocka_unit_test(progress_counts_zero_blocks_too),
         cmocka_unit_test(random_damage_never_passes),
+        cmocka_unit_test(a_flipped_bit_in_any_byte_is_found),
+        cmocka_unit_test(an_archive_cut_at_any_byte_is_short),
+        cmocka_unit_test(members_gone_twice_or_swapped_are_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
