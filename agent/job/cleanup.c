@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Pool and store are independent: a failure in one does not keep the other from being cleaned. A
- * second cleanup finds nothing to do, so a killed one is just repeated.
+ * second cleanup finds nothing to do, so a killed one is just repeated. An attempt that is found to
+ * have published is reported with its files: it died between its last rename and its report.
  */
 #include "agent/job/cleanup.h"
 
+#include "agent/job/earlier.h"
 #include "agent/snapshot.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
@@ -15,7 +17,7 @@
 #define ROOM "cleanup"
 
 static int settle_remains(const struct job_context *context, const struct job_remains *remains,
-                          struct job_report *report, struct error *err)
+                          struct job_report *report, bool *ret_saved, struct error *err)
 {
     enum settle_outcome outcome;
     if (remains->folder == NULL || remains->stem == NULL)
@@ -30,6 +32,7 @@ static int settle_remains(const struct job_context *context, const struct job_re
         text_list_add_format(&report->warnings,
                              "%s holds a data file %s.* without .meta: it is left as it is",
                              remains->folder, remains->stem);
+    *ret_saved = outcome == SETTLE_WAS_DONE || outcome == SETTLE_ROLLED_FORWARD;
     return 0;
 }
 
@@ -39,11 +42,12 @@ int cleanup_run(const struct job_context *context, struct job_report *report, st
     struct error pool_error = ERROR_INIT;
     int result = 0;
     size_t n = 0;
+    bool is_saved = false;
     report->phase = JOB_PHASE_CLEAN;
     context->tell(context->context, report);
     for (size_t i = 0; i < job->remains_n; i++) {
         struct error why = ERROR_INIT;
-        if (settle_remains(context, &job->remains[i], report, &why) != 0) {
+        if (settle_remains(context, &job->remains[i], report, &is_saved, &why) != 0) {
             if (result == 0)
                 *err = why;
             result = -1;
@@ -57,6 +61,10 @@ int cleanup_run(const struct job_context *context, struct job_report *report, st
     }
     if (n > 0)
         log_info(ROOM, "%zu objects of dead jobs removed from the pool", n);
+    /* A report names the files of one attempt. */
+    if (result == 0 && is_saved && job->remains_n == 1 &&
+        earlier_report(context, &job->remains[0], report, err) < 0)
+        result = -1;
     report->is_clean = result == 0;
     return result;
 }

@@ -21,6 +21,8 @@
 
 struct look {
     const struct job_context *context;
+    const char *folder, *job;
+    uint32_t only;             /* this attempt; 0: any */
     struct job_report *report; /* the caller's, for warnings */
     struct job_report found;   /* what fits */
     uint32_t attempt;          /* the newest one that published */
@@ -53,26 +55,28 @@ static void note_file(struct look *look, const struct meta *meta)
     look->found.bytes += backup->size_bytes;
     look->found.stream_ms += backup->stream_ms;
     look->found.snapshot_at = backup->snapshot_at;
+    look->found.started_at = backup->started_at;
+    look->found.finished_at = backup->finished_at;
     look->found.consistency = backup->consistency;
 }
 
 static int look_at(void *context, const char *name, const struct meta *meta, struct error *err)
 {
     struct look *look = context;
-    const struct job *job = look->context->job;
     CLEAN_FD int folder = -1;
     uint64_t size = 0;
     (void)name;
-    if (strcmp(meta->backup.job, job->id) != 0 || meta->backup.file == NULL)
+    if (strcmp(meta->backup.job, look->job) != 0 || meta->backup.file == NULL ||
+        (look->only != 0 && meta->backup.attempt != look->only))
         return 0;
-    if (store_open_folder(look->context->store, job->folder, false, &folder, err) != 0)
+    if (store_open_folder(look->context->store, look->folder, false, &folder, err) != 0)
         return -1;
     int is_there = store_file_size(look->context->store, folder, meta->backup.file, &size, err);
     if (is_there < 0)
         return -1;
     if (is_there == 0 || size != meta->backup.size_bytes) {
         text_list_add_format(&look->report->warnings,
-                             "%s/%s does not fit its .meta: it is exported again", job->folder,
+                             "%s/%s does not fit its .meta: it is exported again", look->folder,
                              meta->backup.file);
         return 0;
     }
@@ -101,7 +105,9 @@ static void report_found(const struct job_report *found, struct job_report *repo
 int earlier_look(const struct job_context *context, struct job_report *report, struct error *err)
 {
     const struct job *job = context->job;
-    CLEANUP(look_done) struct look look = {.context = context, .report = report};
+    CLEANUP(look_done)
+    struct look look = {
+        .context = context, .folder = job->folder, .job = job->id, .report = report};
     size_t wanted_n = job->kind == JOB_BACKUP_DISK ? job->disks_n : 1;
     if (find_backups(context->store, job->folder, look_at, &look, err) != 0)
         return -1;
@@ -115,5 +121,24 @@ int earlier_look(const struct job_context *context, struct job_report *report, s
     report_found(&look.found, report);
     log_info(ROOM, "%s was published by attempt %u of this job", job->folder,
              (unsigned)look.attempt);
+    return 1;
+}
+
+int earlier_report(const struct job_context *context, const struct job_remains *remains,
+                   struct job_report *report, struct error *err)
+{
+    CLEANUP(look_done)
+    struct look look = {.context = context,
+                        .folder = remains->folder,
+                        .job = remains->job,
+                        .only = remains->attempt,
+                        .report = report};
+    if (find_backups(context->store, remains->folder, look_at, &look, err) != 0)
+        return -1;
+    if (look.of_attempt_n == 0)
+        return 0;
+    report_found(&look.found, report);
+    report->started_at = look.found.started_at;
+    report->finished_at = look.found.finished_at;
     return 1;
 }

@@ -14,4 +14,11 @@
  */
 int earlier_look(const struct job_context *context, struct job_report *report, struct error *err);
 
+/*
+ * Put what a dead attempt of another job has published into the report, by its .metas: files,
+ * times, consistency. For a cleanup that found it whole. 1 something, 0 nothing, -1 failed.
+ */
+int earlier_report(const struct job_context *context, const struct job_remains *remains,
+                   struct job_report *report, struct error *err);
+
 #endif

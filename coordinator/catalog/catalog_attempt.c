@@ -247,10 +247,12 @@ static int catalog_expire_files(struct catalog *catalog, const struct catalog_at
     return 0;
 }
 
-/* A lost attempt may be heard of again; every other end stands. */
+/* A lost attempt may be heard of again, and one that was taken for failed may be found to have
+ * published its files; every other end stands. */
 static bool catalog_may_end(const struct catalog_attempt *attempt, enum job_state state)
 {
-    if (attempt->finished_at == 0)
+    if (attempt->finished_at == 0 ||
+        (state == JOB_STATE_DONE && attempt->state != JOB_STATE_DONE))
         return true;
     return attempt->state == JOB_STATE_LOST && state != JOB_STATE_LOST;
 }

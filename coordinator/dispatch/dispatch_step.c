@@ -226,6 +226,33 @@ static bool dispatch_may_retry(const struct dispatch *dispatch, const struct ite
            item->job.job.attempt < JOB_ATTEMPTS_MAX && (is_host || error_may_be_retried(code));
 }
 
+/* A cleanup found that the dead attempt had published: that attempt is done, and so is its job, of
+ * this run or of a former one. */
+static void dispatch_end_saved(struct dispatch *dispatch, const struct job_remains *remains,
+                               const struct job_report *report, struct dispatch_now now)
+{
+    struct item *item = dispatch_find_item(dispatch, remains->job);
+    CLEAN_JOB_REPORT struct job_report saved = {0};
+
+    job_report_copy(&saved, report);
+    str_copy(saved.id, sizeof saved.id, remains->job);
+    saved.attempt = remains->attempt;
+    struct ended *ended = dispatch_find_ended(dispatch, saved.id, saved.attempt);
+    if (ended && ended->state == JOB_STATE_DONE)
+        return;
+    if (ended)
+        ended->is_guess = true; /* its agent saw it die, the files know more */
+    dispatch_note_end(dispatch, &saved, false);
+    if (!item || item->job.state == JOB_STATE_DONE || dispatch_is_active(item))
+        return;
+    if (item->job.state == JOB_STATE_WAITING)
+        dispatch_set_state(dispatch, item, JOB_STATE_PLANNED, NULL);
+    item->bytes = saved.bytes;
+    dispatch->moved_ms = now.ms;
+    if (job_state_may_follow(item->job.state, JOB_STATE_DONE))
+        dispatch_set_state(dispatch, item, JOB_STATE_DONE, NULL);
+}
+
 static void dispatch_end_cleanup(struct dispatch *dispatch, struct item *item,
                                  const struct job_report *report, const char *why,
                                  struct dispatch_now now)
@@ -233,6 +260,8 @@ static void dispatch_end_cleanup(struct dispatch *dispatch, struct item *item,
     const struct job *job = &item->job.job;
 
     if (report->state == JOB_STATE_DONE) {
+        if (report->files_n > 0 && job->remains_n == 1)
+            dispatch_end_saved(dispatch, &job->remains[0], report, now);
         for (size_t i = 0; i < job->remains_n; i++) {
             struct dispatch_change *change =
                 dispatch_add_change(dispatch, DISPATCH_CLEAN, job->remains[i].job);

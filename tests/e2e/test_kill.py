@@ -139,6 +139,27 @@ def test_worker_is_killed(point, pause_library):
         run_again(lab)
 
 
+def test_backup_of_a_worker_killed_behind_its_last_rename_is_known(pause_library):
+    """Its last attempt: no other one looks for the .meta, so the cleanup has to tell of it."""
+    with lab_of() as lab:
+        point = Point("before VM.destroy", **call("VM.destroy", "before"))
+        start_agent(lab, Point("none"), pause_library)
+        point.arm(lab)
+        running = lab.start_run("-e", "victim", "--attempts", "1")
+        point.reach(lab)
+        lab.kill_workers("h1")
+        point.leave(lab)
+        assert running.wait(200) == 0
+        job, = lab.report()["jobs"]
+        assert job["state"] == "done" and job["attempts"] == 1
+        assert [file["path"] for file in job["files"]] == \
+            [name for name in lab.files() if name.endswith(".xva")]
+        shown = lab.must("list", "--catalog", lab.catalog, "--json").stdout
+        assert job["files"][0]["sha256"] in shown
+        assert job["files"][0]["sha256"] in (lab.store / ".onyxpool" / "SHA256SUMS").read_text()
+        lab.assert_clean()
+
+
 @pytest.mark.parametrize("point", POINTS, ids=lambda point: point.name)
 def test_agent_is_killed(point, pause_library):
     with lab_of() as lab:

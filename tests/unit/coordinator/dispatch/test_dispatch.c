@@ -236,6 +236,8 @@ static void parse_report(struct world *world, char *word, struct job_report *rep
         report->is_clean = true;
     if (rest && str_ends(rest, "dirty"))
         report->is_clean = false;
+    if (rest && str_ends(rest, "saved"))
+        job_report_add_file(report)->name = mem_dup("backup.xva");
     if (report->state == JOB_STATE_FAILED)
         error_set(&report->error,
                   rest && strstr(rest, "GONE") ? ERROR_XAPI_GONE : ERROR_IO, "broken");
@@ -522,6 +524,24 @@ CASE(a_cleanup_that_fails_for_good_warns_and_lets_the_backup_go_on,
      "changes => end clean(A#1)#1 failed; warn; clean(A#1) failed;\n"
      "wait 6000\n"
      "sync h1 => assign A#2\n")
+
+CASE(a_last_attempt_that_a_cleanup_finds_published_is_done,
+     "job A\nstart\n"
+     "sync h1 => assign A#1\n"
+     "sync h1 A#1=failed:GONE:dirty => assign clean(A#1)#1 forget A#1\n"
+     "state A => failed: attempt 1 on h1: broken\n"
+     "changes\n"
+     "sync h1 clean(A#1)#1=done:saved => forget clean(A#1)#1\n"
+     "changes => end clean(A#1)#1 done; end A#1 done; A done; clean A#1; clean(A#1) done;\n"
+     "state A => done\n")
+
+CASE(an_attempt_that_a_cleanup_finds_published_is_not_made_again,
+     "job A\nstart\n"
+     "sync h1 => assign A#1\n"
+     "sync h1 A#1=failed:IO:dirty => assign clean(A#1)#1 forget A#1\n"
+     "sync h1 clean(A#1)#1=done:saved => forget clean(A#1)#1\n"
+     "state A => done\n"
+     "wait 60000\nsync h1 => nothing\n")
 
 CASE(a_done_attempt_that_is_not_clean_is_done_and_cleaned,
      "job A\nstart\n"
@@ -813,6 +833,8 @@ int main(void)
         cmocka_unit_test(
             a_cleanup_runs_where_the_dead_attempt_was_and_elsewhere_when_that_agent_is_silent),
         cmocka_unit_test(a_cleanup_that_fails_for_good_warns_and_lets_the_backup_go_on),
+        cmocka_unit_test(a_last_attempt_that_a_cleanup_finds_published_is_done),
+        cmocka_unit_test(an_attempt_that_a_cleanup_finds_published_is_not_made_again),
         cmocka_unit_test(a_done_attempt_that_is_not_clean_is_done_and_cleaned),
         cmocka_unit_test(a_restarted_agents_attempts_are_dead_and_cleaned),
         cmocka_unit_test(an_attempt_that_was_listed_and_is_gone_is_dead_but_not_in_a_partial_sync),
