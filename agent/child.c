@@ -21,6 +21,8 @@
 #include "common/base/poison.h"
 
 #define HIGH_FD 10 /* above all descriptors that the child is given by number */
+#define LOOK_STEPS  6 /* looks for an end that wait 1, 2, 4 ... ms; */
+#define LOOK_MAX_MS 50 /* then all wait so long */
 
 extern char **environ;
 
@@ -126,11 +128,18 @@ bool child_has_ended(struct child *child, int64_t now_ms, int *ret_status)
         child->pid = 0;
         return true;
     }
+    if (child->is_silent && child->silent_looks < LOOK_STEPS)
+        child->silent_looks++;
     if (!child->is_killed && child_is_hung(child, now_ms)) {
         kill(child->pid, SIGKILL);
         child->is_killed = true;
     }
     return false;
+}
+
+int64_t child_next_look_ms(const struct child *child)
+{
+    return child->silent_looks < LOOK_STEPS ? INT64_C(1) << child->silent_looks : LOOK_MAX_MS;
 }
 
 bool child_is_hung(const struct child *child, int64_t now_ms)

@@ -24,6 +24,7 @@ struct child {
     size_t slot;
     struct wire_pipe_reader reader;
     bool is_silent;       /* its pipe has ended */
+    unsigned silent_looks; /* since then, for its end */
     int64_t cancelled_ms; /* monotonic; 0: not cancelled */
     bool is_killed;
 };
@@ -46,6 +47,9 @@ void child_cancel(struct child *child, int64_t now_ms);
 /* Whether it has ended (it is buried then). One that was cancelled and is over its time is killed;
  * one that even then does not end hangs in the kernel: keep asking. */
 bool child_has_ended(struct child *child, int64_t now_ms, int *ret_status);
+
+/* When to look again for the end of one that is silent: a moment, then longer and longer. */
+int64_t child_next_look_ms(const struct child *child);
 
 bool child_is_hung(const struct child *child, int64_t now_ms);
 

@@ -34,7 +34,6 @@
 #define ROOM "agent"
 #define NEXT_MS 1000
 #define ROUND_MS 1000          /* longest wait of a round */
-#define BURY_MS 50             /* while a worker is silent but not buried */
 #define ORPHAN_WAIT_MS 150000  /* longer than a worker cleans up */
 #define FAREWELL_MS 5000       /* for the last Sync to be answered */
 #define LOG_KEPT_MAX 256
@@ -380,7 +379,7 @@ static void wait_for_news(struct supervise *s)
         if (!item->is_running)
             continue;
         if (item->child.is_silent)
-            wait_ms = least(wait_ms, BURY_MS);
+            wait_ms = least(wait_ms, child_next_look_ms(&item->child));
         else if (n < sizeof fds / sizeof *fds)
             fds[n++] = (struct pollfd){.fd = item->child.note_fd, .events = POLLIN};
     }

@@ -7,6 +7,7 @@ import os
 import shlex
 
 import measure
+from small_vms import small_vms
 
 NO_SHA = {"OPENSSL_ia32cap": ":~0x20000000"}  # a CPU without SHA instructions, as many of dom0's
 TRANSPORTS = ("unix", "tcp")
@@ -210,4 +211,5 @@ ROWS = {
     "zstd-no-sha": zstd_no_sha,
     "jobs": jobs,
     "memory": memory,
+    "small-vms": small_vms,
 }

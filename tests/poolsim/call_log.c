@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/base/str.h"
 
@@ -26,6 +27,9 @@ struct entry {
 struct call_log {
     struct entry *entries; /* ring of CALL_LOG_MAX */
     json_int_t n;
+    int working_n; /* calls and handlers */
+    int64_t working_since_us;
+    int64_t busy_us;
 };
 
 struct call_log *call_log_new(void)
@@ -97,6 +101,38 @@ void call_log_add_request(const struct request *request, const char *session_ref
                        .user_agent = mem_dup(agent ? agent : ""),
                        .host = mem_dup(request->host->name),
                        .transport = request->transport});
+}
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+void call_log_enter(struct pool *pool)
+{
+    pool_lock(pool);
+    if (pool->calls->working_n++ == 0)
+        pool->calls->working_since_us = now_us();
+    pool_unlock(pool);
+}
+
+void call_log_leave(struct pool *pool)
+{
+    pool_lock(pool);
+    if (--pool->calls->working_n == 0)
+        pool->calls->busy_us += now_us() - pool->calls->working_since_us;
+    pool_unlock(pool);
+}
+
+json_t *call_log_busy(struct pool *pool)
+{
+    const struct call_log *log = pool->calls;
+    int64_t open_us = log->working_n > 0 ? now_us() - log->working_since_us : 0;
+
+    return json_pack("{s:I}", "busy_us", (json_int_t)(log->busy_us + open_us));
 }
 
 json_t *call_log_list(struct pool *pool, const json_t *params)

@@ -29,6 +29,10 @@ static int run_locked(struct pool *pool, const char *method, const json_t *param
         *ret_result = call_log_list(pool, params);
         return 0;
     }
+    if (strcmp(method, "calls.busy") == 0) {
+        *ret_result = call_log_busy(pool);
+        return 0;
+    }
     if (strcmp(method, "calls.clear") == 0) {
         call_log_clear(pool);
         *ret_result = json_true();

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/poolsim/call_log.h"
 #include "tests/poolsim/dispatch.h"
 #include "tests/poolsim/value.h"
 
@@ -232,8 +233,14 @@ static void answer_envelope(struct connection *connection, struct request *reque
                                 .failure = &failure,
                                 .shape = SHAPE_OBJECT};
 
+    bool is_wait = str_starts(envelope->method, "event.");
+
     answer_init(&answer, envelope->is_json ? ENCODING_JSON : ENCODING_XML);
+    if (!is_wait)
+        call_log_enter(request->pool);
     dispatch(&incoming);
+    if (!is_wait)
+        call_log_leave(request->pool);
     if (incoming.drops_connection) {
         http_close(connection, false);
         return;

@@ -22,6 +22,7 @@
 
 #include "common/base/error.h"
 #include "common/base/fd.h"
+#include "tests/poolsim/call_log.h"
 #include "tests/poolsim/control.h"
 #include "tests/poolsim/http.h"
 #include "tests/poolsim/nbd.h"
@@ -230,18 +231,21 @@ static void route(struct connection *connection, struct request *request, bool i
 {
     const struct handler_row *row = find_data_handler(request);
 
-    if (is_control)
+    if (is_control) {
         control_handle(connection, request);
-    else if (row)
+    } else if (row) {
+        call_log_enter(request->pool);
         row->run(connection, request);
-    else if (strcmp(request->method, "OPTIONS") == 0)
+        call_log_leave(request->pool);
+    } else if (strcmp(request->method, "OPTIONS") == 0) {
         http_reply_rpc(connection, request, NULL, "", 0);
-    else if (strcmp(request->method, "POST") != 0)
+    } else if (strcmp(request->method, "POST") != 0) {
         http_reply_error(connection, request, 403, "");
-    else if (str_starts(request->path, "/poolsim"))
+    } else if (str_starts(request->path, "/poolsim")) {
         control_handle(connection, request);
-    else
+    } else {
         rpc_handle(connection, request, str_starts(request->path, "/jsonrpc"));
+    }
 }
 
 void server_serve(struct connection *connection, bool is_control)
