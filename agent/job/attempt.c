@@ -141,7 +141,8 @@ int attempt_run_stream(struct attempt *attempt, size_t index, const struct attem
     if (source_xapi_open(attempt->context->xapi, label, stream->query, idle_ms, &source, err) != 0)
         return -1;
     struct pipeline_source pipeline_source = source_xapi_source(source);
-    struct pipeline_sink pipeline_sink = sink_file(file->publish);
+    struct pipeline_sink pipeline_sink =
+        stream->is_sparse ? sink_file_sparse(file->publish) : sink_file(file->publish);
     struct pipeline_settings settings = {
         .hang_ms = idle_ms,
         .compress = job->compress,

@@ -47,6 +47,7 @@ struct attempt_stream {
     struct pipeline_check check;
     const char *proof;                  /* static text */
     const struct pipeline_stage *stage; /* NULL: none */
+    bool is_sparse;                     /* runs of zeros become holes in the file */
     bool is_never_redirected;           /* another host's bytes would be another thing */
 };
 

@@ -37,6 +37,7 @@ static int stream_disk(struct attempt *attempt, size_t index, struct error *err)
         .query = str_text(&query),
         .check = is_vhd ? checks_vhd(vhd) : checks_length(&length),
         .proof = is_vhd ? VHD_PROOF : LENGTH_PROOF,
+        .is_sparse = !is_vhd,
     };
     if (attempt_run_stream(attempt, index, &from, err) != 0)
         return error_add(err, "disk %s", attempt->files[index].device);

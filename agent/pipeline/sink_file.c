@@ -13,6 +13,11 @@ static int write_bytes(void *context, const void *bytes, size_t n, struct error 
     return publish_write(context, bytes, n, err);
 }
 
+static int skip_zeros(void *context, uint64_t n, struct error *err)
+{
+    return publish_skip(context, n, err);
+}
+
 static int finish(void *context, struct error *err)
 {
     return publish_end_data(context, err);
@@ -21,4 +26,11 @@ static int finish(void *context, struct error *err)
 struct pipeline_sink sink_file(struct publish *publish)
 {
     return (struct pipeline_sink){.write = write_bytes, .finish = finish, .context = publish};
+}
+
+struct pipeline_sink sink_file_sparse(struct publish *publish)
+{
+    struct pipeline_sink sink = sink_file(publish);
+    sink.skip = skip_zeros;
+    return sink;
 }

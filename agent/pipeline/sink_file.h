@@ -12,4 +12,7 @@ struct publish;
 /* publish is borrowed, as long as the pipeline's thread may run: see is_hung. */
 struct pipeline_sink sink_file(struct publish *publish);
 
+/* The same, with runs of zeros left out as holes. */
+struct pipeline_sink sink_file_sparse(struct publish *publish);
+
 #endif

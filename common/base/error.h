@@ -47,7 +47,9 @@
     X(DIED, 25, true, 1)                                                                           \
     X(LOST, 26, true, 1)                                                                           \
     X(BAD_INPUT, 27, false, 1)                                                                     \
-    X(LEASE, 28, true, 4)
+    X(LEASE, 28, true, 4)                                                                          \
+    X(READ_ONLY, 29, true, 5)                                                                      \
+    X(STORE_GONE, 30, true, 5)
 
 enum error_code {
 #define X(name, number, again, status) ERROR_##name = number,

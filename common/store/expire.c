@@ -16,6 +16,7 @@
 #include "common/format/meta.h"
 #include "common/model/backup.h"
 #include "common/store/root.h"
+#include "common/store/trouble.h"
 
 #include "common/base/poison.h"
 
@@ -88,7 +89,7 @@ static int step_rename(struct expire *expire, const char *from, const char *to, 
 {
     const struct store_ops *ops = store_ops(expire->store);
     if (ops->rename(ops->context, expire->folder, from, to) != 0)
-        return error_set_sys(err, ERROR_IO, errno, "rename %s to %s", from, to);
+        return trouble_set(err, errno, "rename %s to %s", from, to);
     return store_sync(expire->store, expire->folder, "the folder", err);
 }
 

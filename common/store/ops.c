@@ -49,6 +49,22 @@ static ssize_t system_write(void *context, int fd, const void *bytes, size_t n)
     return put;
 }
 
+static int system_seek(void *context, int fd, uint64_t to_bytes)
+{
+    (void)context;
+    return lseek(fd, (off_t)to_bytes, SEEK_SET) < 0 ? -1 : 0;
+}
+
+static int system_truncate(void *context, int fd, uint64_t to_bytes)
+{
+    (void)context;
+    int result;
+    do
+        result = ftruncate(fd, (off_t)to_bytes);
+    while (result != 0 && errno == EINTR);
+    return result;
+}
+
 static int system_sync(void *context, int fd)
 {
     (void)context;
@@ -134,6 +150,8 @@ const struct store_ops *store_ops_system(void)
         .open = system_open,
         .read = system_read,
         .write = system_write,
+        .seek = system_seek,
+        .truncate = system_truncate,
         .sync = system_sync,
         .rename = system_rename,
         .unlink = system_unlink,

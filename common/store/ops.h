@@ -3,8 +3,9 @@
  * The file calls that the store makes, as a table, so that tests can let any of them fail.
  *
  * Each does what the system call of its name does and gives its result: -1 with errno set. All
- * take an open folder and a name without slashes; none follows a symbolic link. No hard links, no
- * locks, no sparse files: SMB shares have none that can be relied on.
+ * take an open folder and a name without slashes; none follows a symbolic link. No hard links and no
+ * locks: SMB shares have none that can be relied on. A hole that was sought over reads as zeros
+ * everywhere; whether it takes room is the share's affair.
  */
 #ifndef ONYX_COMMON_STORE_OPS_H
 #define ONYX_COMMON_STORE_OPS_H
@@ -26,6 +27,8 @@ struct store_ops {
     int (*open)(void *context, int folder, const char *name, int flags, mode_t mode);
     ssize_t (*read)(void *context, int fd, void *bytes, size_t n);
     ssize_t (*write)(void *context, int fd, const void *bytes, size_t n);
+    int (*seek)(void *context, int fd, uint64_t to_bytes);
+    int (*truncate)(void *context, int fd, uint64_t to_bytes);
     int (*sync)(void *context, int fd); /* a file or a folder */
     int (*rename)(void *context, int folder, const char *from, const char *to);
     int (*unlink)(void *context, int folder, const char *name);

@@ -13,6 +13,7 @@
 #include "common/base/str.h"
 #include "common/base/text_list.h"
 #include "common/store/root.h"
+#include "common/store/trouble.h"
 
 #include "common/base/poison.h"
 
@@ -35,13 +36,13 @@ static int open_state(struct store *store, bool create, int *ret_fd, struct erro
         return 0;
     if (fd < 0 && errno == ENOENT) {
         if (ops->mkdir(ops->context, own, PINS_FOLDER, 0755) != 0 && errno != EEXIST)
-            return error_set_sys(err, ERROR_IO, errno, "make the folder " PINS_FOLDER);
+            return trouble_set(err, errno, "make the folder " PINS_FOLDER);
         if (store_sync(store, own, "the store's own folder", err) != 0)
             return -1;
         fd = ops->open(ops->context, own, PINS_FOLDER, O_RDONLY | O_DIRECTORY, 0);
     }
     if (fd < 0)
-        return error_set_sys(err, ERROR_IO, errno, "open the folder " PINS_FOLDER);
+        return trouble_set(err, errno, "open the folder " PINS_FOLDER);
     *ret_fd = fd;
     return 1;
 }

@@ -20,10 +20,12 @@
 #include "common/base/str.h"
 #include "common/model/job.h"
 #include "common/store/root.h"
+#include "common/store/trouble.h"
 
 #include "common/base/poison.h"
 
 #define FLUSH_BYTES (8u << 20)
+#define ZEROS_BYTES 65536
 
 enum publish_step {
     STEP_DATA,     /* data is being written */
@@ -43,6 +45,7 @@ struct publish {
     char *file, *meta;
     char *file_partial, *meta_partial;
     uint64_t bytes;
+    uint64_t written; /* so far the file reaches: behind bytes while a hole is open */
     uint64_t flushed; /* write-back was begun up to here */
     uint64_t dropped; /* and ended, and the pages given up, up to here */
 };
@@ -117,17 +120,16 @@ int publish_begin(struct store *store, const struct publish_place *place,
     publish->fd = ops->open(ops->context, publish->folder, publish->file_partial,
                             O_WRONLY | O_CREAT | O_EXCL, publish->mode);
     if (publish->fd < 0)
-        return error_set_sys(err, ERROR_IO, errno, "create %s/%s", place->folder,
-                             publish->file_partial);
+        return trouble_set(err, errno, "create %s/%s", place->folder, publish->file_partial);
     *ret_publish = publish;
     publish = NULL;
     return 0;
 }
 
-/* Results of sync_file_range that tell of lost data, not of a file system that lacks it. */
+/* Whether sync_file_range tells of lost data, not of a file system that lacks it. */
 static bool is_write_error(int result, int why)
 {
-    return result != 0 && (why == EIO || why == ENOSPC || why == EDQUOT);
+    return result != 0 && why != EINVAL && why != ESPIPE && why != ENOSYS && why != EOPNOTSUPP;
 }
 
 /* Begin write-back of the newest piece; wait for the one before and give up its pages. */
@@ -138,13 +140,13 @@ static int flush_behind(struct publish *publish, struct error *err)
     off_t end = (off_t)publish->bytes;
     int result = sync_file_range(publish->fd, middle, end - middle, SYNC_FILE_RANGE_WRITE);
     if (is_write_error(result, errno))
-        return error_set_sys(err, ERROR_IO, errno, "write %s", publish->file_partial);
+        return trouble_set(err, errno, "write %s", publish->file_partial);
     if (middle > from) {
         result = sync_file_range(publish->fd, from, middle - from,
                                  SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
                                      SYNC_FILE_RANGE_WAIT_AFTER);
         if (is_write_error(result, errno))
-            return error_set_sys(err, ERROR_IO, errno, "write %s", publish->file_partial);
+            return trouble_set(err, errno, "write %s", publish->file_partial);
         (void)posix_fadvise(publish->fd, from, middle - from, POSIX_FADV_DONTNEED);
     }
     publish->dropped = publish->flushed;
@@ -152,11 +154,57 @@ static int flush_behind(struct publish *publish, struct error *err)
     return 0;
 }
 
+static bool is_refusal(int why)
+{
+    return why == EOPNOTSUPP || why == EINVAL || why == EPERM || why == ENOSYS;
+}
+
+int publish_skip(struct publish *publish, uint64_t n, struct error *err)
+{
+    if (n > INT64_MAX - publish->bytes)
+        return error_set(err, ERROR_LIMIT, "%s becomes too large", publish->file_partial);
+    publish->bytes += n;
+    return 0;
+}
+
+/* For shares that have no holes. */
+static int write_zeros(struct publish *publish, struct error *err)
+{
+    static const char zeros[ZEROS_BYTES];
+    while (publish->written < publish->bytes) {
+        uint64_t left = publish->bytes - publish->written;
+        size_t n = left < sizeof zeros ? (size_t)left : sizeof zeros;
+        if (store_write_all(publish->store, publish->fd, publish->file_partial, zeros, n, err) != 0)
+            return -1;
+        publish->written += n;
+    }
+    return 0;
+}
+
+/* What was skipped is left out by seeking over it, or, at the end, by setting the length. */
+static int leave_hole(struct publish *publish, bool is_end, struct error *err)
+{
+    const struct store_ops *ops = store_ops(publish->store);
+    if (publish->written == publish->bytes)
+        return 0;
+    int result = is_end ? ops->truncate(ops->context, publish->fd, publish->bytes)
+                        : ops->seek(ops->context, publish->fd, publish->bytes);
+    if (result != 0 && is_refusal(errno))
+        return write_zeros(publish, err);
+    if (result != 0)
+        return trouble_set(err, errno, "leave a hole in %s", publish->file_partial);
+    publish->written = publish->bytes;
+    return 0;
+}
+
 int publish_write(struct publish *publish, const void *bytes, size_t n, struct error *err)
 {
+    if (leave_hole(publish, false, err) != 0)
+        return -1;
     if (store_write_all(publish->store, publish->fd, publish->file_partial, bytes, n, err) != 0)
         return -1;
     publish->bytes += n;
+    publish->written += n;
     if (publish->bytes - publish->flushed >= FLUSH_BYTES)
         return flush_behind(publish, err);
     return 0;
@@ -164,7 +212,8 @@ int publish_write(struct publish *publish, const void *bytes, size_t n, struct e
 
 int publish_end_data(struct publish *publish, struct error *err)
 {
-    if (store_sync(publish->store, publish->fd, publish->file_partial, err) != 0)
+    if (leave_hole(publish, true, err) != 0 ||
+        store_sync(publish->store, publish->fd, publish->file_partial, err) != 0)
         return -1;
     (void)posix_fadvise(publish->fd, 0, 0, POSIX_FADV_DONTNEED);
     publish->step = STEP_DURABLE;
@@ -187,7 +236,7 @@ static int write_meta(struct publish *publish, const char *meta, size_t n, struc
     CLEAN_FD int fd = ops->open(ops->context, publish->folder, publish->meta_partial,
                                 O_WRONLY | O_CREAT | O_EXCL, publish->mode);
     if (fd < 0)
-        return error_set_sys(err, ERROR_IO, errno, "create %s", publish->meta_partial);
+        return trouble_set(err, errno, "create %s", publish->meta_partial);
     if (store_write_all(publish->store, fd, publish->meta_partial, meta, n, err) != 0 ||
         store_sync(publish->store, fd, publish->meta_partial, err) != 0)
         return -1;
@@ -199,7 +248,7 @@ static int rename_in(struct store *store, int folder, const char *from, const ch
 {
     const struct store_ops *ops = store_ops(store);
     if (ops->rename(ops->context, folder, from, to) != 0)
-        return error_set_sys(err, ERROR_IO, errno, "rename %s to %s", from, to);
+        return trouble_set(err, errno, "rename %s to %s", from, to);
     return 0;
 }
 
@@ -259,7 +308,7 @@ int publish_abandon(struct publish *publish, struct error *err)
     fd_close(&publish->fd);
     /* .meta.partial first: while it is there, whole data beside it counts. */
     int meta = store_unlink(publish->store, publish->folder, publish->meta_partial, err);
-    int data = store_unlink(publish->store, publish->folder, publish->file_partial,
-                            meta < 0 ? NULL : err);
+    int data =
+        store_unlink(publish->store, publish->folder, publish->file_partial, meta < 0 ? NULL : err);
     return meta < 0 || data < 0 ? -1 : 0;
 }

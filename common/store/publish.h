@@ -24,7 +24,7 @@ struct publish;
 struct store;
 
 #define PUBLISH_PARTIAL ".partial"
-#define PUBLISH_META ".meta"
+#define PUBLISH_META    ".meta"
 
 /* Texts are borrowed. */
 struct publish_place {
@@ -51,6 +51,9 @@ int publish_begin(struct store *store, const struct publish_place *place,
  * not drive everything else out of the host's memory. May be called from another thread. */
 int publish_write(struct publish *publish, const void *bytes, size_t n, struct error *err);
 
+/* Append n zero bytes without writing them: a hole where the share has holes. */
+int publish_skip(struct publish *publish, uint64_t n, struct error *err);
+
 /* All data was written: fsync. Afterwards it is durable under its partial name. */
 int publish_end_data(struct publish *publish, struct error *err);
 
@@ -61,9 +64,9 @@ const char *publish_file(const struct publish *publish); /* final name of the da
  * attempts of several files, so that all have theirs before the first is renamed. */
 int publish_prepare(struct publish *publish, const char *meta, size_t n, struct error *err);
 
-/* Write .meta, unless that is done, and make both visible. After success nothing is partial. After a failure in front of
- * the first rename publish_abandon undoes everything; behind it settle_attempt must decide, and
- * publish_abandon does nothing. */
+/* Write .meta, unless that is done, and make both visible. After success nothing is partial. After
+ * a failure in front of the first rename publish_abandon undoes everything; behind it
+ * settle_attempt must decide, and publish_abandon does nothing. */
 int publish_commit(struct publish *publish, const char *meta, size_t n, struct error *err);
 
 /* Remove what is partial. *err is set if something may be left. */

@@ -18,6 +18,7 @@
 #include "common/base/num.h"
 #include "common/base/str.h"
 #include "common/store/mount.h"
+#include "common/store/trouble.h"
 
 #include "common/base/poison.h"
 
@@ -43,7 +44,7 @@ int store_open(const char *root, const struct store_ops *ops, struct store **ret
         return error_set_sys(err, ERROR_STORE_MISSING, errno,
                              "the backup folder %s is not there: is its share mounted?", root);
     if (fd < 0)
-        return error_set_sys(err, ERROR_IO, errno, "open the backup folder %s", root);
+        return trouble_set(err, errno, "open the backup folder %s", root);
     struct store *store = mem_zero(1, sizeof *store);
     store->root = mem_dup(root);
     store->ops = ops != NULL ? ops : store_ops_system();
@@ -82,7 +83,7 @@ int store_space(struct store *store, struct store_space *ret_space, struct error
 {
     struct store_space space = {0};
     if (store->ops->space(store->ops->context, store->fd, &space) != 0)
-        return error_set_sys(err, ERROR_IO, errno, "ask for the space of %s", store->root);
+        return trouble_set(err, errno, "ask for the space of %s", store->root);
     if (space.total_bytes == 0 || space.free_bytes > space.total_bytes) {
         char is_free[NUM_TEXT_MAX], total[NUM_TEXT_MAX];
         return error_set(err, ERROR_IO,
@@ -131,7 +132,7 @@ int store_is_on_root_device(struct store *store, bool *ret_is, struct error *err
 {
     struct stat here, root;
     if (fstat(store->fd, &here) != 0 || stat("/", &root) != 0)
-        return error_set_sys(err, ERROR_IO, errno, "look at %s", store->root);
+        return trouble_set(err, errno, "look at %s", store->root);
     *ret_is = here.st_dev == root.st_dev;
     return 0;
 }
@@ -171,7 +172,7 @@ static int open_folder(struct store *store, int parent, const char *name, bool c
     int fd = ops->open(ops->context, parent, name, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0 && errno == ENOENT && create) {
         if (ops->mkdir(ops->context, parent, name, 0755) != 0 && errno != EEXIST)
-            return error_set_sys(err, ERROR_IO, errno, "make the folder %s/%s", store->root, name);
+            return trouble_set(err, errno, "make the folder %s/%s", store->root, name);
         if (store_sync(store, parent, store->root, err) != 0)
             return -1;
         fd = ops->open(ops->context, parent, name, O_RDONLY | O_DIRECTORY, 0);
@@ -184,7 +185,7 @@ static int open_folder(struct store *store, int parent, const char *name, bool c
         return error_set(err, ERROR_STORE_FOREIGN,
                          "%s/%s is a symbolic link or no folder: it is not followed; move it away",
                          store->root, name);
-    return error_set_sys(err, ERROR_IO, errno, "open the folder %s/%s", store->root, name);
+    return trouble_set(err, errno, "open the folder %s/%s", store->root, name);
 }
 
 int store_open_folder(struct store *store, const char *folder, bool create, int *ret_fd,
@@ -218,7 +219,7 @@ static int read_all(struct store *store, int fd, const char *name, struct str *o
         char *room = str_reserve(out, 65536);
         ssize_t got = ops->read(ops->context, fd, room, 65536);
         if (got < 0)
-            return error_set_sys(err, ERROR_IO, errno, "read %s", name);
+            return trouble_set(err, errno, "read %s", name);
         if (got == 0)
             return 0;
         total += (size_t)got;
@@ -243,10 +244,10 @@ int store_read_small(struct store *store, int folder, const char *name, struct s
         return error_set(err, ERROR_STORE_FOREIGN, "%s is a symbolic link: it is not followed",
                          name);
     if (fd < 0)
-        return error_set_sys(err, ERROR_IO, errno, "open %s", name);
+        return trouble_set(err, errno, "open %s", name);
     struct stat st;
     if (fstat(fd, &st) != 0)
-        return error_set_sys(err, ERROR_IO, errno, "look at %s", name);
+        return trouble_set(err, errno, "look at %s", name);
     if (!S_ISREG(st.st_mode))
         return error_set(err, ERROR_STORE_FOREIGN, "%s is no regular file", name);
     return read_all(store, fd, name, out, err) != 0 ? -1 : 1;
@@ -259,7 +260,7 @@ static int write_beside(struct store *store, int folder, const char *beside, mod
     CLEAN_FD int fd =
         ops->open(ops->context, folder, beside, O_WRONLY | O_CREAT | O_TRUNC, mode);
     if (fd < 0)
-        return error_set_sys(err, ERROR_IO, errno, "create %s", beside);
+        return trouble_set(err, errno, "create %s", beside);
     if (store_write_all(store, fd, beside, bytes, n, err) != 0)
         return -1;
     return store_sync(store, fd, beside, err);
@@ -274,7 +275,7 @@ int store_replace_small(struct store *store, int folder, const char *name, mode_
     CLEAN_CHAR char *beside = str_format("%s.new", name);
     int result = write_beside(store, folder, beside, mode, bytes, n, err);
     if (result == 0 && ops->rename(ops->context, folder, beside, name) != 0)
-        result = error_set_sys(err, ERROR_IO, errno, "rename %s to %s", beside, name);
+        result = trouble_set(err, errno, "rename %s to %s", beside, name);
     if (result != 0) {
         (void)ops->unlink(ops->context, folder, beside);
         return -1;
@@ -292,7 +293,7 @@ int store_write_all(struct store *store, int fd, const char *what, const void *b
     while (n > 0) {
         ssize_t put = ops->write(ops->context, fd, at, n);
         if (put < 0)
-            return error_set_sys(err, ERROR_IO, errno, "write %s", what);
+            return trouble_set(err, errno, "write %s", what);
         if (put == 0)
             return error_set(err, ERROR_IO, "write %s: the file system took nothing", what);
         at += put;
@@ -304,7 +305,7 @@ int store_write_all(struct store *store, int fd, const char *what, const void *b
 int store_sync(struct store *store, int fd, const char *what, struct error *err)
 {
     if (store->ops->sync(store->ops->context, fd) != 0)
-        return error_set_sys(err, ERROR_IO, errno, "make %s durable", what);
+        return trouble_set(err, errno, "make %s durable", what);
     return 0;
 }
 
@@ -316,7 +317,7 @@ int store_unlink(struct store *store, int folder, const char *name, struct error
         return 1;
     if (errno == ENOENT)
         return 0;
-    return error_set_sys(err, ERROR_IO, errno, "remove %s", name);
+    return trouble_set(err, errno, "remove %s", name);
 }
 
 int store_file_size(struct store *store, int folder, const char *name, uint64_t *ret_bytes,
@@ -328,7 +329,7 @@ int store_file_size(struct store *store, int folder, const char *name, uint64_t 
     if (store->ops->stat(store->ops->context, folder, name, &st) != 0) {
         if (errno == ENOENT)
             return 0;
-        return error_set_sys(err, ERROR_IO, errno, "look at %s", name);
+        return trouble_set(err, errno, "look at %s", name);
     }
     if (!S_ISREG(st.st_mode))
         return error_set(err, ERROR_STORE_FOREIGN, "%s is no regular file", name);
@@ -346,6 +347,6 @@ int store_list(struct store *store, int folder, store_list_fn *entry, void *cont
     if (store->ops->list(store->ops->context, where, entry, context) >= 0)
         return 0;
     if (!error_is_set(keep)) /* the entry's own failure has filled it */
-        return error_set_sys(keep, ERROR_IO, errno, "list a folder of %s", store->root);
+        return trouble_set(keep, errno, "list a folder of %s", store->root);
     return -1;
 }

@@ -20,6 +20,7 @@
 #include "common/store/publish.h"
 #include "common/store/root.h"
 #include "common/store/scan.h"
+#include "common/store/trouble.h"
 
 #include "common/base/poison.h"
 
@@ -91,7 +92,7 @@ static int sync_file(struct settle *settle, const char *name, struct error *err)
     const struct store_ops *ops = store_ops(settle->store);
     CLEAN_FD int fd = ops->open(ops->context, settle->folder, name, O_RDWR | O_NONBLOCK, 0);
     if (fd < 0)
-        return error_set_sys(err, ERROR_IO, errno, "open %s", name);
+        return trouble_set(err, errno, "open %s", name);
     return store_sync(settle->store, fd, name, err);
 }
 
@@ -99,7 +100,7 @@ static int rename_file(struct settle *settle, const char *from, const char *to, 
 {
     const struct store_ops *ops = store_ops(settle->store);
     if (ops->rename(ops->context, settle->folder, from, to) != 0)
-        return error_set_sys(err, ERROR_IO, errno, "rename %s to %s", from, to);
+        return trouble_set(err, errno, "rename %s to %s", from, to);
     return 0;
 }
 

@@ -17,6 +17,7 @@
 #include "common/base/str.h"
 #include "common/base/text_list.h"
 #include "common/store/root.h"
+#include "common/store/trouble.h"
 
 #include "common/base/poison.h"
 
@@ -29,12 +30,12 @@ static int read_sums(struct store *store, int own, struct str *out, struct error
     if (fd < 0 && errno == ENOENT)
         return 0;
     if (fd < 0)
-        return error_set_sys(err, ERROR_IO, errno, "open " SUMS_FILE);
+        return trouble_set(err, errno, "open " SUMS_FILE);
     for (;;) {
         char *room = str_reserve(out, 65536);
         ssize_t got = ops->read(ops->context, fd, room, 65536);
         if (got < 0)
-            return error_set_sys(err, ERROR_IO, errno, "read " SUMS_FILE);
+            return trouble_set(err, errno, "read " SUMS_FILE);
         if (got == 0)
             return 0;
         str_set_len(out, out->len + (size_t)got);

@@ -174,8 +174,13 @@ def test_running_job_is_not_ended_by_a_share_that_can_not_tell_its_room(library)
         lab.assert_clean()
 
 
-@pytest.mark.parametrize("why", [errno.ENOSPC, errno.EDQUOT], ids=["ENOSPC", "EDQUOT"])
-def test_full_share_ends_that_job_alone_and_leaves_nothing(library, why):
+@pytest.mark.parametrize("why, code, advice", [
+    (errno.ENOSPC, "NO_SPACE", "the share is full"), (errno.EDQUOT, "NO_SPACE", "quota"),
+    (errno.EIO, "IO", "look at its server"), (errno.EROFS, "READ_ONLY", "mounted read-only"),
+    (errno.ESTALE, "STORE_GONE", "mount it again"), (errno.ENOTCONN, "STORE_GONE", "mount it again"),
+    (errno.ENODEV, "STORE_GONE", "mount it again")],
+    ids=["ENOSPC", "EDQUOT", "EIO", "EROFS", "ESTALE", "ENOTCONN", "ENODEV"])
+def test_failing_share_ends_that_job_alone_and_leaves_nothing(library, why, code, advice):
     with Share(library, small_and_large()) as lab:
         lab.wish("full", f"{8 * MIB} {why}")
         done = lab.run("--attempts", "1")
@@ -183,6 +188,7 @@ def test_full_share_ends_that_job_alone_and_leaves_nothing(library, why):
         jobs = lab.jobs()
         assert jobs["small"]["state"] == "done"
         assert os.strerror(why) in told(jobs["large"]), jobs["large"]
+        assert advice in told(jobs["large"]) and jobs["large"]["error"] == code
         assert "large" not in lab.backups()
         lab.assert_clean()
 

@@ -136,6 +136,7 @@ static void numbers_names_and_exit_statuses_are_the_published_ones(void **state)
     (void)state;
     assert_int_equal(ERROR_NO_SPACE, 11);
     assert_int_equal(ERROR_LEASE, 28);
+    assert_int_equal(ERROR_STORE_GONE, 30);
     assert_string_equal(error_name(ERROR_NO_SPACE), "NO_SPACE");
     assert_string_equal(error_name((enum error_code)999), "UNKNOWN");
     assert_int_equal(error_code_from_number(18), ERROR_CORRUPT);

@@ -64,6 +64,17 @@ static inline ssize_t share_write(void *context, int fd, const void *bytes, size
     return -1;
 }
 
+static inline int share_seek(void *context, int fd, uint64_t to_bytes)
+{
+    (void)context;
+    return store_ops_system()->seek(NULL, fd, to_bytes);
+}
+
+static inline int share_truncate(void *context, int fd, uint64_t to_bytes)
+{
+    return share_fails(context) ? -1 : store_ops_system()->truncate(NULL, fd, to_bytes);
+}
+
 static inline int share_sync(void *context, int fd)
 {
     return share_fails(context) ? -1 : store_ops_system()->sync(NULL, fd);
@@ -103,6 +114,8 @@ static inline void share_init(struct share *share)
     share->ops = *store_ops_system();
     share->ops.open = share_open;
     share->ops.write = share_write;
+    share->ops.seek = share_seek;
+    share->ops.truncate = share_truncate;
     share->ops.sync = share_sync;
     share->ops.rename = share_rename;
     share->ops.unlink = share_unlink;

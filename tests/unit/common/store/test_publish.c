@@ -5,6 +5,7 @@
  */
 #include "tests/unit/common/store/share.h"
 
+#include "common/base/fd.h"
 #include "common/format/meta.h"
 #include "common/model/backup.h"
 #include "common/store/publish.h"
@@ -478,6 +479,132 @@ static void private_file_when_published_then_nobody_else_reads_it(void **state)
     share_done(&share);
 }
 
+/* --- holes --- */
+
+/* "head", a hole, "mid", a hole at the end if asked; the bytes that must stand there. */
+static int write_with_holes(struct share *share, uint64_t hole, bool at_end, struct stat *ret_stat,
+                            struct error *err)
+{
+    CLEAN_STORE struct store *store = share_store(share);
+    CLEAN_PUBLISH struct publish *publish = NULL;
+    CLEAN_CHAR char *path = str_format("%s/web1/" PARTIAL_NAME, share->root);
+    if (publish_begin(store, &place, &publish, err) != 0 ||
+        publish_write(publish, "head", 4, err) != 0 || publish_skip(publish, hole, err) != 0 ||
+        publish_skip(publish, 0, err) != 0 || publish_write(publish, "mid", 3, err) != 0 ||
+        (at_end && publish_skip(publish, hole, err) != 0) || publish_end_data(publish, err) != 0)
+        return -1;
+    assert_int_equal(publish_bytes(publish), 7 + hole * (at_end ? 2 : 1));
+    assert_int_equal(stat(path, ret_stat), 0);
+    CLEAN_STR struct str bytes = STR_INIT;
+    assert_int_equal(fd_read_file(path, 16 << 20, &bytes, err), 0);
+    assert_int_equal(bytes.len, publish_bytes(publish));
+    for (size_t i = 0; i < bytes.len; i++)
+        if (bytes.data[i] != (i < 4 ? "head"[i] : i >= 4 + hole && i < 7 + hole
+                                        ? "mid"[i - 4 - hole] : '\0'))
+            fail_msg("byte %zu is %d", i, bytes.data[i]);
+    return 0;
+}
+
+static void publish_when_zeros_are_skipped_then_they_read_as_zeros_and_take_no_room(void **state)
+{
+    (void)state;
+    for (int at_end = 0; at_end < 2; at_end++) {
+        struct share share;
+        struct error err = ERROR_INIT;
+        struct stat st;
+        share_init(&share);
+        if (write_with_holes(&share, 4 << 20, at_end, &st, &err) != 0)
+            fail_msg("%s", err.text);
+        assert_true((uint64_t)st.st_blocks * 512 < 1 << 20);
+        share_done(&share);
+    }
+}
+
+static int refuse_seek(void *context, int fd, uint64_t to_bytes)
+{
+    (void)context;
+    (void)fd;
+    (void)to_bytes;
+    errno = EOPNOTSUPP;
+    return -1;
+}
+
+static void publish_when_the_share_has_no_holes_then_zeros_are_written(void **state)
+{
+    (void)state;
+    struct share share;
+    struct error err = ERROR_INIT;
+    struct stat st;
+    share_init(&share);
+    share.ops.seek = share.ops.truncate = refuse_seek;
+    if (write_with_holes(&share, 1 << 20, true, &st, &err) != 0)
+        fail_msg("%s", err.text);
+    assert_true((uint64_t)st.st_blocks * 512 >= 2 << 20);
+    share_done(&share);
+}
+
+static void publish_when_a_skip_overflows_then_refused(void **state)
+{
+    (void)state;
+    struct share share;
+    struct error err = ERROR_INIT;
+    share_init(&share);
+    {
+        CLEAN_STORE struct store *store = share_store(&share);
+        CLEAN_PUBLISH struct publish *publish = NULL;
+        assert_int_equal(publish_begin(store, &place, &publish, &err), 0);
+        assert_int_equal(publish_skip(publish, INT64_MAX, &err), 0);
+        assert_int_equal(publish_skip(publish, 1, &err), -1);
+        assert_int_equal(err.code, ERROR_LIMIT);
+    }
+    share_done(&share);
+}
+
+/* --- what is said when the share fails --- */
+
+static const struct {
+    int why;
+    enum error_code code;
+    const char *says;
+} troubles[] = {
+    {ENOSPC, ERROR_NO_SPACE, "the share is full"},
+    {EDQUOT, ERROR_NO_SPACE, "quota"},
+    {EROFS, ERROR_READ_ONLY, "mounted read-only"},
+    {EIO, ERROR_IO, "look at its server"},
+    {ESTALE, ERROR_STORE_GONE, "mount it again"},
+    {ENOTCONN, ERROR_STORE_GONE, "mount it again"},
+    {ENODEV, ERROR_STORE_GONE, "mount it again"},
+    {EHOSTDOWN, ERROR_STORE_GONE, "mount it again"},
+    {EACCES, ERROR_IO, "rights"},
+    {EFBIG, ERROR_LIMIT, "no file so large"},
+    {EBUSY, ERROR_IO, "busy"},
+};
+
+/* At every step of an attempt that can fail: code and advice, and a folder that is clean. */
+static void publish_when_the_share_fails_then_it_says_how_and_what_to_do(void **state)
+{
+    (void)state;
+    int steps = count_steps();
+    for (size_t i = 0; i < sizeof troubles / sizeof *troubles; i++)
+        for (int step = 1; step <= steps; step++) {
+            struct share share;
+            struct error err = ERROR_INIT;
+            share_init(&share);
+            share.why = troubles[i].why;
+            share.fail_at = step;
+            if (run_attempt(&share, true, &err) != 0) {
+                share.fail_at = 0;
+                if (err.code != troubles[i].code || err.sys != troubles[i].why ||
+                    !strstr(err.text, troubles[i].says))
+                    fail_msg("errno %d, step %d: %s %s", troubles[i].why, step,
+                             error_name(err.code), err.text);
+                (void)settle(&share);
+                (void)assert_whole_or_nothing(&share);
+            }
+            share_done(&share);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -495,6 +622,10 @@ int main(void)
         cmocka_unit_test(settle_when_folder_is_absent_then_nothing),
         cmocka_unit_test(disks_when_their_writer_dies_anywhere_then_settled_to_whole_pairs),
         cmocka_unit_test(private_file_when_published_then_nobody_else_reads_it),
+        cmocka_unit_test(publish_when_zeros_are_skipped_then_they_read_as_zeros_and_take_no_room),
+        cmocka_unit_test(publish_when_the_share_has_no_holes_then_zeros_are_written),
+        cmocka_unit_test(publish_when_a_skip_overflows_then_refused),
+        cmocka_unit_test(publish_when_the_share_fails_then_it_says_how_and_what_to_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
