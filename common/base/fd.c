@@ -47,6 +47,41 @@ int fd_write_all(int fd, const void *bytes, size_t n, struct error *err)
     return 0;
 }
 
+/* Asked of the open file: what stands at the path may change. */
+static int check_secret(int fd, const char *path, const char *kind, struct error *err)
+{
+    struct stat facts;
+
+    if (fstat(fd, &facts) != 0)
+        return error_set_sys(err, ERROR_SETTINGS, errno, "%s %s", kind, path);
+    if (!S_ISREG(facts.st_mode))
+        return error_set(err, ERROR_SETTINGS, "%s %s is not a regular file", kind, path);
+    if (facts.st_uid != geteuid() && facts.st_uid != 0)
+        return error_set(err, ERROR_SETTINGS,
+                         "%s %s belongs to user %u, who could replace it: chown it to the user "
+                         "that runs this program (%u)",
+                         kind, path, (unsigned)facts.st_uid, (unsigned)geteuid());
+    if ((facts.st_mode & 077) != 0)
+        return error_set(err, ERROR_SETTINGS,
+                         "%s %s has mode %04o, so others may read it: chmod 600 it; if they may "
+                         "have read it, make a new one",
+                         kind, path, (unsigned)(facts.st_mode & 07777));
+    return 0;
+}
+
+int fd_open_secret(const char *path, const char *kind, int *ret_fd, struct error *err)
+{
+    CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+    if (fd < 0)
+        return error_set_sys(err, ERROR_SETTINGS, errno, "%s %s", kind, path);
+    if (check_secret(fd, path, kind, err) < 0)
+        return -1;
+    *ret_fd = fd;
+    fd = -1;
+    return 0;
+}
+
 int fd_read_upto(int fd, void *bytes, size_t n, size_t *ret_n, struct error *err)
 {
     char *at = bytes;

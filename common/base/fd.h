@@ -29,6 +29,14 @@ int fd_read_upto(int fd, void *bytes, size_t n, size_t *ret_n, struct error *err
 /* The whole of a file of at most max bytes, appended to out. ERROR_LIMIT if it is larger. */
 int fd_read_file(const char *path, size_t max, struct str *out, struct error *err);
 
+/*
+ * Open a file that holds a secret: a regular one that nobody but its owner may read or write, whose
+ * owner is root or whoever runs this. kind names it in errors: "key file".
+ *
+ * Fails:  ERROR_SETTINGS says what to do; errno in it when the file can't be opened.
+ */
+int fd_open_secret(const char *path, const char *kind, int *ret_fd, struct error *err);
+
 /* Replace a small file: write beside it, fsync, rename, fsync the folder. */
 int fd_replace_file(const char *path, mode_t mode, const void *bytes, size_t n, struct error *err);
 

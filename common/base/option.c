@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "common/base/error.h"
 #include "common/base/ini.h"
@@ -299,6 +300,24 @@ static int read_entry(void *context, const char *section, const char *key, const
     return 0;
 }
 
+/* Others need not only look at the file, they may be given a copy of it: it is told, not refused,
+ * since the settings of before stand there as they were. */
+static void warn_secret(struct option_set *set, const char *path)
+{
+    struct stat facts;
+
+    if (stat(path, &facts) != 0 || (facts.st_mode & 077) == 0)
+        return;
+    for (size_t i = 0; i < set->n; i++) {
+        const struct option_value *value = &set->values[i];
+        if (set->table[i].is_secret && value->text && *value->text &&
+            str_starts(value->source, path))
+            text_list_add_format(&set->warnings,
+                                 "%s: %s stands in a file that others may read: chmod 600 %s",
+                                 value->source, set->table[i].key, path);
+    }
+}
+
 int option_read_file(struct option_set *set, const char *path, bool must_exist, bool *ret_found,
                      struct error *err)
 {
@@ -317,6 +336,8 @@ int option_read_file(struct option_set *set, const char *path, bool must_exist, 
     }
     if (!found && must_exist)
         return error_set(err, ERROR_SETTINGS, "settings file %s: there is no such file", path);
+    if (found)
+        warn_secret(set, path);
     *ret_found = found != 0;
     return 0;
 }

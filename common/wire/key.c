@@ -68,40 +68,16 @@ void wire_agent_key_done(struct wire_agent_key *key)
     sodium_memzero(key, sizeof *key);
 }
 
-/* Only the owner may read or write it, and the owner is us or root. */
-static int check_file(int fd, const char *path, struct error *err)
-{
-    struct stat facts;
-
-    if (fstat(fd, &facts) != 0)
-        return error_set_sys(err, ERROR_IO, errno, "key file %s", path);
-    if (!S_ISREG(facts.st_mode))
-        return error_set(err, ERROR_SETTINGS, "key file %s is not a regular file", path);
-    if (facts.st_uid != geteuid() && facts.st_uid != 0)
-        return error_set(err, ERROR_SETTINGS,
-                         "key file %s belongs to user %u, who could replace it: chown it to the "
-                         "user that runs this program (%u)",
-                         path, (unsigned)facts.st_uid, (unsigned)geteuid());
-    if ((facts.st_mode & 077) != 0)
-        return error_set(err, ERROR_SETTINGS,
-                         "key file %s has mode %04o, so others may read it: chmod 600 it; if they "
-                         "may have read it, make a new key",
-                         path, (unsigned)(facts.st_mode & 07777));
-    return 0;
-}
-
 /* The file's text, checked, at most FILE_MAX bytes. how_to_make completes "... is missing: ". */
 static int read_key_file(const char *path, const char *how_to_make, struct str *text,
                          struct error *err)
 {
-    CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    CLEAN_FD int fd = -1;
     size_t n;
 
-    if (fd < 0 && errno == ENOENT)
+    if (access(path, F_OK) != 0 && errno == ENOENT)
         return error_set(err, ERROR_SETTINGS, "key file %s is missing: %s", path, how_to_make);
-    if (fd < 0)
-        return error_set_sys(err, ERROR_SETTINGS, errno, "key file %s", path);
-    if (check_file(fd, path, err) < 0)
+    if (fd_open_secret(path, "key file", &fd, err) < 0)
         return -1;
     if (fd_read_upto(fd, str_reserve(text, FILE_MAX + 1), FILE_MAX + 1, &n, err) < 0)
         return error_add(err, "key file %s", path);

@@ -211,30 +211,35 @@ int xapi_target_parse(const char *text, struct xapi_target *ret_target, struct e
     return 0;
 }
 
+static void wipe_text(struct str *text)
+{
+    if (text->data != NULL)
+        explicit_bzero(text->data, text->cap);
+    str_done(text);
+}
+
 int xapi_target_read_password(struct xapi_target *target, const char *file, struct error *err)
 {
-    CLEAN_STR struct str text = STR_INIT;
-    struct stat facts;
+    CLEANUP(wipe_text) struct str text = STR_INIT;
+    CLEAN_FD int fd = -1;
+    size_t n;
 
-    if (stat(file, &facts))
-        return error_set_sys(err, ERROR_SETTINGS, errno, "password file %s", file);
-    if (facts.st_mode & (S_IRWXG | S_IRWXO))
-        return error_set(err, ERROR_SETTINGS,
-                         "password file %s can be read by others: chmod 600 %s", file, file);
-    if (fd_read_file(file, XAPI_PASSWORD_MAX, &text, err)) {
-        error_add(err, "password file %s", file);
-        if (err)
-            err->code = ERROR_SETTINGS;
+    if (fd_open_secret(file, "password file", &fd, err))
         return -1;
-    }
-    size_t n = strcspn(str_text(&text), "\r\n");
+    if (fd_read_upto(fd, str_reserve(&text, XAPI_PASSWORD_MAX + 1), XAPI_PASSWORD_MAX + 1, &n,
+                     err))
+        return error_add(err, "password file %s", file);
+    str_set_len(&text, n);
+    if (n > XAPI_PASSWORD_MAX)
+        return error_set(err, ERROR_SETTINGS, "password file %s is longer than %d bytes", file,
+                         XAPI_PASSWORD_MAX);
+    size_t password_n = strcspn(str_text(&text), "\r\n");
 
-    if (!n || strlen(str_text(&text)) != text.len)
+    if (!password_n || strlen(str_text(&text)) != n)
         return error_set(err, ERROR_SETTINGS,
                          "password file %s: its first line must be the password", file);
     free(target->password);
-    target->password = mem_dup_n(str_text(&text), n);
-    explicit_bzero(text.data, text.len);
+    target->password = mem_dup_n(str_text(&text), password_n);
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/error.h"
@@ -310,6 +311,22 @@ static void secret_when_shown_then_only_that_it_is_set(void **state)
     assert_string_equal(after, "(set)");
 }
 
+static void secret_when_others_may_read_the_file_then_told(void **state)
+{
+    struct fixture *f = *state;
+    struct error err = ERROR_INIT;
+    assert_int_equal(read_text(f, "[t]\npass = x\n", &err), 0);
+    assert_int_equal(f->set.warnings.n, 0);
+    assert_int_equal(chmod(f->path, 0640), 0);
+    assert_int_equal(read_text(f, "[t]\npass =\nserver = s\n", &err), 0);
+    assert_int_equal(f->set.warnings.n, 0);
+    assert_int_equal(read_text(f, "[t]\npass = geheim\n", &err), 0);
+    assert_int_equal(f->set.warnings.n, 1);
+    assert_non_null(strstr(f->set.warnings.items[0], "chmod 600"));
+    assert_non_null(strstr(f->set.warnings.items[0], f->path));
+    assert_null(strstr(f->set.warnings.items[0], "geheim"));
+}
+
 static void check_width(const char *text)
 {
     for (const char *at = text; *at;) {
@@ -382,6 +399,7 @@ int main(void)
         CASE(line_when_operands_stand_between_then_kept),
         CASE(line_when_bad_then_told_what_to_do),
         CASE(secret_when_shown_then_only_that_it_is_set),
+        CASE(secret_when_others_may_read_the_file_then_told),
         CASE(help_when_formatted_then_the_commands_options_in_80_columns),
         CASE(example_when_formatted_then_names_every_key_and_reads_back),
         CASE(word_when_misspelt_then_the_nearest_one),

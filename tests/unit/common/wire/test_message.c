@@ -751,6 +751,45 @@ static void hand_made_bytes_are_refused_by_rule(void **state)
     }
 }
 
+/* A coordinator that is not ours checks nothing before it packs: the bytes themselves are changed. */
+static void names_that_lead_out_of_the_store_are_refused_by_the_agent(void **state)
+{
+    static const struct {
+        const char *field;
+        const char *good;
+        const char *bad;
+    } cases[] = {
+        {"job.folder", "folder-name-1", "../../../etc/"}, {"job.folder", "folder-name-1", "/etc/cron.d/x"},
+        {"job.folder", "folder-name-1", "a/../../b/../"}, {"job.folder", "folder-name-1", ".onyxpool-abc"},
+        {"job.stem", "the-file-stem", "../file-stem1"},   {"job.stem", "the-file-stem", "/tmp/the-stem"},
+        {"job.stem", "the-file-stem", "a/the-file-st"},   {"disk.device", "xvd-device-01", "../../dev/sda"},
+        {"orders.store_root", "/store-root-1", "../store-root"},
+        {"orders.store_root", "/store-root-1", "/mnt/../etc/x"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        CLEAN_WIRE_ORDERS struct wire_orders orders = {.next_ms = 1000};
+        CLEAN_WIRE_ORDERS struct wire_orders back = {0};
+        CLEAN_STR struct str bytes = STR_INIT;
+        struct error err = ERROR_INIT;
+        orders.store_root = mem_dup("/store-root-1");
+        struct job *job = wire_orders_add_job(&orders);
+        sample_vm_job(job);
+        mem_set(&job->folder, "folder-name-1");
+        mem_set(&job->stem, "the-file-stem");
+        mem_set(&job->disks[0].device, "xvd-device-01");
+        assert_int_equal(wire_orders_pack(&orders, &bytes, &err), 0);
+        size_t n = strlen(cases[i].good);
+        assert_int_equal(strlen(cases[i].bad), n);
+        char *at = memmem(bytes.data, bytes.len, cases[i].good, n);
+        assert_non_null(at);
+        memcpy(at, cases[i].bad, n);
+        assert_int_equal(wire_orders_unpack(bytes.data, bytes.len, &back, &err), -1);
+        assert_int_equal(err.code, ERROR_PROTOCOL);
+        assert_text_has(err.text, cases[i].field);
+    }
+}
+
 static void too_many_items_are_refused(void **state)
 {
     (void)state;
@@ -839,6 +878,7 @@ int main(void)
         cmocka_unit_test(a_job_that_can_not_cross_says_so),
         cmocka_unit_test(texts_for_people_are_mended_when_they_are_no_utf8),
         cmocka_unit_test(hand_made_bytes_are_refused_by_rule),
+        cmocka_unit_test(names_that_lead_out_of_the_store_are_refused_by_the_agent),
         cmocka_unit_test(too_many_items_are_refused),
         cmocka_unit_test(memory_is_bounded_when_a_frame_describes_a_huge_tree),
         cmocka_unit_test(changed_and_random_bytes_never_do_harm),
