@@ -411,6 +411,8 @@ static void smtp_when_the_old_keys_are_given_then_known(void **state)
                "smtp_starttls = True\nsmtp_file = /x.rpt\nsmtp_server = m\nsmtp_port = 587\n"
                "smtp_hostname = h\nsmtp_timeout = 30\nsmtp_subject = S\nsmtp_from = a@b\n"
                "smtp_to = c@d, e@f\n[xenserver]\nmax_backup = 3\n");
+    CLEAN_CHAR char *path = str_format("%s/home/onyxbackup.cfg", f->dir);
+    assert_int_equal(chmod(path, 0600), 0); /* else it is told that others may read it */
     read_run(f, nothing);
     assert_true(f->settings.smtp_enabled);
     assert_true(f->settings.smtp_auth && f->settings.smtp_starttls);
