@@ -25,6 +25,10 @@ struct dispatch *dispatch_new(const struct dispatch_settings *settings, struct d
     dispatch->store_uuid = mem_dup(settings->store_uuid);
     dispatch->store_nonce = mem_dup(settings->store_nonce);
     dispatch->store_root = mem_dup(settings->store_root);
+    dispatch->place = place_new(&(struct place_limits){.host_n = settings->host_jobs_max,
+                                                       .sr_n = settings->sr_jobs_max,
+                                                       .store_n = settings->store_jobs_max,
+                                                       .pool_n = settings->pool_jobs_max});
     dispatch->new_ms = now.ms;
     dispatch->moved_ms = now.ms;
     return dispatch;
@@ -65,7 +69,12 @@ void dispatch_free(struct dispatch **dispatch)
     for (size_t i = 0; i < d->changes_n; i++)
         dispatch_change_done(&d->changes[i]);
     free(d->items);
-    free(d->cleanups);
+    id_index_done(&d->item_index);
+    place_free(&d->place);
+    free(d->place_hosts);
+    free(d->active);
+    free(d->errands);
+    id_index_done(&d->ended_index);
     free(d->listed);
     free(d->changes);
     free(d->ended);
@@ -147,18 +156,22 @@ bool dispatch_is_folder_saved(const struct dispatch *dispatch, const char *folde
 
 struct item *dispatch_find_item(const struct dispatch *dispatch, const char *id)
 {
-    for (size_t i = 0; i < dispatch->items_n; i++)
-        if (strcmp(dispatch->items[i].job.job.id, id) == 0)
-            return &dispatch->items[i];
+    size_t cursor = 0, at;
+
+    while ((at = id_index_next(&dispatch->item_index, id, &cursor)) != ID_INDEX_NONE)
+        if (strcmp(dispatch->items[at].job.job.id, id) == 0)
+            return &dispatch->items[at];
     return NULL;
 }
 
 struct ended *dispatch_find_ended(const struct dispatch *dispatch, const char *id,
                                   uint32_t attempt)
 {
-    for (size_t i = 0; i < dispatch->ended_n; i++)
-        if (dispatch->ended[i].attempt == attempt && strcmp(dispatch->ended[i].id, id) == 0)
-            return &dispatch->ended[i];
+    size_t cursor = 0, at;
+
+    while ((at = id_index_next(&dispatch->ended_index, id, &cursor)) != ID_INDEX_NONE)
+        if (dispatch->ended[at].attempt == attempt && strcmp(dispatch->ended[at].id, id) == 0)
+            return &dispatch->ended[at];
     return NULL;
 }
 
@@ -262,6 +275,7 @@ void dispatch_add_job(struct dispatch *dispatch, const struct catalog_job *job,
     struct item *item = dispatch_add_item(dispatch);
 
     dispatch_copy_job(&item->job, job);
+    dispatch_enter(dispatch, item);
     if (job_state_is_end(job->state))
         item->is_ended_recorded = true;
     else if (job->job.attempt > 0)
@@ -270,6 +284,7 @@ void dispatch_add_job(struct dispatch *dispatch, const struct catalog_job *job,
         item->is_own_wish = true;
     else
         item->job.state = JOB_STATE_PLANNED;
+    dispatch_follow(dispatch, item);
 }
 
 void dispatch_release_job(struct dispatch *dispatch, const char *id)
@@ -281,6 +296,7 @@ void dispatch_release_job(struct dispatch *dispatch, const char *id)
     item->is_own_wish = false;
     if (item->job.state == JOB_STATE_WAITING)
         dispatch_set_state(dispatch, item, JOB_STATE_PLANNED, NULL);
+    dispatch_follow(dispatch, item);
 }
 
 static bool dispatch_is_busy_with(const struct dispatch *dispatch, const char *id,
@@ -386,16 +402,18 @@ static bool dispatch_wants_soon(const struct dispatch *dispatch, const struct ag
             return true;
     if (!dispatch->is_started || dispatch->is_cancelled)
         return true;
-    for (size_t i = 0; i < dispatch->items_n; i++) {
-        const struct item *item = &dispatch->items[i];
+    for (size_t i = 0; i < dispatch->active_n; i++) {
+        const struct item *item = &dispatch->items[dispatch->active[i]];
 
-        if (dispatch_is_active(item) && !item->now.is_listed &&
-            strcmp(item->now.host_uuid, agent->host_uuid) == 0)
-            return true;
-        if (agent->sync.free_slots > 0 && dispatch_is_ready(dispatch, item, now))
+        if (!item->now.is_listed && &dispatch->agents.items[item->now.agent] == agent)
             return true;
     }
-    return false;
+    if (agent->sync.free_slots == 0)
+        return false;
+    for (size_t i = 0; i < dispatch->errands_n; i++)
+        if (dispatch_is_ready(dispatch, &dispatch->items[dispatch->errands[i]], now))
+            return true;
+    return place_ready_n(dispatch->place) > 0;
 }
 
 /* Listed things of this agent that are over, or that nobody wants any more. */
@@ -436,12 +454,11 @@ void dispatch_orders(struct dispatch *dispatch, const char *host_uuid, struct di
     ret_orders->next_ms = DISPATCH_NEXT_MS;
     if (!agent)
         return;
-    for (size_t i = 0; i < dispatch->items_n; i++) {
-        struct item *item = &dispatch->items[i];
+    for (size_t i = 0; i < dispatch->active_n; i++) {
+        struct item *item = &dispatch->items[dispatch->active[i]];
 
-        if (!dispatch_is_active(item) || !item->now.is_recorded || item->now.is_listed ||
-            item->now.is_cancelled || strcmp(item->now.host_uuid, host_uuid) != 0 ||
-            ret_orders->assign_n >= DISPATCH_ASSIGN_MAX)
+        if (!item->now.is_recorded || item->now.is_listed || item->now.is_cancelled ||
+            &dispatch->agents.items[item->now.agent] != agent || ret_orders->assign_n >= DISPATCH_ASSIGN_MAX)
             continue;
         job_copy(wire_orders_add_job(ret_orders), &item->job.job);
         item->now.is_offered = true;

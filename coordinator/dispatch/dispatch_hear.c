@@ -71,6 +71,8 @@ static void dispatch_hear_running(struct dispatch *dispatch, struct item *item,
     dispatch_update_rate(attempt, report, now);
     job_report_done(&attempt->report);
     job_report_copy(&attempt->report, report);
+    place_set_progress(dispatch->place, (size_t)(item - dispatch->items), report->bytes,
+                       attempt->rate_bytes_s);
     if (item->job.state == JOB_STATE_ASSIGNED)
         dispatch_set_state(dispatch, item, JOB_STATE_RUNNING, NULL);
 }
@@ -138,21 +140,21 @@ static void dispatch_hear_nothing(struct dispatch *dispatch, struct item *item, 
         dispatch_end_dead(dispatch, item, JOB_STATE_CANCELLED, true, ERROR_NONE, NULL, now);
 }
 
-static void dispatch_hear_absent(struct dispatch *dispatch, const struct wire_sync *sync,
-                                 bool is_restarted, struct dispatch_now now)
+static void dispatch_hear_absent(struct dispatch *dispatch, size_t agent,
+                                 const struct wire_sync *sync, bool is_restarted,
+                                 struct dispatch_now now)
 {
-    /* Items are added behind the present ones while this goes on; those are of no agent yet. */
-    size_t n = dispatch->items_n;
+    for (size_t i = 0; i < dispatch->active_n;) {
+        size_t at = dispatch->active[i];
+        struct item *item = &dispatch->items[at];
 
-    for (size_t i = 0; i < n; i++) {
-        struct item *item = &dispatch->items[i];
-
-        if (!dispatch_is_active(item) || item->now.is_seen ||
-            strcmp(item->now.host_uuid, sync->host_uuid) != 0)
-            continue;
-        if (sync->is_partial && sync->boot == item->now.boot)
-            continue;
-        dispatch_hear_nothing(dispatch, item, is_restarted || sync->boot != item->now.boot, now);
+        if (item->now.agent == agent && !item->now.is_seen &&
+            !(sync->is_partial && sync->boot == item->now.boot))
+            dispatch_hear_nothing(dispatch, item, is_restarted || sync->boot != item->now.boot,
+                                  now);
+        /* One that ended is active no more, and the next stands in its place. */
+        if (i < dispatch->active_n && dispatch->active[i] == at)
+            i++;
     }
 }
 
@@ -171,12 +173,13 @@ int dispatch_hear(struct dispatch *dispatch, const struct wire_sync *sync, struc
     size_t index = (size_t)(agent - dispatch->agents.items);
 
     dispatch_drop_listed(dispatch, index);
-    for (size_t i = 0; i < dispatch->items_n; i++)
-        dispatch->items[i].now.is_seen = false;
+    for (size_t i = 0; i < dispatch->active_n; i++)
+        dispatch->items[dispatch->active[i]].now.is_seen = false;
     for (size_t i = 0; i < sync->reports_n; i++) {
         dispatch_keep_listed(dispatch, index, &sync->reports[i]);
         dispatch_hear_report(dispatch, agent, &sync->reports[i], now);
     }
-    dispatch_hear_absent(dispatch, sync, heard == AGENTS_RESTARTED, now);
+    place_learn_host(dispatch->place, sync->host_uuid, now.ms);
+    dispatch_hear_absent(dispatch, index, sync, heard == AGENTS_RESTARTED, now);
     return 0;
 }

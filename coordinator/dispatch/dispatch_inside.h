@@ -8,6 +8,8 @@
 
 #include "common/base/text_map.h"
 #include "coordinator/dispatch/dispatch.h"
+#include "coordinator/dispatch/id_index.h"
+#include "coordinator/policy/place.h"
 
 #define DISPATCH_OFFER_MS 30000 /* an attempt that its agent does not take goes elsewhere */
 #define DISPATCH_RATE_MS 3000   /* window of a rate */
@@ -18,6 +20,7 @@
 /* The present attempt of a job that is assigned or running. Its number and stem are in the job. */
 struct attempt {
     char *host_uuid;
+    size_t agent;     /* that was given it: index in agents */
     uint64_t boot;    /* of the agent that was given it */
     bool is_recorded; /* the catalog has it: it may be ordered */
     bool is_offered;  /* it stood in an answer */
@@ -75,10 +78,17 @@ struct dispatch {
     struct text_map host_names;
     struct item *items;
     size_t items_n, items_cap;
-    size_t *cleanups; /* indexes of the items that are cleanup jobs */
-    size_t cleanups_n, cleanups_cap;
+    struct id_index item_index;
+    struct place *place; /* knows every item by its index; errands are over to it */
+    size_t *place_hosts; /* index of an agent's host there, in order of agents */
+    size_t place_hosts_n, place_hosts_cap;
+    size_t *active; /* indexes of the items that are assigned or running, in order */
+    size_t active_n, active_cap;
+    size_t *errands; /* of the cleanup and expire jobs that have not ended, in order */
+    size_t errands_n, errands_cap;
     struct ended *ended;
     size_t ended_n, ended_cap;
+    struct id_index ended_index;
     struct listed *listed;
     size_t listed_n, listed_cap;
     struct dispatch_change *changes;
@@ -114,8 +124,14 @@ bool dispatch_is_blocked(const struct dispatch *dispatch, const struct item *ite
 bool dispatch_is_ready(const struct dispatch *dispatch, const struct item *item,
                        struct dispatch_now now);
 
-/* A zeroed item at the end; moves the others. */
+/* A zeroed item at the end; moves the others. To be entered when its job is filled in. */
 struct item *dispatch_add_item(struct dispatch *dispatch);
+void dispatch_enter(struct dispatch *dispatch, struct item *item);
+/* Its state or what holds it has changed: the indexes follow. */
+void dispatch_follow(struct dispatch *dispatch, const struct item *item);
+/* What placement is to know of the agents now. Gives how many of each one's jobs it has not listed
+ * yet, to be freed. */
+size_t *dispatch_fill_hosts(struct dispatch *dispatch, struct dispatch_now now);
 
 struct dispatch_change *dispatch_add_change(struct dispatch *dispatch,
                                             enum dispatch_change_kind kind, const char *id);

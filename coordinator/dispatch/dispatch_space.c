@@ -15,7 +15,7 @@ static void dispatch_add_reserved(const struct item *item, struct space_facts *f
     uint64_t estimate_bytes = item->job.job.estimate_bytes;
     uint64_t done_bytes = item->now.report.bytes;
 
-    if (!dispatch_is_active(item) || estimate_bytes <= done_bytes)
+    if (estimate_bytes <= done_bytes)
         return;
     facts->reserved_bytes += estimate_bytes - done_bytes;
     if (item->job.job.is_estimate_proven)
@@ -40,8 +40,8 @@ struct space_facts dispatch_space(const struct dispatch *dispatch, const char *h
         if (is_own)
             break;
     }
-    for (size_t i = 0; i < dispatch->items_n; i++)
-        dispatch_add_reserved(&dispatch->items[i], &facts);
+    for (size_t i = 0; i < dispatch->active_n; i++)
+        dispatch_add_reserved(&dispatch->items[dispatch->active[i]], &facts);
     return facts;
 }
 

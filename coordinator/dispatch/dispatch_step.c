@@ -22,10 +22,10 @@
 static const struct item *dispatch_find_cleanup(const struct dispatch *dispatch,
                                                 const struct job_remains *remains)
 {
-    for (size_t i = 0; i < dispatch->cleanups_n; i++) {
-        const struct item *item = &dispatch->items[dispatch->cleanups[i]];
+    for (size_t i = 0; i < dispatch->errands_n; i++) {
+        const struct item *item = &dispatch->items[dispatch->errands[i]];
 
-        if (job_state_is_end(item->job.state))
+        if (!dispatch_is_cleanup(item))
             continue;
         for (size_t k = 0; k < item->job.job.remains_n; k++)
             if (item->job.job.remains[k].attempt == remains->attempt &&
@@ -40,9 +40,6 @@ void dispatch_add_cleanup(struct dispatch *dispatch, const struct job_remains *r
 {
     if (dispatch_find_cleanup(dispatch, remains))
         return;
-    dispatch->cleanups = mem_grow(dispatch->cleanups, &dispatch->cleanups_cap,
-                                  dispatch->cleanups_n + 1, sizeof *dispatch->cleanups);
-    dispatch->cleanups[dispatch->cleanups_n++] = dispatch->items_n;
     struct item *item = dispatch_add_item(dispatch);
     struct job *job = &item->job.job;
 
@@ -60,6 +57,7 @@ void dispatch_add_cleanup(struct dispatch *dispatch, const struct job_remains *r
     item->job.state = JOB_STATE_PLANNED;
     if (host_uuid)
         text_list_add(&item->job.hosts, host_uuid);
+    dispatch_enter(dispatch, item);
     struct dispatch_change *change = dispatch_add_change(dispatch, DISPATCH_ADD_JOB, job->id);
     dispatch_copy_job(&change->job, &item->job);
 }
@@ -73,6 +71,7 @@ void dispatch_add_expire(struct dispatch *dispatch, const struct job *job, struc
     str_copy(item->job.job.run, sizeof item->job.job.run, dispatch->run);
     item->job.position = dispatch->items_n;
     item->job.state = JOB_STATE_PLANNED;
+    dispatch_enter(dispatch, item);
     dispatch->moved_ms = now.ms;
     struct dispatch_change *change =
         dispatch_add_change(dispatch, DISPATCH_ADD_JOB, item->job.job.id);
@@ -95,10 +94,10 @@ bool dispatch_is_blocked(const struct dispatch *dispatch, const struct item *ite
 {
     if (dispatch_is_cleanup(item))
         return false;
-    for (size_t i = 0; i < dispatch->cleanups_n; i++) {
-        const struct item *cleanup = &dispatch->items[dispatch->cleanups[i]];
+    for (size_t i = 0; i < dispatch->errands_n; i++) {
+        const struct item *cleanup = &dispatch->items[dispatch->errands[i]];
 
-        if (!job_state_is_end(cleanup->job.state) && dispatch_blocks(cleanup, item))
+        if (dispatch_is_cleanup(cleanup) && dispatch_blocks(cleanup, item))
             return true;
     }
     return false;
@@ -128,6 +127,7 @@ void dispatch_set_state(struct dispatch *dispatch, struct item *item, enum job_s
     if (item->job.job.kind == JOB_EXPIRE && (state == JOB_STATE_FAILED || state == JOB_STATE_LOST))
         dispatch_warn(dispatch, "old backups in %s could not be removed: %s",
                       item->job.job.folder, reason ? reason : "no reason was told");
+    dispatch_follow(dispatch, item);
     if (!dispatch_is_active(item))
         dispatch_attempt_done(&item->now);
 }
@@ -151,9 +151,11 @@ void dispatch_begin(struct dispatch *dispatch, struct item *item, const struct a
     mem_set(&item->job.reason, NULL);
     mem_set(&item->last_host_uuid, agent->host_uuid);
     item->now = (struct attempt){.host_uuid = mem_dup(agent->host_uuid),
+                                 .agent = (size_t)(agent - dispatch->agents.items),
                                  .boot = agent->sync.boot,
                                  .begun_ms = now.ms,
                                  .rate_ms = now.ms};
+    dispatch_follow(dispatch, item);
     dispatch->moved_ms = now.ms;
     struct dispatch_change *change = dispatch_add_change(dispatch, DISPATCH_BEGIN, job->id);
     change->attempt = job->attempt;
@@ -168,6 +170,7 @@ void dispatch_take_over(struct dispatch *dispatch, struct item *item, const stru
 {
     mem_set(&item->last_host_uuid, agent->host_uuid);
     item->now = (struct attempt){.host_uuid = mem_dup(agent->host_uuid),
+                                 .agent = (size_t)(agent - dispatch->agents.items),
                                  .boot = agent->sync.boot,
                                  .is_recorded = true,
                                  .is_offered = true,
@@ -190,6 +193,7 @@ void dispatch_note_end(struct dispatch *dispatch, const struct job_report *repor
     if (!ended) {
         dispatch->ended = mem_grow(dispatch->ended, &dispatch->ended_cap, dispatch->ended_n + 1,
                                    sizeof *dispatch->ended);
+        id_index_add(&dispatch->ended_index, report->id, dispatch->ended_n);
         ended = &dispatch->ended[dispatch->ended_n++];
         *ended = (struct ended){.attempt = report->attempt};
         str_copy(ended->id, sizeof ended->id, report->id);
@@ -341,6 +345,7 @@ void dispatch_end(struct dispatch *dispatch, struct item *item, const struct job
     if (report->state == JOB_STATE_FAILED || report->state == JOB_STATE_LOST) {
         item->failures++;
         mem_set(&item->avoid_uuid, item->now.host_uuid);
+        place_set_avoid(dispatch->place, (size_t)(item - dispatch->items), item->avoid_uuid);
     }
     if (dispatch_is_cleanup(item))
         dispatch_end_cleanup(dispatch, item, report, why, now);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * One look over the jobs: those that the limits allow are compared by (pool database, own host or
- * redirected, how many ready hosts could take it, length).
+ * The board of placement: jobs in groups, hosts, SRs, and what follows from each change. The rule
+ * itself is in place_choose.c.
+ *
+ * A speed is kept as the best that was seen of late: a host that was held back by its SR or the
+ * store for a while is not slow.
  */
 #include "coordinator/policy/place.h"
 
@@ -10,270 +13,429 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/mem.h"
 #include "common/base/str.h"
+#include "coordinator/policy/place_inside.h"
 
 #include "common/base/poison.h"
 
-static const struct place_host *find_host(const struct place_view *view, const char *uuid)
+#define SPEED_FADES 0.02 /* so much of what is seen now goes into a speed that was higher */
+#define LEARN_MS    5000 /* a host's speed is taken over so long */
+
+struct place *place_new(const struct place_limits *limits)
 {
-    for (size_t i = 0; i < view->hosts_n; i++) {
-        if (str_equal(view->hosts[i].uuid, uuid))
-            return &view->hosts[i];
+    struct place *place = mem_zero(1, sizeof *place);
+
+    place->limits = *limits;
+    place->version = 1;
+    return place;
+}
+
+void place_free(struct place **place)
+{
+    struct place *p = *place;
+
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->groups_n; i++) {
+        text_list_done(&p->groups[i].host_uuids);
+        text_list_done(&p->groups[i].sr_uuids);
+        free(p->groups[i].hosts);
+        free(p->groups[i].srs);
+        free(p->groups[i].jobs);
     }
-    return NULL;
-}
-
-/*
- * What one look over thousands of jobs needs again and again: who is ready, what runs, and what
- * was found out about the list of hosts met last, for jobs of one SR have the same and stand
- * together.
- */
-struct look {
-    const struct place_view *view;
-    const struct place_host **ready; /* by uuid */
-    size_t ready_n;
-    const struct place_job **running; /* those that count against limits */
-    size_t running_n;
-    const struct text_list *last_hosts;
-    size_t last_ready_n;
-};
-
-static int compare_hosts(const void *left, const void *right)
-{
-    const struct place_host *const *a = left, *const *b = right;
-    return strcmp((*a)->uuid, (*b)->uuid);
-}
-
-static bool is_counted(const struct place_job *job)
-{
-    return job->state == PLACE_RUNNING && job->kind != JOB_CLEANUP;
-}
-
-static void look_begin(struct look *look, const struct place_view *view)
-{
-    *look = (struct look){.view = view};
-    look->ready = mem_zero(view->hosts_n + 1, sizeof *look->ready);
-    look->running = mem_zero(view->jobs_n + 1, sizeof *look->running);
-    for (size_t i = 0; i < view->hosts_n; i++) {
-        if (view->hosts[i].is_ready)
-            look->ready[look->ready_n++] = &view->hosts[i];
+    for (size_t i = 0; i < p->hosts_n; i++) {
+        free(p->hosts[i].uuid);
+        free(p->hosts[i].groups);
     }
-    if (look->ready_n > 1)
-        qsort(look->ready, look->ready_n, sizeof *look->ready, compare_hosts);
-    for (size_t i = 0; i < view->jobs_n; i++) {
-        if (is_counted(&view->jobs[i]))
-            look->running[look->running_n++] = &view->jobs[i];
-    }
+    for (size_t i = 0; i < p->srs_n; i++)
+        free(p->srs[i].uuid);
+    free(p->items);
+    free(p->groups);
+    free(p->hosts);
+    free(p->srs);
+    free(p->active);
+    free(p);
+    *place = NULL;
 }
 
-static void look_end(struct look *look)
+/* ---- hosts, SRs, groups ---- */
+
+size_t place_find_host(const struct place *place, const char *uuid)
 {
-    mem_free_void(&look->ready);
-    mem_free_void(&look->running);
+    for (size_t i = 0; uuid && i < place->hosts_n; i++)
+        if (strcmp(place->hosts[i].uuid, uuid) == 0)
+            return i;
+    return PLACE_NONE;
 }
 
-static bool is_ready(const struct look *look, const char *uuid)
+static size_t need_host(struct place *place, const char *uuid)
 {
-    const struct place_host wanted = {.uuid = uuid}, *key = &wanted;
-    return look->ready_n > 0 && bsearch(&key, look->ready, look->ready_n, sizeof *look->ready,
-                                        compare_hosts) != NULL;
+    size_t found = place_find_host(place, uuid);
+
+    if (found != PLACE_NONE)
+        return found;
+    place->hosts =
+        mem_grow(place->hosts, &place->hosts_cap, place->hosts_n + 1, sizeof *place->hosts);
+    place->hosts[place->hosts_n] = (struct place_node){.uuid = mem_dup(uuid), .since_bytes = -1};
+    return place->hosts_n++;
+}
+
+static size_t need_sr(struct place *place, const char *uuid)
+{
+    for (size_t i = 0; i < place->srs_n; i++)
+        if (strcmp(place->srs[i].uuid, uuid) == 0)
+            return i;
+    place->srs = mem_grow(place->srs, &place->srs_cap, place->srs_n + 1, sizeof *place->srs);
+    place->srs[place->srs_n] = (struct place_sr){.uuid = mem_dup(uuid)};
+    return place->srs_n++;
+}
+
+static uint64_t hash_list(uint64_t hash, const struct text_list *list)
+{
+    for (size_t i = 0; list && i < list->n; i++)
+        for (const char *at = list->items[i];; at++) {
+            hash = (hash ^ (unsigned char)*at) * 0x100000001b3u;
+            if (*at == '\0')
+                break;
+        }
+    return (hash ^ 0xff) * 0x100000001b3u;
 }
 
 static bool is_same_list(const struct text_list *a, const struct text_list *b)
 {
-    if (!a || a->n != b->n)
+    if (a->n != (b ? b->n : 0))
         return false;
-    for (size_t i = 0; i < a->n; i++) {
+    for (size_t i = 0; i < a->n; i++)
         if (strcmp(a->items[i], b->items[i]) != 0)
             return false;
-    }
     return true;
 }
 
-/* How many ready hosts may run the job. */
-static size_t count_ready(struct look *look, const struct place_job *job)
+static void fill_group(struct place *place, size_t index, const struct place_job *job)
 {
-    if (is_same_list(look->last_hosts, job->hosts))
-        return look->last_ready_n;
-    size_t n = 0;
-    for (size_t i = 0; i < job->hosts->n; i++)
-        n += is_ready(look, job->hosts->items[i]);
-    look->last_hosts = job->hosts;
-    look->last_ready_n = n;
-    return n;
-}
+    struct place_group *group = &place->groups[index];
 
-static uint32_t count_running(const struct look *look, const char *host)
-{
-    uint32_t n = 0;
-    for (size_t i = 0; i < look->running_n; i++)
-        n += !host || str_equal(look->running[i]->host, host);
-    return n;
-}
+    text_list_copy(&group->host_uuids, job->hosts);
+    if (job->srs)
+        text_list_copy(&group->sr_uuids, job->srs);
+    group->hosts = mem_zero(job->hosts->n + 1, sizeof *group->hosts);
+    group->srs = mem_zero(group->sr_uuids.n + 1, sizeof *group->srs);
+    for (size_t i = 0; i < group->sr_uuids.n; i++)
+        group->srs[group->srs_n++] = need_sr(place, group->sr_uuids.items[i]);
+    for (size_t i = 0; i < job->hosts->n; i++) {
+        size_t host = need_host(place, job->hosts->items[i]);
+        struct place_node *node = &place->hosts[host];
 
-static uint32_t count_on_sr(const struct look *look, const char *sr)
-{
-    uint32_t n = 0;
-    for (size_t i = 0; i < look->running_n; i++)
-        n += look->running[i]->srs && text_list_has(look->running[i]->srs, sr);
-    return n;
-}
-
-static bool is_reached(uint32_t n, uint32_t limit)
-{
-    return limit != 0 && n >= limit;
-}
-
-/* The SR of the job that is at its limit, or NULL. */
-static const char *full_sr(const struct look *look, const struct place_job *job)
-{
-    uint32_t limit = look->view->limits.sr_n;
-    for (size_t i = 0; job->srs && limit && i < job->srs->n; i++) {
-        if (is_reached(count_on_sr(look, job->srs->items[i]), limit))
-            return job->srs->items[i];
+        group->hosts[group->hosts_n++] = host;
+        node->groups =
+            mem_grow(node->groups, &node->groups_cap, node->groups_n + 1, sizeof *node->groups);
+        node->groups[node->groups_n++] = index;
     }
-    return NULL;
 }
 
-/* Whether this host, which is ready, may have the job at all; a redirected one goes anywhere, but
- * only when none of its own hosts is ready. */
-static bool may_have(struct look *look, const struct place_job *job, const char *host_uuid,
-                     bool *ret_is_redirected)
+static size_t need_group(struct place *place, const struct place_job *job)
 {
-    *ret_is_redirected = false;
-    if (text_list_has(job->hosts, host_uuid))
-        return !str_equal(job->avoid, host_uuid) || count_ready(look, job) == 1;
-    *ret_is_redirected = true;
-    return job->may_be_redirected && job->kind != JOB_BACKUP_HOST && count_ready(look, job) == 0;
-}
+    bool is_first = job->kind == JOB_BACKUP_POOL;
+    bool may_be_redirected = job->may_be_redirected && job->kind != JOB_BACKUP_HOST;
+    uint64_t hash = hash_list(hash_list(0xcbf29ce484222325u, job->hosts), job->srs);
 
-struct candidate {
-    size_t job;
-    bool is_redirected;
-    size_t ready_n;
-};
+    for (size_t i = 0; i < place->groups_n; i++) {
+        const struct place_group *group = &place->groups[i];
 
-/* Whether a goes before b. */
-static bool is_better(const struct place_view *view, const struct candidate *a,
-                      const struct candidate *b)
-{
-    const struct place_job *x = &view->jobs[a->job], *y = &view->jobs[b->job];
-    bool x_is_pool = x->kind == JOB_BACKUP_POOL, y_is_pool = y->kind == JOB_BACKUP_POOL;
-    if (x_is_pool != y_is_pool)
-        return x_is_pool;
-    if (a->is_redirected != b->is_redirected)
-        return b->is_redirected;
-    if (a->ready_n != b->ready_n)
-        return a->ready_n < b->ready_n;
-    uint64_t x_size = x->estimate_bytes ? x->estimate_bytes : UINT64_MAX;
-    uint64_t y_size = y->estimate_bytes ? y->estimate_bytes : UINT64_MAX;
-    return x_size > y_size; /* of equals the earlier one in the plan stays */
-}
-
-/* The best job for the host; false when there is none. */
-static bool choose(struct look *look, const char *host_uuid, struct candidate *ret_best)
-{
-    const struct place_view *view = look->view;
-    uint32_t all = count_running(look, NULL);
-    bool is_full = is_reached(count_running(look, host_uuid), view->limits.host_n) ||
-                   is_reached(all, view->limits.store_n) || is_reached(all, view->limits.pool_n);
-    bool has_best = false;
-    for (size_t i = 0; i < view->jobs_n; i++) {
-        const struct place_job *job = &view->jobs[i];
-        struct candidate one = {.job = i};
-        bool is_limited = job->kind != JOB_CLEANUP;
-        if (job->state != PLACE_READY || (is_limited && is_full) ||
-            !may_have(look, job, host_uuid, &one.is_redirected))
-            continue;
-        one.ready_n = count_ready(look, job);
-        if (has_best && !is_better(view, &one, ret_best))
-            continue;
-        if (is_limited && full_sr(look, job))
-            continue;
-        *ret_best = one;
-        has_best = true;
+        if (group->hash == hash && group->is_first == is_first &&
+            group->may_be_redirected == may_be_redirected &&
+            is_same_list(&group->host_uuids, job->hosts) &&
+            is_same_list(&group->sr_uuids, job->srs))
+            return i;
     }
-    return has_best;
+    place->groups =
+        mem_grow(place->groups, &place->groups_cap, place->groups_n + 1, sizeof *place->groups);
+    place->groups[place->groups_n] = (struct place_group){
+        .hash = hash, .is_first = is_first, .may_be_redirected = may_be_redirected};
+    fill_group(place, place->groups_n, job);
+    return place->groups_n++;
 }
 
-int place_choose(const struct place_view *view, const char *host_uuid,
-                 struct place_choice *ret_choice)
+/* ---- jobs ---- */
+
+size_t place_add_job(struct place *place, const struct place_job *job)
 {
-    const struct place_host *host = find_host(view, host_uuid);
-    if (!host || !host->is_ready || host->slots_free == 0)
-        return 0;
-    struct look look;
-    struct candidate best = {0};
-    look_begin(&look, view);
-    bool has_best = choose(&look, host_uuid, &best);
-    look_end(&look);
-    if (!has_best)
-        return 0;
-    *ret_choice = (struct place_choice){best.job, best.is_redirected};
-    return 1;
+    size_t group = job ? need_group(place, job) : PLACE_NONE;
+
+    place->items =
+        mem_grow(place->items, &place->items_cap, place->items_n + 1, sizeof *place->items);
+    place->items[place->items_n] =
+        (struct place_item){.group = group,
+                            .estimate_bytes = job ? job->estimate_bytes : 0,
+                            .host = PLACE_NONE,
+                            .avoid = PLACE_NONE};
+    return place->items_n++;
 }
 
-char *place_why_waiting(const struct place_view *view, size_t index, char text[PLACE_WHY_MAX])
+uint64_t place_size(const struct place_item *item)
 {
-    assert(index < view->jobs_n);
-    const struct place_job *job = &view->jobs[index];
-    const struct place_limits *limits = &view->limits;
-    struct look look;
-    look_begin(&look, view);
-    uint32_t all = count_running(&look, NULL);
-    const char *sr = full_sr(&look, job);
-    if (count_ready(&look, job) == 0)
-        snprintf(text, PLACE_WHY_MAX, "%s",
-                 job->may_be_redirected
-                     ? "no host that sees its disks has a ready agent; another will try it last"
-                     : "the only host that may do it has no ready agent");
-    else if (is_reached(all, limits->pool_n))
-        snprintf(text, PLACE_WHY_MAX, "the pool is at its limit of %u jobs", limits->pool_n);
-    else if (is_reached(all, limits->store_n))
-        snprintf(text, PLACE_WHY_MAX, "the store is at its limit of %u jobs", limits->store_n);
-    else if (sr)
-        snprintf(text, PLACE_WHY_MAX, "SR %s is at its limit of %u jobs", sr, limits->sr_n);
-    else
-        snprintf(text, PLACE_WHY_MAX, "every host that may do it is busy");
-    look_end(&look);
-    return text;
+    return item->estimate_bytes ? item->estimate_bytes : UINT64_MAX;
 }
 
-/* Load that only one ready host can carry, of the host that has most of it. */
-static uint64_t bound_bytes(struct look *look)
+/* An estimate that was too small tells nothing more: a little is left for as long as it runs. */
+double place_left(const struct place_item *item)
 {
-    const struct place_view *view = look->view;
-    uint64_t max = 0;
-    for (size_t h = 0; h < look->ready_n; h++) {
-        uint64_t bound = 0;
-        for (size_t i = 0; i < view->jobs_n; i++) {
-            const struct place_job *job = &view->jobs[i];
-            if (job->state != PLACE_OVER && count_ready(look, job) == 1 &&
-                text_list_has(job->hosts, look->ready[h]->uuid))
-                bound += job->estimate_bytes;
+    uint64_t least = item->estimate_bytes / 32;
+
+    return (double)(item->done_bytes + least < item->estimate_bytes
+                        ? item->estimate_bytes - item->done_bytes
+                        : least);
+}
+
+/* Where it is among the ready ones of its group, or would be. */
+static size_t find_rank(const struct place *place, const struct place_group *group, size_t job)
+{
+    uint64_t size = place_size(&place->items[job]);
+    size_t low = 0, high = group->jobs_n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2, other = group->jobs[middle];
+        uint64_t other_size = place_size(&place->items[other]);
+
+        if (other_size > size || (other_size == size && other < job))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void leave_ready(struct place *place, size_t job)
+{
+    struct place_group *group = &place->groups[place->items[job].group];
+    size_t at = find_rank(place, group, job);
+
+    assert(at < group->jobs_n && group->jobs[at] == job);
+    group->jobs_n--;
+    memmove(&group->jobs[at], &group->jobs[at + 1], (group->jobs_n - at) * sizeof *group->jobs);
+    group->bytes -= place->items[job].estimate_bytes;
+    place->ready_n--;
+}
+
+static void enter_ready(struct place *place, size_t job)
+{
+    struct place_group *group = &place->groups[place->items[job].group];
+    size_t at = find_rank(place, group, job);
+
+    group->jobs =
+        mem_grow(group->jobs, &group->jobs_cap, group->jobs_n + 1, sizeof *group->jobs);
+    memmove(&group->jobs[at + 1], &group->jobs[at], (group->jobs_n - at) * sizeof *group->jobs);
+    group->jobs[at] = job;
+    group->jobs_n++;
+    group->bytes += place->items[job].estimate_bytes;
+    place->ready_n++;
+}
+
+/* What runs there changes: its speed is to be seen anew. */
+static void forget_current(struct place_node *node)
+{
+    node->since_bytes = -1;
+    node->is_measured = false;
+}
+
+static void leave_running(struct place *place, size_t job)
+{
+    struct place_item *item = &place->items[job];
+    const struct place_group *group = &place->groups[item->group];
+
+    place->hosts[item->host].running_n--;
+    forget_current(&place->hosts[item->host]);
+    for (size_t i = 0; i < group->srs_n; i++)
+        place->srs[group->srs[i]].running_n--;
+    for (size_t i = 0; i < place->active_n; i++)
+        if (place->active[i] == job) {
+            place->active[i] = place->active[--place->active_n];
+            break;
         }
-        max = bound > max ? bound : max;
-    }
-    return max;
+    item->done_bytes = 0;
+    item->rate_bytes_s = 0;
+    item->host = PLACE_NONE;
 }
 
-uint64_t place_lower_bound_bytes(const struct place_view *view)
+static void leave(struct place *place, size_t job)
 {
-    uint64_t total = 0, longest = 0;
-    struct look look;
-    look_begin(&look, view);
-    for (size_t i = 0; i < view->jobs_n; i++) {
-        if (view->jobs[i].state == PLACE_OVER)
+    if (place->items[job].state == PLACE_READY)
+        leave_ready(place, job);
+    else if (place->items[job].state == PLACE_RUNNING)
+        leave_running(place, job);
+    place->version++;
+}
+
+void place_set_ready(struct place *place, size_t job)
+{
+    struct place_item *item = &place->items[job];
+
+    if (item->group == PLACE_NONE || item->state == PLACE_READY)
+        return;
+    leave(place, job);
+    item->state = PLACE_READY;
+    enter_ready(place, job);
+}
+
+void place_set_over(struct place *place, size_t job)
+{
+    struct place_item *item = &place->items[job];
+
+    if (item->group == PLACE_NONE || item->state == PLACE_OVER)
+        return;
+    leave(place, job);
+    item->state = PLACE_OVER;
+}
+
+void place_set_running(struct place *place, size_t job, const char *host_uuid)
+{
+    struct place_item *item = &place->items[job];
+
+    if (item->group == PLACE_NONE ||
+        (item->state == PLACE_RUNNING && str_equal(place->hosts[item->host].uuid, host_uuid)))
+        return;
+    leave(place, job);
+    item->state = PLACE_RUNNING;
+    item->host = need_host(place, host_uuid);
+    place->hosts[item->host].running_n++;
+    forget_current(&place->hosts[item->host]);
+    const struct place_group *group = &place->groups[item->group];
+    for (size_t i = 0; i < group->srs_n; i++)
+        place->srs[group->srs[i]].running_n++;
+    place->active =
+        mem_grow(place->active, &place->active_cap, place->active_n + 1, sizeof *place->active);
+    place->active[place->active_n++] = job;
+}
+
+void place_set_avoid(struct place *place, size_t job, const char *host_uuid)
+{
+    struct place_item *item = &place->items[job];
+    size_t host = host_uuid ? need_host(place, host_uuid) : PLACE_NONE;
+
+    if (item->avoid != host)
+        place->version++;
+    item->avoid = host;
+}
+
+/* ---- speeds ---- */
+
+static double mix_speed(double known, double seen)
+{
+    if (known <= 0 || seen >= known)
+        return seen;
+    return known + (seen - known) * SPEED_FADES;
+}
+
+static bool loads(const struct place *place, size_t job, size_t sr)
+{
+    const struct place_group *group = &place->groups[place->items[job].group];
+
+    for (size_t i = 0; i < group->srs_n; i++)
+        if (group->srs[i] == sr)
+            return true;
+    return false;
+}
+
+/* What all jobs of the SR go at; 0 while one of them has told nothing. */
+static double sum_rates(const struct place *place, size_t sr)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < place->active_n; i++) {
+        const struct place_item *item = &place->items[place->active[i]];
+
+        if (!loads(place, place->active[i], sr))
             continue;
-        total += view->jobs[i].estimate_bytes;
-        if (view->jobs[i].estimate_bytes > longest)
-            longest = view->jobs[i].estimate_bytes;
+        if (item->rate_bytes_s == 0)
+            return 0;
+        sum += (double)item->rate_bytes_s;
     }
-    uint64_t best = look.ready_n ? total / look.ready_n : 0;
-    uint64_t bound = bound_bytes(&look);
-    if (look.ready_n && longest > best)
-        best = longest;
-    look_end(&look);
-    return bound > best ? bound : best;
+    return sum;
+}
+
+void place_learn_host(struct place *place, const char *host_uuid, int64_t now_ms)
+{
+    size_t host = place_find_host(place, host_uuid);
+    double bytes = 0;
+
+    if (host == PLACE_NONE || place->hosts[host].running_n == 0)
+        return;
+    struct place_node *node = &place->hosts[host];
+    for (size_t i = 0; i < place->active_n; i++) {
+        const struct place_item *item = &place->items[place->active[i]];
+
+        if (item->host == host && item->rate_bytes_s == 0)
+            return;
+        bytes += item->host == host ? (double)item->done_bytes : 0;
+    }
+    if (node->since_bytes >= 0 && now_ms - node->since_ms < LEARN_MS)
+        return;
+    if (node->since_bytes >= 0) {
+        double *known = node->running_n == 1 ? &node->single : &node->several;
+
+        node->current = (bytes - node->since_bytes) * 1000 / (double)(now_ms - node->since_ms);
+        node->is_measured = true;
+        if (node->current > 0)
+            *known = mix_speed(*known, node->current);
+        node->speed = node->single > node->several ? node->single : node->several;
+    }
+    node->since_ms = now_ms;
+    node->since_bytes = bytes;
+}
+
+/* What an SR gives while some of its places are empty tells only that it gives that much. */
+static void learn_sr(struct place *place, size_t index)
+{
+    struct place_sr *sr = &place->srs[index];
+    double seen = sum_rates(place, index);
+
+    bool is_full = place_is_reached(sr->running_n, place->limits.sr_n);
+
+    if (seen > sr->speed || (seen > 0 && is_full))
+        sr->speed = mix_speed(sr->speed, seen);
+    sr->is_full_seen = sr->is_full_seen || (seen > 0 && is_full);
+}
+
+void place_set_progress(struct place *place, size_t job, uint64_t bytes, uint64_t rate_bytes_s)
+{
+    struct place_item *item = &place->items[job];
+
+    if (item->group == PLACE_NONE || item->state != PLACE_RUNNING)
+        return;
+    item->done_bytes = bytes;
+    item->rate_bytes_s = rate_bytes_s;
+    if (rate_bytes_s == 0)
+        return;
+    const struct place_group *group = &place->groups[item->group];
+    for (size_t i = 0; i < group->srs_n; i++)
+        learn_sr(place, group->srs[i]);
+}
+
+size_t place_need_host(struct place *place, const char *uuid)
+{
+    return need_host(place, uuid);
+}
+
+void place_set_host(struct place *place, size_t host_index, const struct place_host *host)
+{
+    struct place_node *node = &place->hosts[host_index];
+
+    if (node->is_ready != host->is_ready || node->is_near != host->is_near ||
+        node->slots_free != host->slots_free)
+        place->version++;
+    node->is_ready = host->is_ready;
+    node->is_near = host->is_near;
+    node->slots_free = host->slots_free;
+}
+
+void place_allow_redirects(struct place *place, bool is_allowed)
+{
+    if (place->is_redirecting != is_allowed)
+        place->version++;
+    place->is_redirecting = is_allowed;
+}
+
+size_t place_ready_n(const struct place *place)
+{
+    return place->ready_n;
 }

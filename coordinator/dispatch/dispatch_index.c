@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The indexes of dispatch: which items are active, which are errands, and what placement knows of
+ * them and of the agents. They follow each change, so that a Sync costs what it is about, not what
+ * the pool has.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "coordinator/dispatch/dispatch_inside.h"
+
+#include "common/base/poison.h"
+
+/* Put a number into a sorted array, or take it out. */
+static void dispatch_set_in(size_t **items, size_t *n, size_t *cap, size_t number, bool is_in)
+{
+    size_t at = *n;
+
+    while (at > 0 && (*items)[at - 1] >= number)
+        at--;
+    bool was_in = at < *n && (*items)[at] == number;
+    if (was_in == is_in)
+        return;
+    if (is_in) {
+        *items = mem_grow(*items, cap, *n + 1, sizeof **items);
+        memmove(*items + at + 1, *items + at, (*n - at) * sizeof **items);
+        (*items)[at] = number;
+        (*n)++;
+    } else {
+        (*n)--;
+        memmove(*items + at, *items + at + 1, (*n - at) * sizeof **items);
+    }
+}
+
+void dispatch_enter(struct dispatch *dispatch, struct item *item)
+{
+    size_t index = (size_t)(item - dispatch->items);
+    const struct place_job job = {.kind = item->job.job.kind,
+                                  .estimate_bytes = item->job.job.estimate_bytes,
+                                  .hosts = &item->job.hosts,
+                                  .srs = &item->job.srs,
+                                  .may_be_redirected = item->job.may_be_redirected};
+
+    id_index_add(&dispatch->item_index, item->job.job.id, index);
+    size_t placed = place_add_job(dispatch->place, dispatch_is_errand(item) ? NULL : &job);
+    assert(placed == index);
+    dispatch_follow(dispatch, item);
+}
+
+void dispatch_follow(struct dispatch *dispatch, const struct item *item)
+{
+    size_t index = (size_t)(item - dispatch->items);
+    bool is_active = dispatch_is_active(item) && item->now.host_uuid;
+
+    dispatch_set_in(&dispatch->active, &dispatch->active_n, &dispatch->active_cap, index,
+                    is_active);
+    if (dispatch_is_errand(item)) {
+        dispatch_set_in(&dispatch->errands, &dispatch->errands_n, &dispatch->errands_cap, index,
+                        !job_state_is_end(item->job.state));
+        return;
+    }
+    if (is_active)
+        place_set_running(dispatch->place, index, item->now.host_uuid);
+    else if (job_state_is_end(item->job.state) || item->is_own_wish || dispatch_is_active(item))
+        place_set_over(dispatch->place, index);
+    else
+        place_set_ready(dispatch->place, index);
+}
+
+size_t *dispatch_fill_hosts(struct dispatch *dispatch, struct dispatch_now now)
+{
+    struct agents_store store = dispatch_store(dispatch);
+    size_t *unlisted = mem_zero(dispatch->agents.n + 1, sizeof *unlisted);
+    char why[AGENTS_REASON_MAX];
+
+    for (size_t i = 0; i < dispatch->active_n; i++) {
+        const struct item *item = &dispatch->items[dispatch->active[i]];
+
+        unlisted[item->now.agent] += !item->now.is_listed;
+    }
+    for (size_t i = 0; i < dispatch->agents.n; i++) {
+        const struct agent *agent = &dispatch->agents.items[i];
+        uint32_t slots = agent->sync.free_slots;
+
+        if (i >= dispatch->place_hosts_n) {
+            dispatch->place_hosts =
+                mem_grow(dispatch->place_hosts, &dispatch->place_hosts_cap,
+                         dispatch->place_hosts_n + 1, sizeof *dispatch->place_hosts);
+            dispatch->place_hosts[dispatch->place_hosts_n++] =
+                place_need_host(dispatch->place, agent->host_uuid);
+        }
+        const struct place_host host = {
+            .is_ready = !agents_why_not(agent, &store, why),
+            .is_near = now.ms - agent->heard_ms <= DISPATCH_FAIR_MS,
+            .slots_free = slots > unlisted[i] ? slots - (uint32_t)unlisted[i] : 0};
+        place_set_host(dispatch->place, dispatch->place_hosts[i], &host);
+    }
+    place_allow_redirects(dispatch->place,
+                          now.ms - dispatch->started_ms >= dispatch->settings.strange_ms);
+    return unlisted;
+}

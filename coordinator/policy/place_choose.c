@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The rule: who gets which job. What holds for all looks is found out once for each change
+ * (place_look); a look then goes over the groups of the host that asks.
+ */
+#include "coordinator/policy/place.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/str.h"
+#include "coordinator/policy/place_inside.h"
+
+#include "common/base/poison.h"
+
+#define HOST_PLACES    2    /* jobs on one host where no limit is set */
+#define FASTER         1.2  /* a host so many times as fast is worth leaving a long job to */
+#define CRITICAL       0.9  /* of the time until the end: what takes longer than that, it hangs on */
+#define GAIN           1.1  /* several jobs on a host must have been so much faster than one, */
+#define SLOWED         0.8  /* or that one goes slower than so much of its best, to add another */
+#define PROBE_JOBS     4    /* with so many jobs for each host, the first ones are short: */
+#define PROBE_SHARE    16   /* this part of what a host will have done in the end */
+#define UNKNOWN_WEIGHT 1e30 /* a job of unknown length: heavier than any known one */
+
+/* ---- what holds for all looks ---- */
+
+double place_speed(const struct place *place, size_t host)
+{
+    return place->hosts[host].speed > 0 ? place->hosts[host].speed : place->mean_speed;
+}
+
+static void look_at_hosts(struct place *place)
+{
+    double sum = 0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < place->hosts_n; i++) {
+        place->hosts[i].bound = 0;
+        if (place->hosts[i].speed <= 0)
+            continue;
+        sum += place->hosts[i].speed;
+        n++;
+    }
+    place->mean_speed = n > 0 ? sum / (double)n : 1;
+}
+
+static void look_at_group(struct place *place, struct place_group *group)
+{
+    group->ready_n = 0;
+    group->speed = 0;
+    group->best = 0;
+    for (size_t i = 0; i < group->hosts_n; i++) {
+        double speed = place_speed(place, group->hosts[i]);
+
+        if (!place->hosts[group->hosts[i]].is_ready)
+            continue;
+        group->ready_n++;
+        group->only = group->hosts[i];
+        group->speed += speed;
+        group->best = speed > group->best ? speed : group->best;
+    }
+    if (group->ready_n == 1)
+        place->hosts[group->only].bound += (double)group->bytes;
+    for (size_t i = 0; i < group->srs_n; i++) {
+        struct place_sr *sr = &place->srs[group->srs[i]];
+
+        sr->left += (double)group->bytes;
+        if (group->speed > sr->capacity)
+            sr->capacity = group->speed;
+    }
+}
+
+/* An SR was never seen to be full: as much as its places carry at the mean. */
+static void look_at_sr(const struct place *place, struct place_sr *sr)
+{
+    double most = place->mean_speed * place->limits.sr_n;
+
+    if (sr->speed > most || (sr->is_full_seen && sr->speed > 0))
+        most = sr->speed;
+    if (most > 0 && (sr->capacity <= 0 || most < sr->capacity))
+        sr->capacity = most;
+    if (sr->capacity <= 0)
+        sr->capacity = place->mean_speed;
+}
+
+static uint32_t places_n(const struct place *place)
+{
+    uint32_t store = place->limits.store_n, pool = place->limits.pool_n;
+
+    return store && pool ? (store < pool ? store : pool) : store + pool;
+}
+
+/* When all is over, if what takes the longest is not kept waiting. */
+static double look_at_end(const struct place *place)
+{
+    double total = 0, capacity = 0, end = 0;
+    size_t ready_n = 0;
+
+    for (size_t i = 0; i < place->groups_n; i++) {
+        const struct place_group *group = &place->groups[i];
+
+        total += (double)group->bytes;
+        if (group->jobs_n > 0 && group->best > 0) {
+            double first = (double)place->items[group->jobs[0]].estimate_bytes / group->best;
+            end = first > end ? first : end;
+        }
+    }
+    for (size_t i = 0; i < place->active_n; i++) {
+        const struct place_item *item = &place->items[place->active[i]];
+        double left = place_left(item);
+
+        total += left;
+        if (item->rate_bytes_s > 0 && left / (double)item->rate_bytes_s > end)
+            end = left / (double)item->rate_bytes_s;
+    }
+    for (size_t i = 0; i < place->hosts_n; i++) {
+        double speed = place_speed(place, i);
+
+        if (!place->hosts[i].is_ready)
+            continue;
+        ready_n++;
+        capacity += speed;
+        end = place->hosts[i].bound / speed > end ? place->hosts[i].bound / speed : end;
+    }
+    for (size_t i = 0; i < place->srs_n; i++) {
+        double left = place->srs[i].left / place->srs[i].capacity;
+
+        end = left > end ? left : end;
+    }
+    if (places_n(place) > 0 && places_n(place) < ready_n)
+        capacity = place->mean_speed * places_n(place);
+    return capacity > 0 && total / capacity > end ? total / capacity : end;
+}
+
+void place_look(struct place *place)
+{
+    if (place->looked_at == place->version)
+        return;
+    place->looked_at = place->version;
+    look_at_hosts(place);
+    for (size_t i = 0; i < place->srs_n; i++) {
+        place->srs[i].left = 0;
+        place->srs[i].capacity = 0;
+    }
+    for (size_t i = 0; i < place->groups_n; i++)
+        look_at_group(place, &place->groups[i]);
+    for (size_t i = 0; i < place->active_n; i++) {
+        const struct place_item *item = &place->items[place->active[i]];
+        const struct place_group *group = &place->groups[item->group];
+
+        place->hosts[item->host].bound += place_left(item);
+        for (size_t k = 0; k < group->srs_n; k++)
+            place->srs[group->srs[k]].left += place_left(item);
+    }
+    for (size_t i = 0; i < place->srs_n; i++)
+        look_at_sr(place, &place->srs[i]);
+    place->end = look_at_end(place);
+}
+
+/* ---- limits ---- */
+
+bool place_is_reached(size_t n, uint32_t limit)
+{
+    return limit != 0 && n >= limit;
+}
+
+const struct place_sr *place_full_sr(const struct place *place, const struct place_group *group)
+{
+    for (size_t i = 0; i < group->srs_n; i++)
+        if (place_is_reached(place->srs[group->srs[i]].running_n, place->limits.sr_n))
+            return &place->srs[group->srs[i]];
+    return NULL;
+}
+
+static bool is_open(const struct place *place, const struct place_node *node)
+{
+    return node->is_ready && node->slots_free > 0 &&
+           !place_is_reached(node->running_n, place->limits.host_n) &&
+           !place_is_reached(place->active_n, place->limits.store_n) &&
+           !place_is_reached(place->active_n, place->limits.pool_n);
+}
+
+/* ---- one host ---- */
+
+/* Whether another host that may take jobs of this group has less to do, and will ask at once. */
+static bool is_others_turn(const struct place *place, const struct place_group *group, size_t host)
+{
+    uint32_t own_n = place->hosts[host].running_n;
+
+    for (size_t i = 0; own_n > 0 && i < group->hosts_n; i++) {
+        const struct place_node *other = &place->hosts[group->hosts[i]];
+
+        if (group->hosts[i] != host && other->is_ready && other->is_near &&
+            other->slots_free > 0 && other->running_n < own_n)
+            return true;
+    }
+    return false;
+}
+
+/* The first of its ready jobs that is no longer than this. */
+static size_t find_no_longer(const struct place *place, const struct place_group *group,
+                             double bytes)
+{
+    size_t low = 0, high = group->jobs_n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if ((double)place_size(&place->items[group->jobs[middle]]) > bytes)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Where among the group's jobs a host begins to look: what would keep it beyond the end of the run
+ * is left to the faster ones, and who has not shown its speed begins with something short. */
+static size_t find_start(const struct place *place, const struct place_group *group, size_t host)
+{
+    const struct place_node *node = &place->hosts[host];
+    size_t start = 0;
+
+    if (group->ready_n < 2)
+        return 0;
+    if (node->speed <= 0) {
+        if (group->jobs_n / PROBE_JOBS < group->ready_n)
+            return 0;
+        start = find_no_longer(place, group, place->end * place->mean_speed / PROBE_SHARE);
+        return start < group->jobs_n ? start : 0;
+    }
+    if (group->best < node->speed * FASTER)
+        return 0;
+    start = find_no_longer(place, group, place->end * node->speed / (node->running_n + 1));
+    return start == group->jobs_n && node->running_n == 0 ? group->jobs_n - 1 : start;
+}
+
+static bool find_job(const struct place *place, const struct place_group *group, size_t host,
+                     place_may_fn *may, void *context, size_t *ret_job)
+{
+    for (size_t i = find_start(place, group, host); i < group->jobs_n; i++) {
+        size_t job = group->jobs[i];
+
+        if ((place->items[job].avoid == host && group->ready_n > 1) ||
+            (may && !may(context, job)))
+            continue;
+        *ret_job = job;
+        return true;
+    }
+    return false;
+}
+
+static double weigh(const struct place *place, const struct place_group *group, size_t host,
+                    size_t job)
+{
+    uint32_t places = place->limits.host_n ? place->limits.host_n : HOST_PLACES;
+    double speed = place_speed(place, host);
+    double weight = (double)place->items[job].estimate_bytes * places / speed;
+
+    if (place->items[job].estimate_bytes == 0)
+        return UNKNOWN_WEIGHT;
+    if (group->ready_n == 1 && place->hosts[host].bound / speed > weight)
+        weight = place->hosts[host].bound / speed;
+    for (size_t i = 0; i < group->srs_n; i++) {
+        const struct place_sr *sr = &place->srs[group->srs[i]];
+
+        weight = sr->left / sr->capacity > weight ? sr->left / sr->capacity : weight;
+    }
+    return weight;
+}
+
+/* Whether a goes before b, on one host. */
+static bool is_better(const struct place *place, const struct place_candidate *a,
+                      const struct place_candidate *b)
+{
+    if (a->is_first != b->is_first)
+        return a->is_first;
+    if (a->is_redirected != b->is_redirected)
+        return b->is_redirected;
+    if (a->weight > b->weight || a->weight < b->weight)
+        return a->weight > b->weight;
+    if (a->ready_n != b->ready_n)
+        return a->ready_n < b->ready_n;
+    uint64_t a_size = place_size(&place->items[a->job]), b_size = place_size(&place->items[b->job]);
+    return a_size != b_size ? a_size > b_size : a->job < b->job;
+}
+
+static void try_group(const struct place *place, size_t index, size_t host, bool is_redirected,
+                      place_may_fn *may, void *context, bool *has_best,
+                      struct place_candidate *best)
+{
+    const struct place_group *group = &place->groups[index];
+    struct place_candidate one = {.is_redirected = is_redirected,
+                                  .is_first = group->is_first,
+                                  .ready_n = group->ready_n};
+
+    if (group->jobs_n == 0 || place_full_sr(place, group) || is_others_turn(place, group, host) ||
+        !find_job(place, group, host, may, context, &one.job))
+        return;
+    one.weight = weigh(place, group, host, one.job);
+    if (*has_best && !is_better(place, &one, best))
+        return;
+    *best = one;
+    *has_best = true;
+}
+
+static bool have_all_begun(const struct place *place, size_t host)
+{
+    for (size_t i = 0; i < place->active_n; i++)
+        if (place->items[place->active[i]].host == host &&
+            place->items[place->active[i]].rate_bytes_s == 0)
+            return false;
+    return true;
+}
+
+/* Whether a further job would bring nothing: what runs there goes as fast as the host was seen to
+ * be of late, and several together were not faster than one. It is waited for until that shows. */
+static bool is_busy_enough(const struct place *place, size_t host)
+{
+    const struct place_node *node = &place->hosts[host];
+
+    if (node->running_n == 0 || node->several <= 0 || !have_all_begun(place, host))
+        return false;
+    if (!node->is_measured)
+        return true;
+    return node->several < node->single * GAIN && node->current > node->single * SLOWED;
+}
+
+/* Whether the end of the run hangs on an SR that these jobs load, and others could serve as well. */
+static bool is_sr_critical(const struct place *place, size_t index)
+{
+    const struct place_group *group = &place->groups[index];
+
+    for (size_t i = 0; group->ready_n > 1 && i < group->srs_n; i++)
+        if (place->srs[group->srs[i]].left >
+            place->srs[group->srs[i]].capacity * place->end * CRITICAL)
+            return true;
+    return false;
+}
+
+/* Whether a further job would slow one that the end of the run hangs on. */
+static bool is_to_be_spared(const struct place *place, size_t host)
+{
+    const struct place_node *node = &place->hosts[host];
+    double share = node->speed / (node->running_n + 1);
+
+    for (size_t i = 0; share > 0 && i < place->active_n; i++) {
+        const struct place_item *item = &place->items[place->active[i]];
+        double rate = node->running_n == 1 && node->is_measured ? node->current
+                                                                 : (double)item->rate_bytes_s;
+
+        if (item->host == host && rate * SLOWED > share &&
+            (place_left(item) / share > place->end || is_sr_critical(place, item->group)))
+            return true;
+    }
+    return false;
+}
+
+static bool find_candidate(const struct place *place, size_t host, place_may_fn *may,
+                           void *context, struct place_candidate *ret_best)
+{
+    const struct place_node *node = &place->hosts[host];
+    bool has_best = false;
+
+    if (!is_open(place, node) || is_busy_enough(place, host) || is_to_be_spared(place, host))
+        return false;
+    for (size_t i = 0; i < node->groups_n; i++)
+        try_group(place, node->groups[i], host, false, may, context, &has_best, ret_best);
+    for (size_t i = 0; !has_best && place->is_redirecting && i < place->groups_n; i++)
+        if (place->groups[i].may_be_redirected && place->groups[i].ready_n == 0)
+            try_group(place, i, host, true, may, context, &has_best, ret_best);
+    return has_best;
+}
+
+/* ---- all hosts ---- */
+
+/* Whether host a with its candidate goes before host b with its own. */
+static bool goes_before(const struct place *place, size_t a, const struct place_candidate *one,
+                        size_t b, const struct place_candidate *other)
+{
+    double critical = place->end * CRITICAL;
+    uint32_t a_n = one->weight > critical ? 0 : place->hosts[a].running_n;
+    uint32_t b_n = other->weight > critical ? 0 : place->hosts[b].running_n;
+
+    if (one->is_first != other->is_first)
+        return one->is_first;
+    if (one->is_redirected != other->is_redirected)
+        return other->is_redirected;
+    if (a_n != b_n)
+        return a_n < b_n;
+    if (one->weight > other->weight || one->weight < other->weight)
+        return one->weight > other->weight;
+    if (place_speed(place, a) > place_speed(place, b) ||
+        place_speed(place, a) < place_speed(place, b))
+        return place_speed(place, a) > place_speed(place, b);
+    return a < b;
+}
+
+/* Whether the places that the store and the pool still have are for others, who will ask at once. */
+static bool must_yield(struct place *place, size_t host, const struct place_candidate *own,
+                       place_may_fn *may, void *context)
+{
+    uint32_t limit = places_n(place);
+    size_t free_n = limit > place->active_n ? limit - place->active_n : 0;
+
+    if (limit == 0 || free_n >= place->hosts_n)
+        return false;
+    for (size_t i = 0; i < place->hosts_n; i++) {
+        struct place_node *other = &place->hosts[i];
+
+        if (i == host || !other->is_near || !is_open(place, other))
+            continue;
+        if (other->candidate_at != place->version) {
+            other->has_candidate = find_candidate(place, i, may, context, &other->candidate);
+            other->candidate_at = place->version;
+        }
+        if (other->has_candidate && goes_before(place, i, &other->candidate, host, own) &&
+            --free_n == 0)
+            return true;
+    }
+    return false;
+}
+
+int place_choose(struct place *place, const char *host_uuid, place_may_fn *may, void *context,
+                 struct place_choice *ret_choice)
+{
+    size_t host = place_find_host(place, host_uuid);
+    struct place_candidate best = {0};
+
+    if (host == PLACE_NONE || place->ready_n == 0 || !is_open(place, &place->hosts[host]))
+        return 0;
+    place_look(place);
+    if (!find_candidate(place, host, may, context, &best) ||
+        must_yield(place, host, &best, may, context))
+        return 0;
+    *ret_choice = (struct place_choice){best.job, best.is_redirected};
+    return 1;
+}
+
+/* ---- for people ---- */
+
+char *place_why_waiting(struct place *place, size_t index, char text[PLACE_WHY_MAX])
+{
+    assert(index < place->items_n && place->items[index].group != PLACE_NONE);
+    const struct place_group *group = &place->groups[place->items[index].group];
+    const struct place_limits *limits = &place->limits;
+
+    place_look(place);
+    const struct place_sr *sr = place_full_sr(place, group);
+    if (group->ready_n == 0)
+        snprintf(text, PLACE_WHY_MAX, "%s",
+                 group->may_be_redirected && place->is_redirecting
+                     ? "no host that sees its disks has a ready agent; another will try it last"
+                     : "the only host that may do it has no ready agent");
+    else if (place_is_reached(place->active_n, limits->pool_n))
+        snprintf(text, PLACE_WHY_MAX, "the pool is at its limit of %u jobs", limits->pool_n);
+    else if (place_is_reached(place->active_n, limits->store_n))
+        snprintf(text, PLACE_WHY_MAX, "the store is at its limit of %u jobs", limits->store_n);
+    else if (sr)
+        snprintf(text, PLACE_WHY_MAX, "SR %s is at its limit of %u jobs", sr->uuid, limits->sr_n);
+    else
+        snprintf(text, PLACE_WHY_MAX, "every host that may do it is busy");
+    return text;
+}
+
+uint64_t place_lower_bound_bytes(struct place *place)
+{
+    uint64_t total = 0, best = 0, ready_n = 0;
+
+    place_look(place);
+    for (size_t i = 0; i < place->items_n; i++) {
+        const struct place_item *item = &place->items[i];
+
+        if (item->state == PLACE_OVER)
+            continue;
+        total += item->estimate_bytes;
+        best = item->estimate_bytes > best ? item->estimate_bytes : best;
+    }
+    for (size_t i = 0; i < place->hosts_n; i++) {
+        uint64_t bound = (uint64_t)place->hosts[i].bound;
+
+        ready_n += place->hosts[i].is_ready;
+        best = bound > best ? bound : best;
+    }
+    if (ready_n == 0)
+        return 0;
+    return total / ready_n > best ? total / ready_n : best;
+}

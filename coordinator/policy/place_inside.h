@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What the files of place share: groups of jobs that may run on the same hosts and load the same
+ * SRs, and what is known of hosts and SRs. Included by place*.c alone.
+ */
+#ifndef ONYX_COORDINATOR_POLICY_PLACE_INSIDE_H
+#define ONYX_COORDINATOR_POLICY_PLACE_INSIDE_H
+
+#include "coordinator/policy/place.h"
+
+#define PLACE_NONE SIZE_MAX
+
+enum place_state { PLACE_OVER, PLACE_READY, PLACE_RUNNING };
+
+struct place_item {
+    enum place_state state;
+    size_t group; /* PLACE_NONE: never placed */
+    uint64_t estimate_bytes;
+    uint64_t done_bytes;
+    uint64_t rate_bytes_s;
+    size_t host;  /* running: where */
+    size_t avoid; /* or PLACE_NONE */
+};
+
+struct place_group {
+    uint64_t hash;
+    struct text_list host_uuids, sr_uuids;
+    size_t *hosts, hosts_n;
+    size_t *srs, srs_n;
+    bool is_first; /* the pool database */
+    bool may_be_redirected;
+    size_t *jobs; /* ready ones: longest first, then as they were added */
+    size_t jobs_n, jobs_cap;
+    uint64_t bytes; /* of them */
+    /* of the moment */
+    size_t ready_n; /* ready hosts among hosts */
+    size_t only;    /* the one, if it is one */
+    double speed;   /* of the ready ones together */
+    double best;    /* of the fastest of them */
+};
+
+struct place_candidate {
+    size_t job;
+    bool is_redirected;
+    bool is_first;
+    size_t ready_n;
+    double weight; /* seconds that depend on it; bytes, while no speed is known */
+};
+
+struct place_node { /* a host */
+    char *uuid;
+    bool is_ready, is_near;
+    uint32_t slots_free;
+    uint32_t running_n;
+    size_t *groups, groups_n, groups_cap;
+    double single, several; /* bytes a second with one job, with more; 0 not known */
+    double speed;           /* the larger */
+    int64_t since_ms;       /* when its bytes were looked at first since what runs there changed; */
+    double since_bytes;     /* how many they were; -1: not yet */
+    double current;         /* speed since then */
+    bool is_measured;       /* since then */
+    /* of the moment */
+    double bound; /* bytes that wait for it alone, or run on it */
+    uint64_t candidate_at; /* version at which candidate was found */
+    bool has_candidate;
+    struct place_candidate candidate;
+};
+
+struct place_sr {
+    char *uuid;
+    uint32_t running_n;
+    double speed;      /* of all its jobs together, the best of late; 0 not known */
+    bool is_full_seen; /* with all its places taken */
+    /* of the moment */
+    double left;     /* bytes that wait or run */
+    double capacity; /* bytes a second */
+};
+
+struct place {
+    struct place_limits limits;
+    bool is_redirecting;
+    uint64_t version; /* rises with all that changes who may have what */
+    struct place_item *items;
+    size_t items_n, items_cap;
+    struct place_group *groups;
+    size_t groups_n, groups_cap;
+    struct place_node *hosts;
+    size_t hosts_n, hosts_cap;
+    struct place_sr *srs;
+    size_t srs_n, srs_cap;
+    size_t *active; /* running items */
+    size_t active_n, active_cap;
+    size_t ready_n; /* ready items */
+    /* of the moment, as of version looked_at */
+    uint64_t looked_at;
+    double mean_speed; /* of hosts whose speed is known; 1 while none is */
+    double end;        /* seconds until the end, were everything to go well */
+};
+
+size_t place_find_host(const struct place *place, const char *uuid);
+/* Goes into the order of longest first: what is unknown is taken for the longest. */
+uint64_t place_size(const struct place_item *item);
+double place_left(const struct place_item *item);
+double place_speed(const struct place *place, size_t host); /* the mean when it is not known */
+
+/* The SR of the group that is at its limit, or NULL. */
+const struct place_sr *place_full_sr(const struct place *place, const struct place_group *group);
+bool place_is_reached(size_t n, uint32_t limit);
+
+/* What holds for all looks until the next change. */
+void place_look(struct place *place);
+
+#endif
