@@ -1,29 +1,23 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The two threads and the order in which the facts are asked for.
- *
- * The writing thread owns half of a small shared object with two references; whoever comes last
- * frees it. So a thread that hangs in the share can be left behind: when its call returns at last
- * it finds the ring stopped, releases the sink and goes.
+ * The caller's thread: what comes in is checked, passed through the stage and gathered in the ring;
+ * and the order in which the facts are asked for.
  *
  * Compression stands behind the ring, so it can't hold an export open longer than the share may,
- * and the check has seen the bytes as XAPI sent them.
+ * and the check has seen the bytes as XAPI sent them. Where nothing changes the bytes the source
+ * puts them into the ring's own block (pipeline_room), and nothing copies them.
  *
  * When the check fails in mid-stream the task is asked before the stream is closed: XAPI writes its
  * late error into the data, and after our close the task would tell of the close instead.
  */
 #include "agent/pipeline/pipeline.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "agent/pipeline/output.h"
 #include "agent/pipeline/ring.h"
 #include "common/base/clock.h"
-#include "common/format/compress.h"
 
 #include "common/base/poison.h"
 
@@ -31,214 +25,26 @@
 #define OUTCOME_MS      60000
 #define LATE_OUTCOME_MS 3000 /* how long the task may take to tell why the data went wrong */
 #define LOOK_MS         200
-#define HOLE_BYTES                                                                                 \
-    65536 /* the shortest run of zeros that is skipped; a ring's block is a multiple */
-#define GIVE_UP_MS 30000 /* for the store's last call behind a failed or cancelled stream */
-
-/* Used by both threads. */
-struct shared {
-    pthread_mutex_t mutex;
-    pthread_cond_t ended;
-    int references;
-    bool is_ended; /* the writing thread has finished with the sink */
-    struct ring *ring;
-    struct pipeline_sink sink;
-    struct compress *compress; /* NULL: none */
-    struct digest *digest;
-    struct error error; /* of the writing thread */
-    char sha256[DIGEST_TEXT_MAX];
-};
+#define GIVE_UP_MS      30000 /* for the store's last call behind a failed or cancelled stream */
+#define SPARE_BYTES     262144 /* what a source may put at once while there is a stage */
 
 /* The caller's thread. */
 struct intake {
-    struct shared *shared;
+    struct output *output;
+    struct ring *ring;
     const struct pipeline_source *source;
     const struct pipeline_check *check;
     const struct pipeline_settings *settings;
     struct pipeline_result *result;
     int64_t hang_ms;
     struct digest *stream_digest;
-    unsigned char *block; /* being filled, NULL none */
-    size_t n;
+    const struct pipeline_stage *stage; /* NULL: none, or nothing to do any more */
+    struct ring_block *block; /* being filled, NULL none */
+    unsigned char *spare;     /* for pipeline_room in front of a stage; NULL: not needed yet */
     bool is_ours; /* what ended the stream was done on our side */
     bool check_failed;
     struct error check_error;
 };
-
-static void shared_free(struct shared *shared)
-{
-    if (shared->sink.release != NULL)
-        shared->sink.release(shared->sink.context);
-    ring_free(shared->ring);
-    compress_free(shared->compress);
-    digest_free(shared->digest);
-    pthread_cond_destroy(&shared->ended);
-    pthread_mutex_destroy(&shared->mutex);
-    free(shared);
-}
-
-static void shared_drop(struct shared *shared)
-{
-    pthread_mutex_lock(&shared->mutex);
-    int left = --shared->references;
-    pthread_mutex_unlock(&shared->mutex);
-    if (left == 0)
-        shared_free(shared);
-}
-
-static bool is_zero(const unsigned char *bytes, size_t n)
-{
-    return bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0;
-}
-
-/* As few calls as there are runs of data and of zeros. */
-static int write_around_holes(const struct pipeline_sink *sink, const unsigned char *bytes,
-                              size_t n, struct error *err)
-{
-    for (size_t from = 0; from < n;) {
-        size_t part = n - from < HOLE_BYTES ? n - from : HOLE_BYTES;
-        bool is_hole = is_zero(bytes + from, part);
-        size_t to = from + part;
-        for (; to < n; to += part) {
-            part = n - to < HOLE_BYTES ? n - to : HOLE_BYTES;
-            if (is_zero(bytes + to, part) != is_hole)
-                break;
-        }
-        int result = is_hole ? sink->skip(sink->context, to - from, err)
-                             : sink->write(sink->context, bytes + from, to - from, err);
-        if (result != 0)
-            return -1;
-        from = to;
-    }
-    return 0;
-}
-
-/* Bytes as they will stand in the file. */
-static int write_out(void *context, const void *bytes, size_t n, struct error *err)
-{
-    struct shared *shared = context;
-    const struct pipeline_sink *sink = &shared->sink;
-    if (shared->digest != NULL)
-        digest_update(shared->digest, bytes, n);
-    if (sink->skip != NULL && shared->compress == NULL)
-        return write_around_holes(sink, bytes, n, err);
-    return sink->write(sink->context, bytes, n, err);
-}
-
-static int shared_new(const struct pipeline_sink *sink, const struct pipeline_settings *settings,
-                      struct shared **ret_shared, struct error *err)
-{
-    CLEAN_RING struct ring *ring = NULL;
-    CLEAN_COMPRESS struct compress *compress = NULL;
-    struct shared *shared = mem_zero(1, sizeof *shared);
-    bool is_plain = settings->compress == 0 || settings->compress == JOB_COMPRESS_NONE;
-    if (!is_plain)
-        compress = compress_new(settings->compress, 0, write_out, shared, err);
-    bool has_digest = settings->tuning.file_digest != JOB_FILE_NO_DIGEST;
-    shared->digest = has_digest ? digest_new(DIGEST_SHA256, err) : NULL;
-    if ((!is_plain && compress == NULL) || (has_digest && shared->digest == NULL) ||
-        ring_new(settings->blocks != 0 ? settings->blocks : PIPELINE_BLOCKS,
-                 settings->block_bytes != 0 ? settings->block_bytes : PIPELINE_BLOCK_BYTES, &ring,
-                 err) != 0) {
-        digest_free(shared->digest);
-        free(shared);
-        return -1;
-    }
-    pthread_condattr_t attributes;
-    pthread_mutex_init(&shared->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&shared->ended, &attributes);
-    pthread_condattr_destroy(&attributes);
-    shared->references = 1;
-    shared->sink = *sink;
-    shared->compress = compress;
-    shared->ring = ring;
-    compress = NULL;
-    ring = NULL;
-    *ret_shared = shared;
-    return 0;
-}
-
-static int take_block(struct shared *shared, const unsigned char *block, size_t n,
-                      struct error *err)
-{
-    return shared->compress != NULL ? compress_feed(shared->compress, block, n, err)
-                                    : write_out(shared, block, n, err);
-}
-
-static int take_zeros(struct shared *shared, size_t n, struct error *err)
-{
-    static const unsigned char zeros[HOLE_BYTES];
-    while (n > 0) {
-        size_t part = n < sizeof zeros ? n : sizeof zeros;
-        if (take_block(shared, zeros, part, err) != 0)
-            return -1;
-        n -= part;
-    }
-    return 0;
-}
-
-/* Take blocks until the end or a stop. */
-static int drain(struct shared *shared, struct error *err)
-{
-    for (;;) {
-        const unsigned char *block = NULL;
-        size_t n = 0;
-        int got = ring_get(shared->ring, &block, &n, err);
-        if (got < 0)
-            return -1;
-        if (got == 0 && shared->compress != NULL && compress_finish(shared->compress, err) != 0)
-            return -1;
-        if (got == 0)
-            return shared->sink.finish(shared->sink.context, err);
-        int written =
-            block != NULL ? take_block(shared, block, n, err) : take_zeros(shared, n, err);
-        if (written != 0)
-            return -1;
-        ring_release(shared->ring);
-    }
-}
-
-static void *write_thread(void *context)
-{
-    struct shared *shared = context;
-    struct error err = ERROR_INIT;
-    if (drain(shared, &err) != 0)
-        ring_stop(shared->ring, &err);
-    pthread_mutex_lock(&shared->mutex);
-    shared->error = err;
-    if (!error_is_set(&err) && shared->digest != NULL)
-        digest_final(shared->digest, shared->sha256);
-    /* In one step with the reference, so that who saw the end is the one to release the sink. */
-    shared->is_ended = true;
-    int left = --shared->references;
-    pthread_cond_broadcast(&shared->ended);
-    pthread_mutex_unlock(&shared->mutex);
-    if (left == 0)
-        shared_free(shared);
-    return NULL;
-}
-
-/* Detached: a hanging thread can't be joined. Signals stay with the main thread. */
-static int start_thread(struct shared *shared, struct error *err)
-{
-    pthread_attr_t attributes;
-    pthread_t thread;
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    shared->references = 2;
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int failed = pthread_create(&thread, &attributes, write_thread, shared);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attributes);
-    if (failed == 0)
-        return 0;
-    shared->references = 1;
-    return error_set_sys(err, ERROR_INTERNAL, failed, "start the writing thread");
-}
 
 static bool is_cancelled(const struct pipeline_settings *settings)
 {
@@ -264,7 +70,7 @@ static int take_room(struct intake *in, struct error *err)
         if (is_cancelled(in->settings))
             return say_cancelled(err);
         int64_t look = in->hang_ms - waited < LOOK_MS ? in->hang_ms - waited : LOOK_MS;
-        if (ring_room(in->shared->ring, look, &in->block, err) == 0)
+        if (ring_room(in->ring, look, &in->block, err) == 0)
             break;
         if (err->code != ERROR_TIMEOUT)
             return -1;
@@ -275,17 +81,20 @@ static int take_room(struct intake *in, struct error *err)
             return say_hung(err, in->hang_ms);
         }
     }
-    in->n = 0;
     return 0;
 }
 
 static void hand_over(struct intake *in)
 {
-    if (in->block == NULL)
+    struct ring_block *block = in->block;
+    if (block == NULL)
         return;
-    digest_update(in->stream_digest, in->block, in->n);
-    in->result->stream_bytes += in->n;
-    ring_put(in->shared->ring, in->n);
+    if (block->is_zeros)
+        digest_zeros(in->stream_digest, block->n);
+    else
+        digest_update(in->stream_digest, block->bytes, block->n);
+    in->result->stream_bytes += block->n;
+    ring_put(in->ring, block);
     in->block = NULL;
     if (in->settings->progress != NULL)
         in->settings->progress(in->settings->context, in->result->bytes);
@@ -306,37 +115,61 @@ static int feed_check(struct intake *in, const void *bytes, size_t n, struct err
 
 static int gather_zeros(struct intake *in, size_t n, struct error *err)
 {
+    size_t most = output_zeros_max(in->output);
     hand_over(in);
-    if (n == 0)
-        return 0;
-    if (take_room(in, err) != 0)
-        return -1;
-    digest_zeros(in->stream_digest, n);
-    in->result->stream_bytes += n;
-    ring_put_zeros(in->shared->ring, n);
-    in->block = NULL;
+    while (n > 0) {
+        if (take_room(in, err) != 0)
+            return -1;
+        in->block->is_zeros = true;
+        in->block->n = n < most ? n : most;
+        n -= in->block->n;
+        hand_over(in);
+    }
     return 0;
 }
 
-/* What will be written: gathered to whole blocks and handed over. */
+/* What will be written: gathered to whole blocks and handed over. Bytes that already stand where
+ * they belong (pipeline_room) stay there. */
 static int gather(void *context, const void *bytes, size_t n, struct error *err)
 {
     struct intake *in = context;
     const unsigned char *at = bytes;
-    size_t block_bytes = ring_block_bytes(in->shared->ring);
+    size_t block_bytes = ring_block_bytes(in->ring);
     if (at == NULL)
         return gather_zeros(in, n, err);
     while (n > 0) {
-        if (in->block == NULL && take_room(in, err) != 0)
+        if (take_room(in, err) != 0)
             return -1;
-        size_t part = block_bytes - in->n < n ? block_bytes - in->n : n;
-        memcpy(in->block + in->n, at, part);
-        in->n += part;
+        struct ring_block *block = in->block;
+        size_t part = block_bytes - block->n < n ? block_bytes - block->n : n;
+        if (at != block->bytes + block->n)
+            memcpy(block->bytes + block->n, at, part);
+        block->n += part;
         at += part;
         n -= part;
-        if (in->n == block_bytes)
+        if (block->n == block_bytes)
             hand_over(in);
     }
+    return 0;
+}
+
+int pipeline_room(void *intake, unsigned char **ret_at, size_t *ret_n, struct error *err)
+{
+    struct intake *in = intake;
+    if (in->stage != NULL) {
+        if (in->spare == NULL)
+            in->spare = mem_try(SPARE_BYTES, err);
+        *ret_at = in->spare;
+        *ret_n = SPARE_BYTES;
+        in->is_ours = in->spare == NULL;
+        return in->spare != NULL ? 0 : -1;
+    }
+    if (take_room(in, err) != 0) {
+        in->is_ours = true;
+        return -1;
+    }
+    *ret_at = in->block->bytes + in->block->n;
+    *ret_n = ring_block_bytes(in->ring) - in->block->n;
     return 0;
 }
 
@@ -344,13 +177,15 @@ static int gather(void *context, const void *bytes, size_t n, struct error *err)
 static int intake(void *context, const void *bytes, size_t n, struct error *err)
 {
     struct intake *in = context;
-    const struct pipeline_stage *stage = in->settings->stage;
+    const struct pipeline_stage *stage = in->stage;
     if (feed_check(in, bytes, n, err) != 0)
         return -1;
     in->result->bytes += n;
     int result = stage != NULL ? stage->feed(stage->context, bytes, n, gather, in, err)
                                : gather(in, bytes, n, err);
     in->is_ours = result != 0;
+    if (stage != NULL && stage->is_through != NULL && stage->is_through(stage->context))
+        in->stage = NULL;
     return result;
 }
 
@@ -361,26 +196,6 @@ static int end_intake(struct intake *in, struct error *err)
     int result = stage != NULL ? stage->finish(stage->context, gather, in, err) : 0;
     hand_over(in);
     return result;
-}
-
-/* Wait until the writing thread has ended; false when it hangs. */
-static bool wait_for_sink(struct shared *shared, int64_t hang_ms)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(hang_ms / 1000);
-    until.tv_nsec += (long)(hang_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    int late = 0;
-    pthread_mutex_lock(&shared->mutex);
-    while (!shared->is_ended && late == 0)
-        late = pthread_cond_timedwait(&shared->ended, &shared->mutex, &until);
-    bool is_ended = shared->is_ended;
-    pthread_mutex_unlock(&shared->mutex);
-    return is_ended;
 }
 
 /* Ask for the task's end; cancel is heard. */
@@ -440,41 +255,54 @@ static int ask_facts(struct intake *in, struct error *err)
     return 0;
 }
 
-/* The fourth fact, or, after a failure, the end of the writing thread. */
-static int end_sink(struct intake *in, bool is_good, struct error *err)
+/* Wait for the threads as long as they get on; a cancel is heard. */
+static bool wait_while_it_moves(struct intake *in, struct error *err)
 {
-    struct shared *shared = in->shared;
+    uint64_t last = 0;
+    (void)output_has_moved(in->output, &last);
+    for (int64_t still = 0; still < in->hang_ms; still += LOOK_MS) {
+        int64_t look = in->hang_ms - still < LOOK_MS ? in->hang_ms - still : LOOK_MS;
+        if (output_wait(in->output, look))
+            return true;
+        if (is_cancelled(in->settings)) {
+            say_cancelled(err);
+            output_stop(in->output, err);
+            return output_wait(in->output, GIVE_UP_MS);
+        }
+        if (output_has_moved(in->output, &last))
+            still = 0;
+    }
+    return false;
+}
+
+/* The fourth fact, or, after a failure, the end of the other threads. */
+static int end_output(struct intake *in, bool is_good, struct error *err)
+{
     struct pipeline_result *result = in->result;
-    struct error sink_error = ERROR_INIT;
-    if (is_good)
-        ring_end(shared->ring);
-    else
-        ring_stop(shared->ring, err);
-    int64_t wait_ms = in->hang_ms;
-    if (!is_good && wait_ms > GIVE_UP_MS)
-        wait_ms = GIVE_UP_MS;
-    if (result->is_hung) /* it had its time */
-        wait_ms = LOOK_MS;
-    if (!wait_for_sink(shared, wait_ms)) {
-        result->is_hung = true;
+    bool has_ended;
+    if (is_good) {
+        output_end(in->output);
+        has_ended = wait_while_it_moves(in, err);
+    } else {
+        int64_t wait_ms = in->hang_ms < GIVE_UP_MS ? in->hang_ms : GIVE_UP_MS;
+        output_stop(in->output, err);
+        has_ended = output_wait(in->output, result->is_hung ? LOOK_MS : wait_ms);
+    }
+    result->is_hung = !has_ended;
+    if (!has_ended) {
         struct error hung = ERROR_INIT;
         say_hung(&hung, in->hang_ms);
-        ring_stop(shared->ring, &hung);
-        if (is_good)
+        output_stop(in->output, &hung);
+        if (!error_is_set(err))
             *err = hung;
         return -1;
     }
-    result->is_hung = false;
-    pthread_mutex_lock(&shared->mutex);
-    sink_error = shared->error;
-    memcpy(result->sha256, shared->sha256, sizeof result->sha256);
-    pthread_mutex_unlock(&shared->mutex);
-    if (!is_good)
+    struct error why = ERROR_INIT;
+    int written = output_result(in->output, result->sha256, &why);
+    if (!error_is_set(err) && written != 0)
+        *err = why;
+    if (error_is_set(err))
         return -1;
-    if (error_is_set(&sink_error)) {
-        *err = sink_error;
-        return -1;
-    }
     result->file_durable = true;
     return 0;
 }
@@ -486,27 +314,27 @@ int pipeline_run(const struct pipeline_source *source, const struct pipeline_che
     struct error own = ERROR_INIT;
     err = err != NULL ? err : &own;
     memset(ret, 0, sizeof *ret);
-    struct shared *shared = NULL;
+    struct output *output = NULL;
     CLEAN_DIGEST struct digest *stream_digest = digest_new(DIGEST_XXH128, err);
-    if (stream_digest == NULL || shared_new(sink, settings, &shared, err) != 0) {
+    if (stream_digest == NULL || output_new(sink, settings, &output, err) != 0) {
         if (sink->release != NULL)
             sink->release(sink->context);
         return -1;
     }
     struct intake in = {
-        .shared = shared,
+        .output = output,
+        .ring = output_ring(output),
         .source = source,
         .check = check,
         .settings = settings,
+        .stage = settings->stage,
         .result = ret,
         .stream_digest = stream_digest,
         .hang_ms = settings->hang_ms != 0 ? settings->hang_ms : HANG_MS,
     };
-    int result = start_thread(shared, err);
-    if (result == 0) {
-        result = ask_facts(&in, err);
-        result = end_sink(&in, result == 0, err);
-    }
-    shared_drop(shared);
+    int result = ask_facts(&in, err);
+    result = end_output(&in, result == 0, err);
+    mem_free_void(&in.spare);
+    output_drop(output);
     return result;
 }

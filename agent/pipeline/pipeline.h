@@ -2,8 +2,8 @@
 /*
  * One stream from the pool into one file, believed only when four facts agree.
  *
- * Two threads joined by a ring: the caller's receives and checks, a second one compresses if asked
- * to, digests and writes.
+ * Threads joined by a bounded ring: the caller's receives and checks, others compress if asked to,
+ * digest and write (output.h).
  * The facts: the stream ended in order; the pool's task was seen to succeed; the format is
  * complete; the file is durable. If the store hangs, the caller's thread does not wait for it: the
  * stream is closed, the ring is left to the hanging thread and the caller is told (is_hung).
@@ -19,12 +19,16 @@
 #include "common/format/digest.h"
 #include "common/model/job.h"
 
-#define PIPELINE_BLOCKS      16
+#define PIPELINE_BLOCKS      64
 #define PIPELINE_BLOCK_BYTES (1u << 20)
 
 /* What a source or a stage hands its bytes to; a failure means: close the stream and come back.
  * bytes NULL, from a stage only: n zero bytes. */
 typedef int pipeline_intake_fn(void *intake, const void *bytes, size_t n, struct error *err);
+
+/* For a source that can put its bytes anywhere: the place where the next ones are wanted, valid
+ * until the intake's next call. They are handed to the intake from there all the same. */
+int pipeline_room(void *intake, unsigned char **ret_at, size_t *ret_n, struct error *err);
 
 struct pipeline_source {
     /* Run the stream to its end, on the caller's thread. 0 only if it ended in order. */
@@ -47,10 +51,12 @@ struct pipeline_stage {
                 void *next_context, struct error *err);
     /* The stream ended in order: hand on what is held back. */
     int (*finish)(void *context, pipeline_intake_fn *next, void *next_context, struct error *err);
+    /* true: from here on every byte passes as it is, and feed need not be called. May be NULL. */
+    bool (*is_through)(void *context);
     void *context;
 };
 
-/* Runs on the second thread. */
+/* Runs on a thread of its own. */
 struct pipeline_sink {
     int (*write)(void *context, const void *bytes, size_t n, struct error *err);
     /* n zero bytes that need no room. NULL: zeros are written as what they are. Never called when
@@ -64,8 +70,8 @@ struct pipeline_sink {
 };
 
 struct pipeline_settings {
-    size_t blocks;              /* 0: PIPELINE_BLOCKS */
-    size_t block_bytes;         /* 0: PIPELINE_BLOCK_BYTES */
+    size_t blocks;              /* 0: tuning.ring_mib, or else PIPELINE_BLOCKS */
+    size_t block_bytes;         /* 0: PIPELINE_BLOCK_BYTES, the most when compressing */
     int64_t hang_ms;            /* a sink that takes nothing for so long hangs; 0: 10 min */
     int64_t outcome_ms;         /* how long the task may stay pending behind the stream; 0: 60 s */
     enum job_compress compress; /* between check and digest; 0: none */
@@ -81,7 +87,7 @@ struct pipeline_result {
     uint64_t bytes; /* that came in */
     int64_t stream_ms;
     bool stream_ended, task_succeeded, format_complete, file_durable; /* the four facts */
-    bool is_hung; /* the sink's thread was left behind; its context is still in use */
+    bool is_hung; /* a thread was left behind in the sink, whose context is still in use */
     uint64_t stream_bytes; /* that went on to be written, not yet compressed */
     char stream_xxh128[DIGEST_TEXT_MAX]; /* of those */
     char sha256[DIGEST_TEXT_MAX]; /* of what was written; "": none was asked for */

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * One mutex, one condition; the clock of the waits is monotonic.
+ * One mutex, one condition for each side; the clock of the waits is monotonic.
+ *
+ * Blocks that are free lie on a stack, the others in a queue that is indexed by their number. A
+ * place in the queue is free again when its block is: a reader that has not passed it holds every
+ * later block too, and then there is no room.
  */
 #include "agent/pipeline/ring.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -13,35 +18,50 @@
 
 struct ring {
     pthread_mutex_t mutex;
-    pthread_cond_t changed;
+    pthread_cond_t has_room, has_block;
     unsigned char *memory;
-    struct filled {
-        size_t n;
-        bool is_zeros;
-    } * filled;
-    size_t blocks, block_bytes;
-    size_t first; /* oldest filled block */
-    size_t n;     /* filled blocks, the one being read included */
+    struct ring_block *all, **queue, **idle;
+    size_t blocks, block_bytes, readers;
+    size_t idle_n;
+    uint64_t taken;                   /* blocks that got a place so far */
+    uint64_t next[RING_READERS_MAX];  /* of each reader */
+    uint64_t freed;
     bool is_ended;
     bool is_stopped;
     struct error reason;
 };
 
-int ring_new(size_t blocks, size_t block_bytes, struct ring **ret_ring, struct error *err)
+static void init_waits(struct ring *ring)
 {
-    CLEAN_RING struct ring *ring = mem_zero(1, sizeof *ring);
     pthread_condattr_t attributes;
     pthread_mutex_init(&ring->mutex, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&ring->changed, &attributes);
+    pthread_cond_init(&ring->has_room, &attributes);
+    pthread_cond_init(&ring->has_block, &attributes);
     pthread_condattr_destroy(&attributes);
+}
+
+int ring_new(size_t blocks, size_t block_bytes, size_t readers, struct ring **ret_ring,
+             struct error *err)
+{
+    assert(readers >= 1 && readers <= RING_READERS_MAX);
+    CLEAN_RING struct ring *ring = mem_zero(1, sizeof *ring);
+    init_waits(ring);
     ring->blocks = blocks;
     ring->block_bytes = block_bytes;
-    ring->filled = mem_zero(blocks, sizeof *ring->filled);
+    ring->readers = readers;
+    ring->all = mem_zero(blocks, sizeof *ring->all);
+    ring->queue = mem_zero(blocks, sizeof(struct ring_block *));
+    ring->idle = mem_zero(blocks, sizeof(struct ring_block *));
     ring->memory = mem_try(blocks * block_bytes, err);
     if (ring->memory == NULL)
         return -1;
+    for (size_t i = 0; i < blocks; i++) {
+        ring->all[i].bytes = ring->memory + i * block_bytes;
+        ring->idle[blocks - 1 - i] = &ring->all[i];
+    }
+    ring->idle_n = blocks;
     *ret_ring = ring;
     ring = NULL;
     return 0;
@@ -51,9 +71,12 @@ void ring_free(struct ring *ring)
 {
     if (ring == NULL)
         return;
-    pthread_cond_destroy(&ring->changed);
+    pthread_cond_destroy(&ring->has_block);
+    pthread_cond_destroy(&ring->has_room);
     pthread_mutex_destroy(&ring->mutex);
-    free(ring->filled);
+    mem_free_void(&ring->queue);
+    mem_free_void(&ring->idle);
+    free(ring->all);
     free(ring->memory);
     free(ring);
 }
@@ -86,80 +109,105 @@ static struct timespec deadline_in(int64_t wait_ms)
     return at;
 }
 
-int ring_room(struct ring *ring, int64_t wait_ms, unsigned char **ret_block, struct error *err)
+static void wait_for_room(struct ring *ring, int64_t wait_ms)
 {
-    struct timespec deadline = deadline_in(wait_ms);
+    struct timespec deadline = deadline_in(wait_ms == RING_FOR_EVER ? 0 : wait_ms);
+    int late = 0;
+    while (!ring->is_stopped && ring->idle_n == 0 && late == 0) {
+        if (wait_ms == RING_FOR_EVER)
+            pthread_cond_wait(&ring->has_room, &ring->mutex);
+        else
+            late = pthread_cond_timedwait(&ring->has_room, &ring->mutex, &deadline);
+    }
+}
+
+static struct ring_block *take_idle(struct ring *ring)
+{
+    struct ring_block *block = ring->idle[--ring->idle_n];
+    block->n = 0;
+    block->is_zeros = false;
+    block->is_put = false;
+    block->readers_left = (unsigned)ring->readers;
+    ring->queue[ring->taken++ % ring->blocks] = block;
+    return block;
+}
+
+int ring_room(struct ring *ring, int64_t wait_ms, struct ring_block **ret_block, struct error *err)
+{
     int result = 0;
     pthread_mutex_lock(&ring->mutex);
-    while (!ring->is_stopped && ring->n == ring->blocks && result == 0)
-        result = pthread_cond_timedwait(&ring->changed, &ring->mutex, &deadline);
+    wait_for_room(ring, wait_ms);
     if (ring->is_stopped)
         result = give_reason(ring, err);
-    else if (ring->n == ring->blocks)
+    else if (ring->idle_n == 0)
         result =
             error_set(err, ERROR_TIMEOUT, "no block came free for %lld ms", (long long)wait_ms);
-    else {
-        *ret_block = ring->memory + (ring->first + ring->n) % ring->blocks * ring->block_bytes;
-        result = 0;
-    }
+    else
+        *ret_block = take_idle(ring);
     pthread_mutex_unlock(&ring->mutex);
     return result;
 }
 
-static void put(struct ring *ring, struct filled filled)
+void ring_put(struct ring *ring, struct ring_block *block)
 {
     pthread_mutex_lock(&ring->mutex);
-    ring->filled[(ring->first + ring->n) % ring->blocks] = filled;
-    ring->n++;
-    pthread_cond_broadcast(&ring->changed);
+    block->is_put = true;
+    pthread_cond_broadcast(&ring->has_block);
     pthread_mutex_unlock(&ring->mutex);
-}
-
-void ring_put(struct ring *ring, size_t n)
-{
-    put(ring, (struct filled){.n = n});
-}
-
-void ring_put_zeros(struct ring *ring, size_t n)
-{
-    put(ring, (struct filled){.n = n, .is_zeros = true});
 }
 
 void ring_end(struct ring *ring)
 {
     pthread_mutex_lock(&ring->mutex);
     ring->is_ended = true;
-    pthread_cond_broadcast(&ring->changed);
+    pthread_cond_broadcast(&ring->has_block);
     pthread_mutex_unlock(&ring->mutex);
 }
 
-int ring_get(struct ring *ring, const unsigned char **ret_block, size_t *ret_n, struct error *err)
+/* The block that is next for this reader, NULL when it is not put yet. */
+static struct ring_block *next_of(const struct ring *ring, size_t reader)
 {
-    int result;
+    uint64_t next = ring->next[reader];
+    struct ring_block *block = next < ring->taken ? ring->queue[next % ring->blocks] : NULL;
+    return block != NULL && block->is_put ? block : NULL;
+}
+
+int ring_get(struct ring *ring, size_t reader, struct ring_block **ret_block, struct error *err)
+{
+    struct ring_block *block = NULL;
+    int result = 0;
     pthread_mutex_lock(&ring->mutex);
-    while (!ring->is_stopped && !ring->is_ended && ring->n == 0)
-        pthread_cond_wait(&ring->changed, &ring->mutex);
+    while (!ring->is_stopped && (block = next_of(ring, reader)) == NULL &&
+           !(ring->is_ended && ring->next[reader] == ring->taken))
+        pthread_cond_wait(&ring->has_block, &ring->mutex);
     if (ring->is_stopped)
         result = give_reason(ring, err);
-    else if (ring->n == 0)
-        result = 0;
-    else {
-        const struct filled *filled = &ring->filled[ring->first];
-        *ret_block = filled->is_zeros ? NULL : ring->memory + ring->first * ring->block_bytes;
-        *ret_n = filled->n;
+    else if (block != NULL) {
+        ring->next[reader]++;
+        *ret_block = block;
         result = 1;
     }
     pthread_mutex_unlock(&ring->mutex);
     return result;
 }
 
-void ring_release(struct ring *ring)
+void ring_release(struct ring *ring, struct ring_block *block)
 {
     pthread_mutex_lock(&ring->mutex);
-    ring->first = (ring->first + 1) % ring->blocks;
-    ring->n--;
-    pthread_cond_broadcast(&ring->changed);
+    if (--block->readers_left == 0) {
+        ring->idle[ring->idle_n++] = block;
+        ring->freed++;
+        pthread_cond_signal(&ring->has_room);
+    }
     pthread_mutex_unlock(&ring->mutex);
+}
+
+uint64_t ring_freed(struct ring *ring)
+{
+    pthread_mutex_lock(&ring->mutex);
+    uint64_t freed = ring->freed;
+    pthread_mutex_unlock(&ring->mutex);
+    return freed;
 }
 
 void ring_stop(struct ring *ring, const struct error *reason)
@@ -169,6 +217,7 @@ void ring_stop(struct ring *ring, const struct error *reason)
         ring->is_stopped = true;
         ring->reason = *reason;
     }
-    pthread_cond_broadcast(&ring->changed);
+    pthread_cond_broadcast(&ring->has_room);
+    pthread_cond_broadcast(&ring->has_block);
     pthread_mutex_unlock(&ring->mutex);
 }

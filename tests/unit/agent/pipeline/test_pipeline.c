@@ -190,7 +190,7 @@ static int run_parts(struct parts *parts, struct pipeline_result *result, struct
                                  .finish = sink_finish,
                                  .release = release,
                                  .context = parts};
-    struct pipeline_stage stage = {stage_feed, stage_finish, parts};
+    struct pipeline_stage stage = {.feed = stage_feed, .finish = stage_finish, .context = parts};
     struct pipeline_settings settings = {.blocks = 4, .block_bytes = BLOCK, .hang_ms = parts->hang_ms,
                                          .outcome_ms = 400,
                                          .compress = parts->compress,

@@ -173,7 +173,7 @@ static void what_the_sink_says_is_passed_on(void **state)
     CLEAN_STR struct str in = STR_INIT;
 
     (void)state;
-    make_input(&in, 400000);
+    make_input(&in, 2500000);
     for (size_t k = 0; k < KINDS_N; k++) {
         CLEAN_STR struct str packed = STR_INIT;
         struct error err = ERROR_INIT;
