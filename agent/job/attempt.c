@@ -232,6 +232,8 @@ static int publish_all(struct attempt *attempt, struct error *err)
 {
     int64_t now = clock_wall_ms(attempt->context->clock);
     tell(attempt, JOB_PHASE_FINISH);
+    if (attempt->files_n > 1 && publish_sync_names(attempt->files[0].publish, err) != 0)
+        return -1;
     for (size_t i = 0; i < attempt->files_n; i++) {
         struct attempt_file *file = &attempt->files[i];
         CLEAN_STR struct str meta = STR_INIT;

@@ -3,7 +3,8 @@
  * Partial files, their durable writing, and the renames that make a backup visible.
  *
  * The folder is fsynced before the first rename too: else a power cut could keep the data's new
- * name and lose .meta.partial, which would leave a data file that nobody vouches for. Errors of
+ * name and lose .meta.partial, which would leave a data file that nobody vouches for. Between the
+ * renames it is not: a power cut may keep the second alone, which settle ends. Errors of
  * early write-back are taken seriously: the kernel reports each of them once per descriptor, so
  * one that we passed over would be missing at fsync.
  * Source: fsync(2), sync_file_range(2), rename(2); Linux mm/filemap.c, errseq.
@@ -274,6 +275,11 @@ static int check_is_seen(struct publish *publish, struct error *err)
                      found < 0    ? why.text
                      : found == 0 ? "the file is not there"
                                   : "the file has another size");
+}
+
+int publish_sync_names(struct publish *publish, struct error *err)
+{
+    return store_sync(publish->store, publish->folder, "the folder", err);
 }
 
 int publish_prepare(struct publish *publish, const char *meta, size_t n, struct error *err)

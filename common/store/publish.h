@@ -60,6 +60,11 @@ int publish_end_data(struct publish *publish, struct error *err);
 uint64_t publish_bytes(const struct publish *publish);
 const char *publish_file(const struct publish *publish); /* final name of the data file */
 
+/* Make the names of partial data files durable. For attempts of several files, in front of the first
+ * publish_prepare: else a power cut could keep one file's .meta.partial and lose another's data, and
+ * a part of the files would be rolled forward. */
+int publish_sync_names(struct publish *publish, struct error *err);
+
 /* Write .meta under its partial name, durable: from here on a dead attempt is rolled forward. For
  * attempts of several files, so that all have theirs before the first is renamed. */
 int publish_prepare(struct publish *publish, const char *meta, size_t n, struct error *err);

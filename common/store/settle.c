@@ -153,6 +153,19 @@ static int remove_partials(struct settle *settle, bool with_meta, size_t *ret_n,
     return removed < 0 ? -1 : 0;
 }
 
+/* .meta has its name: so should its data. Where a power cut kept the second rename and lost the first,
+ * it still has the partial name. 1 it was renamed now, 0 nothing to do, -1 failed. */
+static int follow_meta(struct settle *settle, const char *file, uint64_t bytes, struct error *err)
+{
+    CLEAN_CHAR char *partial = str_format("%s%s", file, settle->partial_end);
+    int is_partial = has_size(settle, partial, bytes, err);
+    if (is_partial != 1 || settle->data.n > 0)
+        return is_partial < 0 ? -1 : 0;
+    if (sync_file(settle, partial, err) != 0 || rename_file(settle, partial, file, err) != 0)
+        return -1;
+    return 1;
+}
+
 static int decide(struct settle *settle, enum settle_outcome *ret_outcome, struct error *err)
 {
     CLEAN_CHAR char *file = NULL;
@@ -163,10 +176,13 @@ static int decide(struct settle *settle, enum settle_outcome *ret_outcome, struc
     if (is_done < 0)
         return -1;
     if (is_done == 1) {
+        int followed = follow_meta(settle, file, bytes, err);
+        if (followed < 0)
+            return -1;
         if (remove_partials(settle, true, &removed, err) != 0 ||
             store_sync(settle->store, settle->folder, "the folder", err) != 0)
             return -1;
-        *ret_outcome = SETTLE_WAS_DONE;
+        *ret_outcome = followed == 1 ? SETTLE_ROLLED_FORWARD : SETTLE_WAS_DONE;
         return 0;
     }
     int is_whole =

@@ -50,8 +50,9 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*left, *right);
 }
 
-/* Keep the old lines whose path is not in the sorted list. */
-static void keep_lines(const struct str *old, const struct text_list *paths, struct str *out)
+/* Keep the old lines whose path is not in the sorted list, nor known to be gone. */
+static int keep_lines(const struct str *old, const struct text_list *paths, sums_gone_fn *is_gone,
+                      void *context, struct str *out, struct error *err)
 {
     const char *at = str_text(old);
     const char *end = at + old->len;
@@ -62,15 +63,20 @@ static void keep_lines(const struct str *old, const struct text_list *paths, str
         const char *path = n > DIGEST_DIGITS + 2 ? line + DIGEST_DIGITS + 2 : "";
         bool is_ours = paths->n > 0 && bsearch(&path, paths->items, paths->n,
                                                sizeof *paths->items, compare_texts) != NULL;
-        if (n > 0 && !is_ours) {
+        int gone = is_ours || is_gone == NULL || path[0] == '\0' ? 0 : is_gone(context, path, err);
+        if (gone < 0)
+            return -1;
+        if (n > 0 && !is_ours && gone == 0) {
             str_add(out, line);
             str_add_char(out, '\n');
         }
         at += n + 1;
     }
+    return 0;
 }
 
-int sums_update(struct store *store, const struct sums_entry *entries, size_t n, struct error *err)
+int sums_update(struct store *store, const struct sums_entry *entries, size_t n,
+                sums_gone_fn *is_gone, void *context, struct error *err)
 {
     CLEAN_FD int own = -1;
     CLEAN_STR struct str old = STR_INIT;
@@ -83,9 +89,9 @@ int sums_update(struct store *store, const struct sums_entry *entries, size_t n,
         text_list_add_format(&paths, "%s/%s", entries[i].folder, entries[i].file);
     }
     text_list_sort(&paths);
-    if (store_open_own(store, true, &own, err) != 0 || read_sums(store, own, &old, err) != 0)
+    if (store_open_own(store, true, &own, err) != 0 || read_sums(store, own, &old, err) != 0 ||
+        keep_lines(&old, &paths, is_gone, context, &text, err) != 0)
         return -1;
-    keep_lines(&old, &paths, &text);
     for (size_t i = 0; i < n; i++)
         if (entries[i].sha256 != NULL)
             str_add_format(&text, "%s  %s/%s\n", entries[i].sha256, entries[i].folder,

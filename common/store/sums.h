@@ -25,7 +25,13 @@ struct sums_entry {
     const char *sha256;
 };
 
-/* Add, replace or drop lines; lines of other files stay as they are. The file is replaced whole. */
-int sums_update(struct store *store, const struct sums_entry *entries, size_t n, struct error *err);
+/* Whether the file of a line that no entry names is known to be gone: 1 the line goes, 0 it stays,
+ * -1 failed. path is "folder/file". */
+typedef int sums_gone_fn(void *context, const char *path, struct error *err);
+
+/* Add, replace or drop lines; lines of other files stay unless is_gone (may be NULL) knows better.
+ * The file is replaced whole. */
+int sums_update(struct store *store, const struct sums_entry *entries, size_t n,
+                sums_gone_fn *is_gone, void *context, struct error *err);
 
 #endif

@@ -249,8 +249,6 @@ struct catalog_backup_filter {
     bool with_expired;
     const char *expired_run; /* only those that this run removed; NULL all */
     const char *store; /* uuid: only those of runs into this store; NULL all */
-    /* uuid: only those removed by a run into this store that goes on or was broken off; NULL all */
-    const char *expired_store;
     size_t limit; /* 0 all */
 };
 
@@ -258,6 +256,9 @@ typedef int catalog_backup_fn(void *context, const struct backup *backup, struct
 /* Newest first. filter may be NULL: all that stand. */
 int catalog_each_backup(struct catalog *catalog, const struct catalog_backup_filter *filter,
                         catalog_backup_fn *each, void *context, struct error *err);
+/* Whether this file was removed by a job of ours: 1 yes, 0 it stands or is not known, -1. */
+int catalog_is_expired(struct catalog *catalog, const char *folder, const char *file,
+                       struct error *err);
 /* How many backup jobs of a run in a folder have not come to a good end: then the copy that the run
  * made there lacks files. */
 int catalog_count_undone(struct catalog *catalog, const char *run, const char *folder,

@@ -84,14 +84,11 @@ int catalog_each_backup(struct catalog *catalog, const struct catalog_backup_fil
             " AND (?4 IS NULL OR file = ?4 OR folder || '/' || file = ?4)"
             " AND (?5 OR state != ?6) AND (?8 IS NULL OR expired_run = ?8)"
             " AND (?9 IS NULL OR run IN (SELECT id FROM run WHERE store_uuid = ?9))"
-            " AND (?10 IS NULL OR expired_run IN (SELECT id FROM run WHERE store_uuid = ?10"
-            " AND state NOT IN (?11, ?12)))"
             " ORDER BY COALESCE(NULLIF(snapshot_at, 0), finished_at) DESC, id DESC LIMIT ?7",
-            "ssssiiisssii", filter->vm, filter->run, filter->folder, filter->file,
+            "ssssiiiss", filter->vm, filter->run, filter->folder, filter->file,
             (int64_t)filter->with_expired, (int64_t)BACKUP_EXPIRED,
             filter->limit ? (int64_t)filter->limit : (int64_t)-1, filter->expired_run,
-            filter->store, filter->expired_store, (int64_t)CATALOG_RUN_DONE,
-            (int64_t)CATALOG_RUN_FAILED) < 0)
+            filter->store) < 0)
         return -1;
     for (;;) {
         CLEAN_BACKUP struct backup backup = {0};
@@ -103,6 +100,18 @@ int catalog_each_backup(struct catalog *catalog, const struct catalog_backup_fil
             each(context, &backup, err) < 0)
             return -1;
     }
+}
+
+int catalog_is_expired(struct catalog *catalog, const char *folder, const char *file,
+                       struct error *err)
+{
+    CLEAN_STATEMENT sqlite3_stmt *rows = NULL;
+
+    if (catalog_prepare(catalog, &rows, err,
+                        "SELECT 1 FROM backup WHERE folder = ? AND file = ? AND state = ?", "ssi",
+                        folder, file, (int64_t)BACKUP_EXPIRED) < 0)
+        return -1;
+    return catalog_step(catalog, rows, err);
 }
 
 int catalog_set_backup_state(struct catalog *catalog, const char *folder, const char *file,

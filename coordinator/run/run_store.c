@@ -4,6 +4,7 @@
  * digests and a copy of the catalog behind.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -126,15 +127,13 @@ static int run_add_sum(void *context, const struct backup *backup, struct error 
     struct run_sums *sums = context;
 
     (void)err;
-    if (backup->state != BACKUP_EXPIRED && !backup->sha256)
+    if (!backup->sha256)
         return 0;
     sums->entries = mem_grow(sums->entries, &sums->cap, sums->n + 1, sizeof *sums->entries);
     sums->entries[sums->n++] =
         (struct sums_entry){.folder = run_keep_text(sums, backup->folder),
                             .file = run_keep_text(sums, backup->file),
-                            .sha256 = backup->state == BACKUP_EXPIRED
-                                          ? NULL
-                                          : run_keep_text(sums, backup->sha256)};
+                            .sha256 = run_keep_text(sums, backup->sha256)};
     return 0;
 }
 
@@ -144,19 +143,29 @@ static void run_sums_done(struct run_sums *sums)
     free(sums->entries);
 }
 
-/* All that stand, and all that went since a run wrote the sums last: one that was broken off left
- * this to us, and its files came and went behind its end. */
+static int run_is_gone(void *context, const char *path, struct error *err)
+{
+    struct run *run = context;
+    CLEAN_CHAR char *folder = mem_dup(path);
+    char *slash = strchr(folder, '/');
+
+    if (!slash)
+        return 0;
+    *slash = '\0';
+    return catalog_is_expired(run->catalog, folder, slash + 1, err);
+}
+
+/* All that stand; and whatever line an earlier run could not take away goes now. */
 static int run_write_sums(struct run *run, struct error *err)
 {
     CLEANUP(run_sums_done) struct run_sums sums = {0};
     const struct catalog_backup_filter standing = {.store = run->marker.store_uuid};
-    const struct catalog_backup_filter gone = {.expired_store = run->marker.store_uuid,
-                                               .with_expired = true};
 
-    if (catalog_each_backup(run->catalog, &standing, run_add_sum, &sums, err) < 0 ||
-        catalog_each_backup(run->catalog, &gone, run_add_sum, &sums, err) < 0)
+    if (catalog_each_backup(run->catalog, &standing, run_add_sum, &sums, err) < 0)
         return -1;
-    return sums.n > 0 ? sums_update(run->store, sums.entries, sums.n, err) : 0;
+    return sums.n > 0
+               ? sums_update(run->store, sums.entries, sums.n, run_is_gone, run, err)
+               : 0;
 }
 
 /* By way of a local file: SQLite's own locks are not to be trusted on a share. */

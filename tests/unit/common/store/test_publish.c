@@ -122,6 +122,23 @@ static void publish_when_killed_at_any_step_then_settle_ends_it(void **state)
     assert_true(back >= 3);
 }
 
+/* The folder's names come to the disk in any order between two fsyncs of it. */
+static void settle_when_a_power_cut_lost_the_first_rename_alone_then_forward(void **state)
+{
+    (void)state;
+    struct share share;
+    struct error err = ERROR_INIT;
+    share_init(&share);
+    assert_int_equal(run_attempt(&share, false, &err), 0);
+    CLEAN_CHAR char *is = str_format("%s/web1/" FILE_NAME, share.root);
+    CLEAN_CHAR char *was = str_format("%s/web1/" PARTIAL_NAME, share.root);
+    assert_int_equal(rename(is, was), 0);
+    assert_int_equal(settle(&share), SETTLE_ROLLED_FORWARD);
+    assert_true(assert_whole_or_nothing(&share));
+    assert_int_equal(settle(&share), SETTLE_WAS_DONE);
+    share_done(&share);
+}
+
 static void settle_when_killed_itself_then_the_next_one_ends_it(void **state)
 {
     (void)state;
@@ -609,6 +626,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(publish_when_killed_at_any_step_then_settle_ends_it),
+        cmocka_unit_test(settle_when_a_power_cut_lost_the_first_rename_alone_then_forward),
         cmocka_unit_test(settle_when_killed_itself_then_the_next_one_ends_it),
         cmocka_unit_test(publish_when_one_call_fails_then_nothing_is_half_done),
         cmocka_unit_test(publish_when_names_are_taken_then_refused),

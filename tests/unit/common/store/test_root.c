@@ -125,15 +125,46 @@ static void sums_when_updated_then_others_stay(void **state)
     CLEAN_STORE struct store *store = share_store(&share);
     struct sums_entry first[] = {{"web1", "1.xva", a}, {"web 2", "1.xva", a}};
     struct sums_entry second[] = {{"web1", "1.xva", NULL}, {"db", "2.xva", b}};
-    assert_int_equal(sums_update(store, first, 2, &err), 0);
-    assert_int_equal(sums_update(store, second, 2, &err), 0);
+    assert_int_equal(sums_update(store, first, 2, NULL, NULL, &err), 0);
+    assert_int_equal(sums_update(store, second, 2, NULL, NULL, &err), 0);
     CLEAN_CHAR char *path = str_format("%s/.onyxpool/SHA256SUMS", share.root);
     CLEAN_CHAR char *want = str_format("%s  web 2/1.xva\n%s  db/2.xva\n", a, b);
     CLEAN_STR struct str text = STR_INIT;
     assert_int_equal(fd_read_file(path, 4096, &text, &err), 0);
     assert_string_equal(str_text(&text), want);
     struct sums_entry hostile = {"..", "x", a};
-    assert_int_equal(sums_update(store, &hostile, 1, &err), -1);
+    assert_int_equal(sums_update(store, &hostile, 1, NULL, NULL, &err), -1);
+    share_done(&share);
+}
+
+static int web_2_is_gone(void *context, const char *path, struct error *err)
+{
+    (void)err;
+    *(size_t *)context += 1;
+    return strcmp(path, "web 2/1.xva") == 0 ? 1 : 0;
+}
+
+/* A run that could not write them left lines of files that have gone since. */
+static void sums_when_a_file_is_known_to_be_gone_then_its_line_goes_too(void **state)
+{
+    (void)state;
+    struct share share;
+    struct error err = ERROR_INIT;
+    char a[65];
+    size_t asked_n = 0;
+    memset(a, 'a', 64);
+    a[64] = '\0';
+    share_init(&share);
+    CLEAN_STORE struct store *store = share_store(&share);
+    struct sums_entry first[] = {{"web1", "1.xva", a}, {"web 2", "1.xva", a}, {"other", "1.xva", a}};
+    assert_int_equal(sums_update(store, first, 3, NULL, NULL, &err), 0);
+    assert_int_equal(sums_update(store, first, 1, web_2_is_gone, &asked_n, &err), 0);
+    assert_int_equal(asked_n, 2);
+    CLEAN_CHAR char *path = str_format("%s/.onyxpool/SHA256SUMS", share.root);
+    CLEAN_CHAR char *want = str_format("%s  other/1.xva\n%s  web1/1.xva\n", a, a);
+    CLEAN_STR struct str text = STR_INIT;
+    assert_int_equal(fd_read_file(path, 4096, &text, &err), 0);
+    assert_string_equal(str_text(&text), want);
     share_done(&share);
 }
 
@@ -146,6 +177,7 @@ int main(void)
         cmocka_unit_test(file_when_it_is_a_link_or_fifo_then_not_read),
         cmocka_unit_test(replace_when_a_step_fails_then_old_or_new_stands),
         cmocka_unit_test(sums_when_updated_then_others_stay),
+        cmocka_unit_test(sums_when_a_file_is_known_to_be_gone_then_its_line_goes_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
