@@ -234,6 +234,10 @@ static void fill_selection(struct settings *settings)
     settings->disk_compress = compress_of(option_text(o, OPT_VDI_COMPRESS));
     settings->disk_format = str_equal(option_text(o, OPT_VDI_EXPORT_FORMAT), "vhd") ? JOB_DISK_VHD
                                                                                     : JOB_DISK_RAW;
+    const char *source = option_text(o, OPT_RAW_SOURCE);
+    settings->ways.raw_source = str_equal(source, "raw")   ? JOB_RAW_RAW
+                                : str_equal(source, "vhd") ? JOB_RAW_VHD
+                                                           : JOB_RAW_AUTO;
     settings->ways.keeps_ova = !option_flag(o, OPT_REWRITE_OVA);
     settings->pool_backup = option_flag(o, OPT_POOL_BACKUP);
     settings->host_backup = option_flag(o, OPT_HOST_BACKUP);

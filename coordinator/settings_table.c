@@ -194,6 +194,13 @@ const struct option settings_table[OPT_N] = {
                          .help = "Give an XVA the name and uuid of the VM instead of its "
                                  "snapshot's, so that xe vm-import preserve=true restores the VM "
                                  "that was saved. With False it stays as XAPI wrote it."},
+    [OPT_RAW_SOURCE] = {ONYXPOOL, .key = "raw_source", .kind = OPTION_CHOICE,
+                        .choices = "auto|raw|vhd", .fallback = "auto",
+                        .help = "What a raw file is written from: XAPI's raw stream, which reads "
+                                "the whole disk, or its vhd stream, which reads what is "
+                                "allocated; the file is the same. auto takes vhd where at most "
+                                "half is allocated. By vhd the file's sha256 is not known (it "
+                                "would read all holes); .meta has sparse_xxh128 instead."},
     [OPT_OVERLAP] = {ONYXPOOL, .key = "overlap", .kind = OPTION_CHOICE,
                      .choices = "both|prefer_vdi", .fallback = "both",
                      .help = "What happens to a VM that both lists choose: both exports, or the "

@@ -60,6 +60,7 @@ enum settings_option {
     OPT_ZONE,
     OPT_HOOKS,
     OPT_REWRITE_OVA,
+    OPT_RAW_SOURCE,
     OPT_OVERLAP,
     OPT_STRICT,
     OPT_NEW,

@@ -148,6 +148,7 @@ int attempt_run_stream(struct attempt *attempt, size_t index, const struct attem
         .compress = job->compress,
         .tuning = job->tuning,
         .stage = stream->stage,
+        .has_no_digests = stream->has_own_digest,
         .is_cancelled = is_cancelled,
         .progress = on_progress,
         .context = attempt,
@@ -199,6 +200,7 @@ static void format_meta(const struct attempt *attempt, const struct attempt_file
     backup->sha256 = text_or_none(file->streamed.sha256);
     backup->stream_bytes = file->streamed.stream_bytes;
     backup->stream_xxh128 = text_or_none(file->streamed.stream_xxh128);
+    backup->sparse_xxh128 = text_or_none(file->sparse_xxh128);
     backup->proof = mem_dup(file->proof);
     (void)str_copy(backup->job, sizeof backup->job, job->id);
     (void)str_copy(backup->run, sizeof backup->run, job->run);

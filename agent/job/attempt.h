@@ -25,6 +25,7 @@ struct attempt_file {
     const char *device; /* of a disk, borrowed from the job; NULL */
     const char *proof;
     struct pipeline_result streamed;
+    char sparse_xxh128[DIGEST_TEXT_MAX]; /* "": none was taken */
     bool is_published;
 };
 
@@ -48,6 +49,7 @@ struct attempt_stream {
     const char *proof;                  /* static text */
     const struct pipeline_stage *stage; /* NULL: none */
     bool is_sparse;                     /* runs of zeros become holes in the file */
+    bool has_own_digest;                /* the stage takes it; no other one is */
     bool is_never_redirected;           /* another host's bytes would be another thing */
 };
 

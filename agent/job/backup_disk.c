@@ -9,37 +9,101 @@
 #include "agent/job/backup_disk.h"
 
 #include "agent/job/attempt.h"
+#include "agent/job/raw_source.h"
 #include "agent/pipeline/checks.h"
+#include "agent/pipeline/stages.h"
 #include "agent/vm_metadata.h"
 #include "common/base/error.h"
 #include "common/base/str.h"
 #include "common/format/length.h"
+#include "common/format/sparse_digest.h"
 #include "common/format/vhd.h"
+#include "common/format/vhd_raw.h"
 #include "common/xapi/record.h"
 #include "common/xapi/stream.h"
 
 #include "common/base/poison.h"
 
-static int stream_disk(struct attempt *attempt, size_t index, struct error *err)
+static void make_query(struct str *query, const char *format, const struct snapshot_disk *disk)
+{
+    str_add_format(query, "/export_raw_vdi?format=%s&vdi=", format);
+    stream_add_escaped(query, disk->ref);
+}
+
+static int stream_vhd(struct attempt *attempt, size_t index, struct error *err)
 {
     const struct snapshot_disk *disk = &attempt->snapshot.disks[index];
-    bool is_vhd = attempt->job->disk_format == JOB_DISK_VHD;
-    CLEAN_VHD_CHECK struct vhd_check *vhd = NULL;
+    CLEAN_VHD_CHECK struct vhd_check *check = vhd_check_new(VHD_DYNAMIC, disk->virtual_size_bytes);
+    CLEAN_STR struct str query = STR_INIT;
+    make_query(&query, "vhd", disk);
+    struct attempt_stream from = {
+        .query = str_text(&query), .check = checks_vhd(check), .proof = VHD_PROOF};
+    return attempt_run_stream(attempt, index, &from, err);
+}
+
+static int stream_raw(struct attempt *attempt, size_t index, struct error *err)
+{
+    const struct snapshot_disk *disk = &attempt->snapshot.disks[index];
     struct length_check length;
     CLEAN_STR struct str query = STR_INIT;
-    str_add_format(&query, "/export_raw_vdi?format=%s&vdi=", is_vhd ? "vhd" : "raw");
-    stream_add_escaped(&query, disk->ref);
-    if (is_vhd)
-        vhd = vhd_check_new(VHD_DYNAMIC, disk->virtual_size_bytes);
-    else
-        length_check_init(&length, disk->virtual_size_bytes);
-    struct attempt_stream from = {
-        .query = str_text(&query),
-        .check = is_vhd ? checks_vhd(vhd) : checks_length(&length),
-        .proof = is_vhd ? VHD_PROOF : LENGTH_PROOF,
-        .is_sparse = !is_vhd,
-    };
+    make_query(&query, "raw", disk);
+    length_check_init(&length, disk->virtual_size_bytes);
+    struct attempt_stream from = {.query = str_text(&query),
+                                  .check = checks_length(&length),
+                                  .proof = LENGTH_PROOF,
+                                  .is_sparse = true};
+    return attempt_run_stream(attempt, index, &from, err);
+}
+
+/* A raw file whose time and traffic follow what is allocated. The VHD is checked as one. */
+static int stream_raw_of_vhd(struct attempt *attempt, size_t index, struct error *err)
+{
+    const struct snapshot_disk *disk = &attempt->snapshot.disks[index];
+    CLEAN_VHD_CHECK struct vhd_check *check = vhd_check_new(VHD_DYNAMIC, disk->virtual_size_bytes);
+    CLEAN_VHD_RAW struct vhd_raw *raw = vhd_raw_new(disk->virtual_size_bytes);
+    CLEAN_SPARSE_DIGEST struct sparse_digest *digest = sparse_digest_new(err);
+    CLEAN_STR struct str query = STR_INIT;
+    if (digest == NULL)
+        return -1;
+    make_query(&query, "vhd", disk);
+    struct stages_raw stages = {.raw = raw, .digest = digest};
+    struct pipeline_stage stage = stages_vhd_raw(&stages);
+    struct attempt_stream from = {.query = str_text(&query),
+                                  .check = checks_vhd(check),
+                                  .proof = VHD_PROOF,
+                                  .stage = &stage,
+                                  .is_sparse = true,
+                                  .has_own_digest = true};
     if (attempt_run_stream(attempt, index, &from, err) != 0)
+        return -1;
+    sparse_digest_final(digest, attempt->files[index].sparse_xxh128);
+    return 0;
+}
+
+static bool is_raw_of_vhd(const struct attempt *attempt, size_t index)
+{
+    const struct job *job = attempt->job;
+    const struct pool *pool = &attempt->pool;
+    struct raw_disk disk = {
+        .virtual_size_bytes = attempt->snapshot.disks[index].virtual_size_bytes,
+        .is_compressed = job->compress == JOB_COMPRESS_GZIP || job->compress == JOB_COMPRESS_ZSTD,
+    };
+    for (size_t i = 0; i < pool->vdis_n; i++) {
+        if (!str_equal(pool->vdis[i].uuid, job->disks[index].vdi_uuid))
+            continue;
+        disk.allocated_bytes = pool->vdis[i].physical_utilisation_bytes;
+        if (pool->vdis[i].sr != POOL_NONE)
+            disk.sr_type = pool->srs[pool->vdis[i].sr].type;
+    }
+    return raw_source_is_vhd(job->ways.raw_source, &disk);
+}
+
+static int stream_disk(struct attempt *attempt, size_t index, struct error *err)
+{
+    int result = attempt->job->disk_format == JOB_DISK_VHD ? stream_vhd(attempt, index, err)
+                 : is_raw_of_vhd(attempt, index)           ? stream_raw_of_vhd(attempt, index, err)
+                                                           : stream_raw(attempt, index, err);
+    if (result != 0)
         return error_add(err, "disk %s", attempt->files[index].device);
     return 0;
 }

@@ -303,7 +303,8 @@ static struct output *make(const struct pipeline_settings *settings, size_t pack
     pthread_cond_init(&output->ended, &attributes);
     pthread_condattr_destroy(&attributes);
     output->references = 1;
-    bool has_digest = settings->tuning.file_digest != JOB_FILE_NO_DIGEST;
+    bool has_digest =
+        !settings->has_no_digests && settings->tuning.file_digest != JOB_FILE_NO_DIGEST;
     if (has_digest)
         output->digest = digest_new(DIGEST_SHA256, err);
     if ((has_digest && output->digest == NULL) ||

@@ -89,9 +89,9 @@ static void hand_over(struct intake *in)
     struct ring_block *block = in->block;
     if (block == NULL)
         return;
-    if (block->is_zeros)
+    if (in->stream_digest != NULL && block->is_zeros)
         digest_zeros(in->stream_digest, block->n);
-    else
+    else if (in->stream_digest != NULL)
         digest_update(in->stream_digest, block->bytes, block->n);
     in->result->stream_bytes += block->n;
     ring_put(in->ring, block);
@@ -251,7 +251,8 @@ static int ask_facts(struct intake *in, struct error *err)
         return -1;
     }
     result->format_complete = true;
-    digest_final(in->stream_digest, result->stream_xxh128);
+    if (in->stream_digest != NULL)
+        digest_final(in->stream_digest, result->stream_xxh128);
     return 0;
 }
 
@@ -315,8 +316,11 @@ int pipeline_run(const struct pipeline_source *source, const struct pipeline_che
     err = err != NULL ? err : &own;
     memset(ret, 0, sizeof *ret);
     struct output *output = NULL;
-    CLEAN_DIGEST struct digest *stream_digest = digest_new(DIGEST_XXH128, err);
-    if (stream_digest == NULL || output_new(sink, settings, &output, err) != 0) {
+    bool has_digest = !settings->has_no_digests;
+    CLEAN_DIGEST struct digest *stream_digest =
+        has_digest ? digest_new(DIGEST_XXH128, err) : NULL;
+    if ((has_digest && stream_digest == NULL) ||
+        output_new(sink, settings, &output, err) != 0) {
         if (sink->release != NULL)
             sink->release(sink->context);
         return -1;

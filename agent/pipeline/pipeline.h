@@ -76,6 +76,7 @@ struct pipeline_settings {
     int64_t outcome_ms;         /* how long the task may stay pending behind the stream; 0: 60 s */
     enum job_compress compress; /* between check and digest; 0: none */
     const struct pipeline_stage *stage; /* NULL: none */
+    bool has_no_digests; /* neither of file nor of stream: the stage takes one of its own */
     struct job_tuning tuning;
     /* Asked between blocks and while waiting; true: end as soon as possible. May be NULL. */
     bool (*is_cancelled)(void *context);
@@ -89,7 +90,7 @@ struct pipeline_result {
     bool stream_ended, task_succeeded, format_complete, file_durable; /* the four facts */
     bool is_hung; /* a thread was left behind in the sink, whose context is still in use */
     uint64_t stream_bytes; /* that went on to be written, not yet compressed */
-    char stream_xxh128[DIGEST_TEXT_MAX]; /* of those */
+    char stream_xxh128[DIGEST_TEXT_MAX]; /* of those; "": none was asked for */
     char sha256[DIGEST_TEXT_MAX]; /* of what was written; "": none was asked for */
 };
 

@@ -7,7 +7,19 @@
 
 #include "agent/pipeline/pipeline.h"
 
+struct sparse_digest;
+struct vhd_raw;
 struct xva_rewrite;
+
+/* A raw disk out of a VHD, and its digest. */
+struct stages_raw {
+    struct vhd_raw *raw;
+    struct sparse_digest *digest;
+    pipeline_intake_fn *next; /* while one of the stage's functions runs */
+    void *next_context;
+};
+
+struct pipeline_stage stages_vhd_raw(struct stages_raw *raw);
 
 struct pipeline_stage stages_xva_rewrite(struct xva_rewrite *rewrite);
 

@@ -112,6 +112,7 @@ static const struct field fields[] = {
     OURS("sha256", T_TEXT_OPTIONAL, backup.sha256),
     OURS("stream_size", T_SIZE_OPTIONAL, backup.stream_bytes),
     OURS("stream_xxh128", T_TEXT_OPTIONAL, backup.stream_xxh128),
+    OURS("sparse_xxh128", T_TEXT_OPTIONAL, backup.sparse_xxh128),
     OURS("proof", T_TEXT_OPTIONAL, backup.proof),
     OURS("compression", T_COMPRESS, compress),
     OURS("consistency", T_CONSISTENCY, backup.consistency),
@@ -540,6 +541,27 @@ static bool has_our_section(const char *text, size_t n)
     }
 }
 
+/* Digests that are told are ones; a file without any could not be told from a damaged one. */
+static int check_digests(const struct backup *backup, struct error *err)
+{
+    const struct {
+        const char *key, *text;
+        size_t n;
+    } digests[] = {{"sha256", backup->sha256, 32},
+                   {"stream_xxh128", backup->stream_xxh128, 16},
+                   {"sparse_xxh128", backup->sparse_xxh128, 16}};
+    size_t told = 0;
+
+    for (size_t i = 0; i < sizeof digests / sizeof *digests; i++) {
+        unsigned char sum[32];
+        told += digests[i].text != NULL;
+        if (digests[i].text && num_parse_hex(digests[i].text, sum, digests[i].n, NULL))
+            return error_set(err, ERROR_CORRUPT, "meta: %s is not %zu hex digits", digests[i].key,
+                             2 * digests[i].n);
+    }
+    return told ? 0 : error_set(err, ERROR_CORRUPT, "meta: sha256 and all other digests are missing");
+}
+
 /* What our section must tell for a backup to be one. */
 static int check_ours(const struct parser *parser, struct error *err)
 {
@@ -551,10 +573,7 @@ static int check_ours(const struct parser *parser, struct error *err)
         return error_set(err, ERROR_CORRUPT, "meta: kind, job, attempt or run is missing");
     if (!backup->file || !backup->file[0] || strchr(backup->file, '/'))
         return error_set(err, ERROR_CORRUPT, "meta: file is missing or no name of a file");
-    unsigned char sum[32];
-    if (!backup->sha256 || num_parse_hex(backup->sha256, sum, sizeof sum, NULL))
-        return error_set(err, ERROR_CORRUPT, "meta: sha256 is missing or not 64 hex digits");
-    return 0;
+    return check_digests(backup, err);
 }
 
 static void parser_done(struct parser *parser)

@@ -18,6 +18,7 @@ void backup_done(struct backup *backup)
     free(backup->device);
     free(backup->sha256);
     free(backup->stream_xxh128);
+    free(backup->sparse_xxh128);
     free(backup->proof);
     free(backup->host_uuid);
     free(backup->host_name);
@@ -34,6 +35,7 @@ void backup_copy(struct backup *to, const struct backup *from)
     to->device = mem_dup(from->device);
     to->sha256 = mem_dup(from->sha256);
     to->stream_xxh128 = mem_dup(from->stream_xxh128);
+    to->sparse_xxh128 = mem_dup(from->sparse_xxh128);
     to->proof = mem_dup(from->proof);
     to->host_uuid = mem_dup(from->host_uuid);
     to->host_name = mem_dup(from->host_name);

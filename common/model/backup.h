@@ -36,6 +36,7 @@ struct backup {
     char *sha256; /* of the file; NULL: none was taken */
     uint64_t stream_bytes; /* what is in it uncompressed; 0: not told */
     char *stream_xxh128; /* XXH3-128 of that, as xxhsum -H2 prints it; NULL: not told */
+    char *sparse_xxh128; /* common/format/sparse_digest of a raw file; NULL: none was taken */
     char *proof;
     enum job_consistency consistency;
     char job[JOB_ID_MAX];

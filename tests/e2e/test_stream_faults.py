@@ -18,11 +18,12 @@ MIB = 1 << 20
 STREAMS = {
     "export": (dict(), "export", "web1"),
     "raw": (dict(vdi_exports="web1", vdi_export_format="raw"), "export_raw_vdi", "web1"),
+    "raw by vhd": (dict(vdi_exports="web1", vdi_export_format="raw"), "export_raw_vdi", "web1"),
     "vhd": (dict(vdi_exports="web1", vdi_export_format="vhd"), "export_raw_vdi", "web1"),
     "host_backup": (dict(vm_exports="web1", excludes="web1", host_backup=True), "host_backup", "HOST_*"),
     "xmldbdump": (dict(vm_exports="web1", excludes="web1", pool_backup=True), "xmldbdump", "POOL_DB"),
 }
-DISKS = ("export", "raw", "vhd")
+DISKS = ("export", "raw", "raw by vhd", "vhd")
 SOURCES = ("source_short", "source_eio", "attach_fails", "detach_fails", "child_killed")
 
 # Parameters, and what the reason must say; None: the backup is good all the same.
@@ -50,6 +51,7 @@ OTHERWISE = {
     ("raw", "corrupt"): None,
     ("raw", "source_short"): SILENT,
     ("vhd", "source_short"): SILENT,
+    ("raw by vhd", "source_short"): SILENT,
     ("export", "child_killed"): None,
 }
 
@@ -61,7 +63,8 @@ def lab(request):
         lines = ["[xenserver]", "space_threshold = 1", "max_backups = 99"]
         lines += [f"{key} = {value}" for key, value in xenserver.items()]
         lines += ["[onyxpool]", "lease_renew = 1s", "backoff = 10ms", "attempts = 1",
-                  "hard_floor = 0", f"idle_timeout = {'6s' if stream == 'host_backup' else '2s'}"]
+                  "hard_floor = 0", f"raw_source = {'vhd' if 'vhd' in request.param else 'raw'}",
+                  f"idle_timeout = {'6s' if stream == 'host_backup' else '2s'}"]
         made.settings_file.write_text("\n".join(lines) + "\n")
         made.what, made.stream, made.into = request.param, stream, folder
         yield made

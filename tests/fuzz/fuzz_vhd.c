@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The VHD check: pieces make no difference to the verdict, and no table asks for too much.
+ * The VHD check: pieces make no difference to the verdict, and no table asks for too much. And the
+ * raw disk made of it: of what the check passes it has the exact size, whatever the pieces.
  */
 #include <string.h>
 
 #include "common/base/error.h"
 #include "common/base/str.h"
+#include "common/format/sparse_digest.h"
 #include "common/format/vhd.h"
+#include "common/format/vhd_raw.h"
 #include "tests/fuzz/fuzz.h"
 
 #include "common/base/poison.h"
@@ -28,6 +31,45 @@ static enum error_code check_all(const struct str *in, bool in_pieces)
         FUZZ_MUST(summary.bytes == in->len);
         FUZZ_MUST((uint64_t)summary.blocks_n * summary.block_bytes <= summary.bytes);
     }
+    return err.code;
+}
+
+struct disk {
+    struct sparse_digest *digest;
+    uint64_t bytes;
+};
+
+static int keep(void *context, const void *bytes, size_t n, struct error *err)
+{
+    struct disk *disk = context;
+
+    (void)err;
+    FUZZ_MUST(n > 0);
+    disk->bytes += n;
+    sparse_digest_update(disk->digest, bytes, n);
+    return 0;
+}
+
+#define DISK_BYTES 7000
+
+static enum error_code convert(const struct str *in, bool in_pieces, char text[DIGEST_TEXT_MAX])
+{
+    CLEAN_VHD_RAW struct vhd_raw *raw = vhd_raw_new(DISK_BYTES);
+    struct error err = ERROR_INIT;
+    CLEAN_SPARSE_DIGEST struct sparse_digest *digest = sparse_digest_new(&err);
+    struct disk disk = {.digest = digest};
+    int rc = 0;
+
+    for (size_t at = 0; at < in->len && !rc;) {
+        size_t piece = in_pieces ? fuzz_piece((const uint8_t *)in->data, in->len, at) : in->len;
+        piece = piece < in->len - at ? piece : in->len - at;
+        rc = vhd_raw_feed(raw, in->data + at, piece, keep, &disk, &err);
+        at += piece;
+    }
+    if (!rc && vhd_raw_finish(raw, keep, &disk, &err) == 0)
+        FUZZ_MUST(disk.bytes == DISK_BYTES);
+    FUZZ_MUST(disk.bytes <= DISK_BYTES);
+    sparse_digest_final(digest, text);
     return err.code;
 }
 
@@ -53,7 +95,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         repair_sum(in.data + 512, 1024, 36);
         memcpy(in.data + n - 512, in.data, 512);
     }
-    FUZZ_MUST((check_all(&in, false) == ERROR_NONE) == (check_all(&in, true) == ERROR_NONE));
+    char whole[DIGEST_TEXT_MAX], pieces[DIGEST_TEXT_MAX];
+    bool is_good = check_all(&in, false) == ERROR_NONE;
+    FUZZ_MUST(is_good == (check_all(&in, true) == ERROR_NONE));
+    enum error_code code = convert(&in, false, whole);
+    FUZZ_MUST(code == convert(&in, true, pieces) && (code || str_equal(whole, pieces)));
+    FUZZ_MUST(!is_good || code == ERROR_NONE || code == ERROR_UNSUPPORTED);
     return 0;
 }
 

@@ -59,6 +59,7 @@ static void fill(struct meta *meta)
     meta->backup.size_bytes = 4225024;
     mem_set(&meta->backup.sha256, SHA256);
     mem_set(&meta->backup.stream_xxh128, XXH128);
+    mem_set(&meta->backup.sparse_xxh128, XXH128);
     meta->backup.stream_bytes = 4225024;
     mem_set(&meta->backup.proof, "blocks");
     meta->backup.consistency = JOB_CRASH_CONSISTENT;
@@ -120,6 +121,7 @@ static const char whole[] = "******* VM *******\n"
                             "sha256=" SHA256 "\n"
                             "stream_size=4225024\n"
                             "stream_xxh128=" XXH128 "\n"
+                            "sparse_xxh128=" XXH128 "\n"
                             "proof=blocks\n"
                             "compression=none\n"
                             "consistency=crash-consistent\n"
@@ -342,6 +344,8 @@ static const struct {
     {"size=4225024", "size=-1", "size", ERROR_CORRUPT},
     {"sha256=0", "sha256=x", "sha256", ERROR_CORRUPT},
     {"sha256=0", "sha256=", "sha256", ERROR_CORRUPT},
+    {"stream_xxh128=", "stream_xxh128=x", "stream_xxh128", ERROR_CORRUPT},
+    {"sparse_xxh128=", "sparse_xxh128=x", "sparse_xxh128", ERROR_CORRUPT},
     {"compression=none", "compression=lzma", "compression", ERROR_CORRUPT},
     {"consistency=crash-consistent", "consistency=lucky", "consistency", ERROR_CORRUPT},
     {"job=3f9a2c1b00e4d711", "job=3f9a", "job", ERROR_CORRUPT},
@@ -366,6 +370,28 @@ static void a_bad_value_in_our_section_is_named(void **state)
         assert_int_equal(parse(str_text(&text), &meta, &err), -1);
         if (err.code != bad[i].code || !strstr(err.text, bad[i].says))
             fail_msg("%s: %s", bad[i].to, err.text);
+    }
+}
+
+/* One digest is enough, whichever it is; none is none. */
+static void a_backup_has_at_least_one_digest(void **state)
+{
+    (void)state;
+    for (unsigned has = 0; has < 8; has++) {
+        CLEAN_META struct meta meta = {.disks = NULL};
+        CLEAN_META struct meta back = {.disks = NULL};
+        CLEAN_STR struct str text = STR_INIT;
+        struct error err = ERROR_INIT;
+        fill(&meta);
+        mem_set(&meta.backup.sha256, has & 1 ? SHA256 : NULL);
+        mem_set(&meta.backup.stream_xxh128, has & 2 ? XXH128 : NULL);
+        mem_set(&meta.backup.sparse_xxh128, has & 4 ? XXH128 : NULL);
+        meta_format(&meta, &text);
+        assert_int_equal(parse(str_text(&text), &back, &err), has ? 0 : -1);
+        if (!has)
+            assert_non_null(strstr(err.text, "digests are missing"));
+        else
+            assert_true(str_equal(back.backup.sparse_xxh128, meta.backup.sparse_xxh128));
     }
 }
 
@@ -443,6 +469,7 @@ int main(void)
         cmocka_unit_test(unknown_keys_and_sections_of_later_versions_are_passed_over),
         cmocka_unit_test(windows_line_ends_do_no_harm),
         cmocka_unit_test(a_bad_value_in_our_section_is_named),
+        cmocka_unit_test(a_backup_has_at_least_one_digest),
         cmocka_unit_test(too_much_is_refused),
         cmocka_unit_test(a_vm_of_the_pool_fills_the_manuals_part),
     };
