@@ -199,6 +199,30 @@ def memory(bench):
                       limit)
 
 
+def empty_space(bench):
+    """A raw disk out of its VHD: 100 GiB with 1 GiB of data against 1 GiB that is full."""
+    data = 128 if bench.short else 1024
+
+    def disk(virtual_mib):
+        def once():
+            sample = measure.run([bench.binary("bench_empty"), str(virtual_mib), str(data),
+                                  str(bench.out)])
+            clear(bench)
+            return sample
+        return once
+
+    found = measure.pairs(bench.pairs, bench.locks, {"empty": disk(100 * data), "full": disk(data)})
+    for who, samples in found.items():
+        gib = data / 1024
+        bench.tell(f"empty-space.{who}",
+                   wall=measure.median([sample.wall for sample in samples]) / gib,
+                   cpu=measure.median([sample.cpu for sample in samples]) / gib)
+    bench.add("empty-space.wall", measure.ratio(found["empty"], found["full"], "wall"), 1.3)
+    bench.add("empty-space.cpu", measure.ratio(found["empty"], found["full"], "cpu"), None)
+    told = found["empty"][0].told()
+    bench.add("empty-space.room", told["room_bytes"] / (data << 20), 1.1)
+
+
 ROWS = {
     "receive": receive,
     "plain": plain,
@@ -211,5 +235,6 @@ ROWS = {
     "zstd-no-sha": zstd_no_sha,
     "jobs": jobs,
     "memory": memory,
+    "empty-space": empty_space,
     "small-vms": small_vms,
 }
