@@ -13,6 +13,7 @@
 #include "common/base/log.h"
 #include "common/base/process_lock.h"
 #include "common/base/str.h"
+#include "common/model/rate.h"
 
 #include "common/base/poison.h"
 
@@ -149,6 +150,7 @@ int attempts_start(struct attempts *attempts, const struct job *job, struct wire
     item->report.phase = JOB_PHASE_START;
     item->report.consistency = JOB_CRASH_CONSISTENT;
     item->report.started_at = clock_wall_ms(attempts->clock);
+    item->rate_limit = job->tuning.max_rate;
     if (child_start(attempts->program, lock, task, &item->child, &err) != 0) {
         log_error(ROOM, "%s", err.text);
         item->report.is_clean = true;
@@ -196,11 +198,14 @@ void attempts_forget(struct attempts *attempts, const char *id, uint32_t attempt
 }
 
 /* A worker tells of its own attempt only; whatever else it says is not believed. */
-static void take_report(struct attempts_item *item, const struct job_report *report)
+static void take_report(struct attempts *attempts, struct attempts_item *item,
+                        const struct job_report *report)
 {
     if (item->has_result || strcmp(report->id, item->job.id) != 0 ||
         report->attempt != item->job.attempt)
         return;
+    if (report->bytes > item->report.bytes)
+        attempts->taken_bytes += report->bytes - item->report.bytes;
     item->has_result = job_state_is_end(report->state);
     if (item->has_result) {
         item->before_result = item->report;
@@ -217,7 +222,7 @@ static void hear(struct attempts *attempts, struct attempts_item *item)
         if (child_read(&item->child, &note) != 1)
             return;
         if (note.kind == WIRE_NOTE_REPORT)
-            take_report(item, &note.report);
+            take_report(attempts, item, &note.report);
         else if (note.kind == WIRE_NOTE_LOG && attempts->log != NULL)
             attempts->log(attempts->log_context, &note.line);
     }
@@ -261,6 +266,26 @@ bool attempts_step(struct attempts *attempts)
         has_finished = true;
     }
     return has_finished;
+}
+
+void attempts_pace(struct attempts *attempts, uint64_t limit)
+{
+    struct rate_taker takers[ATTEMPTS_SLOTS_MAX] = {{0}};
+    struct attempts_item *items[ATTEMPTS_SLOTS_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < attempts->n && n < ATTEMPTS_SLOTS_MAX; i++) {
+        struct attempts_item *item = &attempts->items[i];
+        if (!item->is_running || item->has_result || !job_kind_is_backup(item->job.kind))
+            continue;
+        takers[n] = (struct rate_taker){.parts = 1, .cap = item->job.tuning.max_rate};
+        items[n++] = item;
+    }
+    rate_share(limit, takers, n);
+    for (size_t i = 0; i < n; i++)
+        /* One whose pipe is full is told the next time. */
+        if (takers[i].share != items[i]->rate_limit &&
+            child_pace(&items[i]->child, takers[i].share) == 0)
+            items[i]->rate_limit = takers[i].share;
 }
 
 void attempts_fill(const struct attempts *attempts, struct wire_sync *sync)

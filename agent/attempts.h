@@ -31,6 +31,7 @@ struct attempts_item {
     bool is_running; /* the child has not ended */
     bool has_result; /* its last report has come */
     bool is_cancelled;
+    uint64_t rate_limit; /* that it knows of */
 };
 
 struct attempts {
@@ -40,6 +41,7 @@ struct attempts {
     size_t slots;
     struct attempts_item *items;
     size_t n, cap;
+    uint64_t taken_bytes; /* by workers, since the beginning */
     void (*log)(void *context, const struct wire_log_line *line); /* of workers */
     void *log_context;
 };
@@ -66,6 +68,10 @@ void attempts_forget(struct attempts *attempts, const char *id, uint32_t attempt
 
 /* Take what workers have said, bury those that ended. Whether an attempt has finished. */
 bool attempts_step(struct attempts *attempts);
+
+/* Share a limit of bytes a second (0: none) among the running workers, and tell those to whom that
+ * is news. */
+void attempts_pace(struct attempts *attempts, uint64_t limit);
 
 /* Append copies of all reports to the Sync. */
 void attempts_fill(const struct attempts *attempts, struct wire_sync *sync);

@@ -85,6 +85,7 @@ int child_start(const char *program, int lock_fd, const struct wire_task *task,
         return -1;
     /* The pipe holds a whole task, so this never waits. */
     if (wire_pipe_write_task(task_write, task, err) != 0 ||
+        fd_set_nonblocking(task_write, err) != 0 ||
         spawn(program, task_read, note_write, lock, &pid, err) != 0)
         return -1;
     *ret_child = (struct child){
@@ -107,6 +108,11 @@ int child_read(struct child *child, struct wire_note *ret_note)
     if (found == WIRE_PIPE_END)
         child->is_silent = true;
     return found == WIRE_PIPE_NOTE ? 1 : 0;
+}
+
+int child_pace(const struct child *child, uint64_t rate_limit)
+{
+    return child->task_fd < 0 ? -1 : wire_pipe_write_pace(child->task_fd, rate_limit, NULL);
 }
 
 void child_cancel(struct child *child, int64_t now_ms)

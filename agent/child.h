@@ -41,6 +41,9 @@ int child_start(const char *program, int lock_fd, const struct wire_task *task,
  * be none any more. */
 int child_read(struct child *child, struct wire_note *ret_note);
 
+/* Tell it how fast it may go, bytes a second (0: no limit). 0 told; -1 its pipe is full or gone. */
+int child_pace(const struct child *child, uint64_t rate_limit);
+
 /* Ask it to stop; again and it is the same. now_ms is not 0. */
 void child_cancel(struct child *child, int64_t now_ms);
 

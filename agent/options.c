@@ -16,6 +16,7 @@
 #include "common/base/fd.h"
 #include "common/base/option.h"
 #include "common/base/str.h"
+#include "common/model/rate.h"
 #include "common/wire/link.h"
 
 #include "common/base/poison.h"
@@ -36,6 +37,12 @@ enum {
     OPT_KEY,
     OPT_BACKUP_DIR,
     OPT_SLOTS,
+    OPT_HOST_RATE,
+    OPT_NICE,
+    OPT_IONICE,
+    OPT_LOAD_MAX,
+    OPT_LOAD_AVERAGE_MAX,
+    OPT_PRESSURE_MAX,
     OPT_LOG_LEVEL,
     OPT_RUNTIME_DIR,
     OPT_DRAIN,
@@ -86,6 +93,34 @@ static const struct option table[OPT_N] = {
     [OPT_SLOTS] = {.name = "slots", AGENT, .key = "slots", .kind = OPTION_INT, .argument = "N",
                    .min = 1, .max = ATTEMPTS_SLOTS_MAX, .fallback = "2", RUN,
                    .help = "How many jobs may run here at once."},
+    [OPT_HOST_RATE] = {.name = "host-rate", AGENT, .key = "host_rate", .kind = OPTION_BYTES,
+                       .argument = "BYTES", .min = RATE_MIN, .max = INT64_C(1) << 50,
+                       .fallback = "0", RUN,
+                       .help = "Bytes a second that all jobs of this host read together, where "
+                               "the run sets no lower limit: 100M, 1G; 0 is no limit."},
+    [OPT_NICE] = {.name = "nice", AGENT, .key = "nice", .kind = OPTION_INT, .argument = "N",
+                  .min = 0, .max = 19, .fallback = "10", RUN,
+                  .help = "How far the jobs stand back for others who want the CPU; see nice(1)."},
+    [OPT_IONICE] = {.name = "ionice", AGENT, .key = "ionice", .kind = OPTION_CHOICE,
+                    .argument = "CLASS", .choices = "best-effort|idle|none",
+                    .fallback = "best-effort", RUN,
+                    .help = "The same for disks; best-effort is that class's lowest step. See "
+                            "ionice(1)."},
+    [OPT_LOAD_MAX] = {.name = "load-max", AGENT, .key = "load_max", .kind = OPTION_INT,
+                      .argument = "PERCENT", .min = 0, .max = 100, .fallback = "0", RUN,
+                      .help = "Hold back while others use more of dom0's processors than this, "
+                              "stolen time included: no job begins, running ones go slower. 0 is "
+                              "never."},
+    [OPT_LOAD_AVERAGE_MAX] = {.name = "load-average-max", AGENT, .key = "load_average_max",
+                              .kind = OPTION_INT, .argument = "N", .min = 0, .max = 1000,
+                              .fallback = "0", RUN,
+                              .help = "The same for the load average of the last minute, for "
+                                      "each processor."},
+    [OPT_PRESSURE_MAX] = {.name = "pressure-max", AGENT, .key = "pressure_max",
+                          .kind = OPTION_INT, .argument = "PERCENT", .min = 0, .max = 100,
+                          .fallback = "0", RUN,
+                          .help = "The same for the pressure that /proc/pressure tells of CPU and "
+                                  "disks (some, of 10 s); kernels before 4.20 have none."},
     [OPT_LOG_LEVEL] = {.name = "log-level", .letter = "l", AGENT, .key = "log_level",
                        .kind = OPTION_CHOICE, .argument = "LEVEL",
                        .choices = "critical|error|warning|info|debug", .fallback = "info", RUN,
@@ -108,6 +143,8 @@ void options_done(struct options *options)
     free(options->key);
     free(options->root);
     free(options->runtime_dir);
+    free(options->nice);
+    free(options->ionice);
     text_map_done(&options->hooks);
     text_list_done(&options->warnings);
     memset(options, 0, sizeof *options);
@@ -156,6 +193,17 @@ static int read_target(const struct option_set *set, struct options *options, st
     return 0;
 }
 
+static void read_gentle(const struct option_set *set, struct options *options)
+{
+    options->gentle = (struct gentle_rule){
+        .load = {.cpu_max = (uint32_t)option_number(set, OPT_LOAD_MAX),
+                 .average_max = (uint32_t)option_number(set, OPT_LOAD_AVERAGE_MAX),
+                 .pressure_max = (uint32_t)option_number(set, OPT_PRESSURE_MAX)},
+        .host_rate = (uint64_t)option_number(set, OPT_HOST_RATE)};
+    mem_set(&options->nice, option_text(set, OPT_NICE));
+    mem_set(&options->ionice, option_text(set, OPT_IONICE));
+}
+
 static int read_values(const struct option_set *set, struct options *options, struct error *err)
 {
     const char *host = option_text(set, OPT_HOST);
@@ -179,6 +227,7 @@ static int read_values(const struct option_set *set, struct options *options, st
     mem_set(&options->root, root);
     mem_set(&options->runtime_dir, option_text(set, OPT_RUNTIME_DIR));
     options->slots = (size_t)option_number(set, OPT_SLOTS);
+    read_gentle(set, options);
     return read_target(set, options, err);
 }
 

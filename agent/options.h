@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "agent/gentle.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/random.h"
@@ -33,6 +34,8 @@ struct options {
     char *root;        /* NULL: as the Orders say */
     char *runtime_dir;
     size_t slots;
+    struct gentle_rule gentle;
+    char *nice, *ionice; /* of workers */
     enum log_level log_level;
     struct text_map hooks; /* hook.h */
     struct text_list warnings;

@@ -18,6 +18,7 @@
 #include "agent/hook.h"
 #include "agent/pool_link.h"
 #include "agent/store_watch.h"
+#include "agent/worker.h"
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/fd.h"
@@ -42,6 +43,7 @@ struct supervise {
     const struct supervise_settings *settings;
     const struct clock *clock;
     struct attempts attempts;
+    struct gentle gentle;
     struct pool_link *pool;
     struct pool_link_view view;
     struct store_watch *store;
@@ -114,14 +116,15 @@ static void drop_told_log(struct supervise *s)
 
 /* --- Sync ------------------------------------------------------------------------------------ */
 
-static uint32_t load_percent(void)
+static void fill_load(const struct supervise *s, struct wire_sync *sync)
 {
-    CLEAN_STR struct str text = STR_INIT;
-    double load = 0;
-    if (fd_read_file("/proc/loadavg", 4096, &text, NULL) != 0 ||
-        sscanf(str_text(&text), "%lf", &load) != 1 || load < 0 || load > 1e6)
-        return 0;
-    return (uint32_t)(load * 100);
+    const struct gentle *gentle = &s->gentle;
+    unsigned processors = gentle->ticks[0].processors;
+    sync->load_percent = gentle->facts.average_percent * (processors > 0 ? processors : 1);
+    sync->cpu_percent = gentle->facts.cpu_percent;
+    sync->rate_limit = gentle_limit(gentle);
+    if (gentle->hold.is_held)
+        sync->hold_back = mem_dup(gentle->why);
 }
 
 static void fill_sync(struct supervise *s, struct wire_sync *sync)
@@ -131,10 +134,12 @@ static void fill_sync(struct supervise *s, struct wire_sync *sync)
     sync->lease = s->lease;
     sync->slots = (uint32_t)s->settings->slots;
     /* Without a session there is nothing that a worker could be lent. */
-    sync->free_slots = takes_jobs && s->view.session != NULL
+    size_t running = attempts_count_running(&s->attempts);
+    sync->free_slots = takes_jobs && s->view.session != NULL &&
+                               hold_back_may_start(&s->gentle.hold, running, now_ms(s))
                            ? (uint32_t)attempts_count_free(&s->attempts)
                            : 0;
-    sync->load_percent = load_percent();
+    fill_load(s, sync);
     sync->is_draining = !takes_jobs;
     sync->store.root = mem_dup(s->seen.root);
     sync->store.uuid = mem_dup(s->seen.uuid);
@@ -182,6 +187,8 @@ static void fill_task(const struct supervise *s, struct wire_task *task)
     task->log_level = s->settings->log_level;
     if (s->view.host_name != NULL)
         text_map_set(&task->settings, "host_name", s->view.host_name);
+    text_map_set(&task->settings, WORKER_NICE, s->settings->nice);
+    text_map_set(&task->settings, WORKER_IONICE, s->settings->ionice);
 }
 
 static void start_jobs(struct supervise *s, const struct wire_orders *orders)
@@ -221,6 +228,7 @@ static void obey(struct supervise *s, const struct wire_orders *orders)
                  (unsigned long long)orders->lease, (unsigned long long)s->lease);
         return;
     }
+    s->gentle.ordered = orders->rate_limit;
     if (orders->lease > s->lease)
         s->lease = orders->lease;
     take_store(s, orders);
@@ -386,6 +394,13 @@ static void wait_for_news(struct supervise *s)
     poll(fds, n, wait_ms > 0 ? (int)wait_ms : 0);
 }
 
+static void look_at_load(struct supervise *s)
+{
+    gentle_step(&s->gentle, s->attempts.taken_bytes, attempts_count_running(&s->attempts),
+                now_ms(s));
+    attempts_pace(&s->attempts, gentle_limit(&s->gentle));
+}
+
 static int start(struct supervise *s, struct error *err)
 {
     const struct supervise_settings *settings = s->settings;
@@ -414,6 +429,7 @@ int supervise_run(const struct supervise_settings *settings, struct error *err)
         .log = on_worker_log,
         .log_context = &s,
     };
+    s.gentle = (struct gentle){.rule = settings->gentle, .proc = "/proc"};
     if (start(&s, err) != 0)
         return -1;
     while (!is_over(&s)) {
@@ -426,6 +442,7 @@ int supervise_run(const struct supervise_settings *settings, struct error *err)
         look_at_orphans(&s);
         if (attempts_step(&s.attempts))
             s.next_sync_ms = now_ms(&s);
+        look_at_load(&s);
         send_sync(&s);
         wait_for_news(&s);
         step_client(&s);

@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 
+#include "agent/gentle.h"
 #include "common/base/log.h"
 
 struct error;
@@ -30,6 +31,9 @@ struct supervise_settings {
     const char *root; /* the store's; NULL: as the Orders say */
     const struct text_map *hooks; /* hook.h */
     size_t slots;
+    struct gentle_rule gentle;
+    const char *nice;   /* of the workers: "0" to "19" */
+    const char *ionice; /* "none", "best-effort", "idle" */
     enum log_level log_level;
     const char *scope;      /* of process locks */
     const char *state_file; /* keeps the session's reference */

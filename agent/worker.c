@@ -7,9 +7,12 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "agent/job/table.h"
@@ -31,10 +34,23 @@
 
 #define ROOM "worker"
 #define TELL_MS 500
+#define HEAR_MS 50
+
+/* Source: linux/ioprio.h, which old kernels' headers lack. */
+#define IOPRIO_WHO_PROCESS 1
+#define IOPRIO_CLASS_SHIFT 13
+#define IOPRIO_BEST_EFFORT 2
+#define IOPRIO_IDLE        3
+#define IOPRIO_LOWEST      7
 
 struct worker {
     const struct clock *clock;
     pthread_mutex_t pipe; /* log lines come from several threads */
+    pthread_mutex_t input; /* several threads ask whether we are cancelled */
+    struct wire_pipe_reader reader;
+    bool is_agent_gone;
+    int64_t heard_ms; /* by the stream */
+    atomic_uint_least64_t rate_limit; /* bytes a second, 0: none */
     struct wire_task task;
     enum job_phase told_phase;
     int64_t told_ms;
@@ -89,25 +105,62 @@ static void tell(void *context, const struct job_report *report)
     (void)write_report(worker, report, NULL); /* a dead agent is noticed by is_cancelled */
 }
 
-/* The agent writes nothing behind the task: whatever poll says of our standard input is its end. */
+/* Behind the task come new paces; whatever else comes, and the end, is a cancel. */
+static void take_notes(struct worker *worker)
+{
+    for (;;) {
+        CLEAN_WIRE_NOTE struct wire_note note = {0};
+        enum wire_pipe_found found = WIRE_PIPE_END;
+        struct error ignored = ERROR_INIT;
+        int result = wire_pipe_read(&worker->reader, &found, &note, &ignored);
+        if (result == 0 && found == WIRE_PIPE_LATER)
+            return;
+        if (result != 0 || found != WIRE_PIPE_NOTE || note.kind != WIRE_NOTE_PACE) {
+            worker->is_agent_gone = true;
+            return;
+        }
+        atomic_store(&worker->rate_limit, note.rate_limit);
+    }
+}
+
 static bool is_cancelled(void *context)
 {
-    (void)context;
+    struct worker *worker = context;
     struct pollfd in = {.fd = WORKER_TASK_FD, .events = POLLIN};
-    return quit_count() > 0 || (poll(&in, 1, 0) > 0 && in.revents != 0);
+    pthread_mutex_lock(&worker->input);
+    if (!worker->is_agent_gone && poll(&in, 1, 0) > 0 && in.revents != 0)
+        take_notes(worker);
+    bool is_gone = worker->is_agent_gone;
+    pthread_mutex_unlock(&worker->input);
+    return is_gone || quit_count() > 0;
+}
+
+/* Asked for each piece of a stream, by its thread alone. */
+static uint64_t rate_limit(void *context)
+{
+    struct worker *worker = context;
+    int64_t now = clock_monotonic_ms(worker->clock);
+    if (now - worker->heard_ms >= HEAR_MS) {
+        worker->heard_ms = now;
+        (void)is_cancelled(worker);
+    }
+    return atomic_load(&worker->rate_limit);
 }
 
 static int read_task(struct worker *worker, struct error *err)
 {
-    CLEAN_WIRE_PIPE_READER struct wire_pipe_reader reader = WIRE_PIPE_READER_INIT(WORKER_TASK_FD);
     CLEAN_WIRE_NOTE struct wire_note note = {0};
     enum wire_pipe_found found;
-    if (wire_pipe_read(&reader, &found, &note, err) != 0)
+    if (wire_pipe_read(&worker->reader, &found, &note, err) != 0)
         return -1;
     if (found != WIRE_PIPE_NOTE || note.kind != WIRE_NOTE_TASK)
         return error_set(err, ERROR_PROTOCOL, "no task came from the agent");
     worker->task = note.task;
     memset(&note.task, 0, sizeof note.task);
+    atomic_store(&worker->rate_limit, worker->task.job.tuning.max_rate);
+    if (fd_set_nonblocking(WORKER_TASK_FD, err) != 0)
+        return -1;
+    take_notes(worker); /* some may have been read with the task */
     return 0;
 }
 
@@ -144,6 +197,22 @@ static int open_xapi(const struct wire_task *task, struct xapi **ret_xapi, struc
     return xapi_adopt(&target, task->session, ret_xapi, err);
 }
 
+/* Only ever gentler than we were started; what the kernel refuses is no reason to fail. */
+static void be_gentle(const struct wire_task *task)
+{
+    const char *nice_text = text_map_get(&task->settings, WORKER_NICE);
+    const char *class_name = text_map_get(&task->settings, WORKER_IONICE);
+    int64_t nice_value = 0;
+    int class = str_equal(class_name, "idle")          ? IOPRIO_IDLE
+                : str_equal(class_name, "best-effort") ? IOPRIO_BEST_EFFORT
+                                                       : 0;
+    if (nice_text != NULL && num_parse(nice_text, 0, 19, &nice_value, NULL) == 0 && nice_value > 0)
+        (void)setpriority(PRIO_PROCESS, 0, (int)nice_value);
+    if (class != 0)
+        (void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
+                      class << IOPRIO_CLASS_SHIFT | IOPRIO_LOWEST);
+}
+
 static int run_job(struct worker *worker, struct job_report *report, struct error *err)
 {
     const struct wire_task *task = &worker->task;
@@ -170,6 +239,7 @@ static int run_job(struct worker *worker, struct job_report *report, struct erro
         .settings = &task->settings,
         .clock = worker->clock,
         .is_cancelled = is_cancelled,
+        .rate_limit = rate_limit,
         .tell = tell,
         .context = worker,
     };
@@ -193,7 +263,9 @@ static void finish_report(const struct worker *worker, int result, const struct 
 int worker_main(void)
 {
     struct error err = ERROR_INIT;
-    struct worker worker = {.clock = clock_system(), .pipe = PTHREAD_MUTEX_INITIALIZER};
+    struct worker worker = {.clock = clock_system(), .pipe = PTHREAD_MUTEX_INITIALIZER,
+                            .input = PTHREAD_MUTEX_INITIALIZER,
+                            .reader = WIRE_PIPE_READER_INIT(WORKER_TASK_FD)};
     CLEAN_JOB_REPORT struct job_report report = {0};
     close_inherited();
     process_limits_hide();
@@ -201,6 +273,7 @@ int worker_main(void)
         log_error(ROOM, "%s", err.text);
         return error_exit_status(err.code);
     }
+    be_gentle(&worker.task);
     log_set_level(worker.task.log_level);
     log_set_sink(log_to_pipe, &worker);
     (void)str_copy(report.id, sizeof report.id, worker.task.job.id);
@@ -216,5 +289,6 @@ int worker_main(void)
     if (report.is_hung)
         _exit(0);
     wire_task_done(&worker.task);
+    wire_pipe_reader_done(&worker.reader);
     return written == 0 ? 0 : 1;
 }

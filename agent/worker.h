@@ -15,6 +15,10 @@
 #define WORKER_LOCK_FD 4 /* held until the process ends */
 
 /* Gives the exit status: 0 whenever the last report was written. */
+/* Keys of a task's settings: how the worker shares its dom0 with others. */
+#define WORKER_NICE   "nice"
+#define WORKER_IONICE "ionice"
+
 int worker_main(void);
 
 #endif

@@ -50,6 +50,9 @@ static void agents_keep_sync(struct agent *agent, const struct wire_sync *sync)
     kept->slots = sync->slots;
     kept->free_slots = sync->free_slots;
     kept->load_percent = sync->load_percent;
+    kept->cpu_percent = sync->cpu_percent;
+    kept->hold_back = mem_dup(sync->hold_back);
+    kept->rate_limit = sync->rate_limit;
     kept->is_draining = sync->is_draining;
     kept->is_partial = sync->is_partial;
     kept->store.root = mem_dup(sync->store.root);

@@ -219,6 +219,7 @@ static void fill_tuning(struct settings *settings)
         .gzip_effort = is_small ? JOB_GZIP_SMALL : JOB_GZIP_FAST,
         .ring_mib = (uint32_t)option_number(o, OPT_RING_MIB),
         .file_digest = is_none ? JOB_FILE_NO_DIGEST : JOB_FILE_SHA256,
+        .max_rate = (uint64_t)option_number(o, OPT_MAX_RATE),
     };
 }
 
@@ -285,6 +286,8 @@ static void fill_run(struct settings *settings)
     settings->sr_jobs = option_number(o, OPT_SR_JOBS);
     settings->store_jobs = option_number(o, OPT_STORE_JOBS);
     settings->pool_jobs = option_number(o, OPT_POOL_JOBS);
+    settings->host_rate = (uint64_t)option_number(o, OPT_HOST_RATE);
+    settings->pool_rate = (uint64_t)option_number(o, OPT_POOL_RATE);
     settings->keep_copies = option_number(o, OPT_KEEP_COPIES);
     settings->keep_last = option_number(o, OPT_KEEP_LAST);
     settings->keep_daily = option_number(o, OPT_KEEP_DAILY);

@@ -115,6 +115,7 @@ struct settings {
     int64_t backoff_ms;
     int64_t idle_timeout_ms;
     int64_t host_jobs, sr_jobs, store_jobs, pool_jobs; /* 0: no limit */
+    uint64_t host_rate, pool_rate; /* bytes a second, 0: no limit; a job's is in tuning */
 
     const char *host_uuid; /* keygen --host */
     bool is_rotating;      /* keygen --rotate */

@@ -5,6 +5,7 @@
  */
 #include "coordinator/settings_table.h"
 
+#include "common/model/rate.h"
 #include "coordinator/settings.h"
 
 #define BIT(command) (1u << COMMAND_##command)
@@ -24,6 +25,7 @@
 #define XENSERVER .section = "xenserver"
 #define SMTP .section = "smtp"
 #define ONYXPOOL .section = "onyxpool"
+#define RATE .kind = OPTION_BYTES, .min = RATE_MIN, .max = INT64_C(1) << 50, .fallback = "0"
 #define SWITCH .kind = OPTION_BOOL, .given = "True", .fallback = "False"
 
 const struct option settings_table[OPT_N] = {
@@ -276,6 +278,15 @@ const struct option settings_table[OPT_N] = {
                         .fallback = "8", .help = "Jobs at one time that write to the store."},
     [OPT_POOL_JOBS] = {ONYXPOOL, .key = "pool_jobs", .kind = OPTION_INT, .min = 0, .max = 1000,
                        .fallback = "0", .help = "Jobs at one time in the pool; 0 is no limit."},
+    [OPT_MAX_RATE] = {ONYXPOOL, .key = "max_rate", RATE,
+                      .help = "Bytes a second that one job reads at most: 100M, 1G; 0 is no "
+                              "limit."},
+    [OPT_HOST_RATE] = {ONYXPOOL, .key = "host_rate", RATE,
+                       .help = "The same for all jobs of one host together; its agent.conf may "
+                               "set a lower one."},
+    [OPT_POOL_RATE] = {ONYXPOOL, .key = "pool_rate", RATE,
+                       .help = "The same for all jobs of the pool together, shared anew whenever "
+                               "one begins or ends."},
     [OPT_HARD_FLOOR] = {ONYXPOOL, .key = "hard_floor", .kind = OPTION_INT, .min = 0, .max = 50,
                         .fallback = "1",
                         .help = "Percent of backup_dir's space at which a running job is ended; "

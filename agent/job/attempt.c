@@ -20,6 +20,7 @@
 #include "common/base/version.h"
 #include "common/format/meta.h"
 #include "common/model/backup.h"
+#include "common/model/rate.h"
 #include "common/store/publish.h"
 #include "common/store/settle.h"
 #include "common/xapi/remains.h"
@@ -60,6 +61,12 @@ static bool is_cancelled(void *context)
 {
     const struct attempt *attempt = context;
     return attempt->context->is_cancelled(attempt->context->context);
+}
+
+static uint64_t rate_limit(void *context)
+{
+    const struct attempt *attempt = context;
+    return attempt->context->rate_limit(attempt->context->context);
 }
 
 static bool is_clean_time_over(void *context)
@@ -150,6 +157,7 @@ int attempt_run_stream(struct attempt *attempt, size_t index, const struct attem
         .stage = stream->stage,
         .has_no_digests = stream->has_own_digest,
         .is_cancelled = is_cancelled,
+        .rate_limit = rate_limit,
         .progress = on_progress,
         .context = attempt,
     };
@@ -159,6 +167,9 @@ int attempt_run_stream(struct attempt *attempt, size_t index, const struct attem
     attempt->bytes_before += file->streamed.bytes;
     attempt->report->bytes = attempt->bytes_before;
     attempt->report->stream_ms += file->streamed.stream_ms;
+    attempt->report->throttled_ms += file->streamed.throttled_us / 1000;
+    attempt->report->rate_limit =
+        rate_lower(attempt->report->rate_limit, file->streamed.rate_limit);
     attempt->report->is_hung = file->streamed.is_hung;
     const char *redirected_to = source_xapi_redirected_to(source);
     if (redirected_to != NULL && stream->is_never_redirected)

@@ -26,6 +26,7 @@ struct job_context {
     const struct text_map *settings; /* of the task: hook.h */
     const struct clock *clock;
     bool (*is_cancelled)(void *context);
+    uint64_t (*rate_limit)(void *context); /* bytes a second at this moment; 0: none */
     /* Something of *report is new: phase, bytes. Cheap; passes on what is worth it. */
     void (*tell)(void *context, const struct job_report *report);
     void *context;

@@ -14,10 +14,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "agent/pipeline/output.h"
+#include "agent/pipeline/pace.h"
 #include "agent/pipeline/ring.h"
 #include "common/base/clock.h"
+#include "common/model/rate.h"
 
 #include "common/base/poison.h"
 
@@ -36,6 +39,7 @@ struct intake {
     const struct pipeline_check *check;
     const struct pipeline_settings *settings;
     struct pipeline_result *result;
+    struct pace pace;
     int64_t hang_ms;
     struct digest *stream_digest;
     const struct pipeline_stage *stage; /* NULL: none, or nothing to do any more */
@@ -45,6 +49,13 @@ struct intake {
     bool check_failed;
     struct error check_error;
 };
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
 
 static bool is_cancelled(const struct pipeline_settings *settings)
 {
@@ -173,6 +184,28 @@ int pipeline_room(void *intake, unsigned char **ret_at, size_t *ret_n, struct er
     return 0;
 }
 
+/* Wait as the limit of rate has it; a cancel is heard. */
+static int keep_pace(struct intake *in, size_t n, struct error *err)
+{
+    const struct pipeline_settings *settings = in->settings;
+    uint64_t rate = settings->rate_limit != NULL ? settings->rate_limit(settings->context) : 0;
+    int64_t left_us = rate != 0 ? pace_take(&in->pace, rate, n, now_us()) : 0;
+    if (rate == 0)
+        in->pace = (struct pace){0};
+    if (left_us > 0)
+        in->result->rate_limit = rate_lower(in->result->rate_limit, rate);
+    for (int64_t step_us; left_us > 0; left_us -= step_us) {
+        step_us = left_us < LOOK_MS * 1000 ? left_us : LOOK_MS * 1000;
+        struct timespec step = {.tv_sec = step_us / 1000000,
+                                .tv_nsec = (long)(step_us % 1000000) * 1000};
+        nanosleep(&step, NULL);
+        in->result->throttled_us += step_us;
+        if (is_cancelled(settings))
+            return say_cancelled(err);
+    }
+    return 0;
+}
+
 /* The source's bytes: check, pass through the stage, gather. */
 static int intake(void *context, const void *bytes, size_t n, struct error *err)
 {
@@ -183,6 +216,8 @@ static int intake(void *context, const void *bytes, size_t n, struct error *err)
     in->result->bytes += n;
     int result = stage != NULL ? stage->feed(stage->context, bytes, n, gather, in, err)
                                : gather(in, bytes, n, err);
+    if (result == 0)
+        result = keep_pace(in, n, err);
     in->is_ours = result != 0;
     if (stage != NULL && stage->is_through != NULL && stage->is_through(stage->context))
         in->stage = NULL;

@@ -80,6 +80,8 @@ struct pipeline_settings {
     struct job_tuning tuning;
     /* Asked between blocks and while waiting; true: end as soon as possible. May be NULL. */
     bool (*is_cancelled)(void *context);
+    /* Bytes a second that may be taken at this moment; 0: no limit. May be NULL. */
+    uint64_t (*rate_limit)(void *context);
     void (*progress)(void *context, uint64_t bytes); /* after each block; may be NULL */
     void *context;
 };
@@ -87,6 +89,8 @@ struct pipeline_settings {
 struct pipeline_result {
     uint64_t bytes; /* that came in */
     int64_t stream_ms;
+    int64_t throttled_us; /* of it, waited for the sake of a limit of rate */
+    uint64_t rate_limit;  /* the lowest one that was waited for; 0: none */
     bool stream_ended, task_succeeded, format_complete, file_durable; /* the four facts */
     bool is_hung; /* a thread was left behind in the sink, whose context is still in use */
     uint64_t stream_bytes; /* that went on to be written, not yet compressed */

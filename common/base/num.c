@@ -96,6 +96,27 @@ int num_parse_duration(const char *text, int64_t *ret_ms, struct error *err)
                      "'%s' is no duration: write seconds, or a number with s, m, h or d", text);
 }
 
+int num_parse_bytes(const char *text, uint64_t *ret_bytes, struct error *err)
+{
+    static const char letters[] = "KMGT";
+    uint64_t value = 0;
+    size_t n = digits_read(text, &value);
+    const char *unit = text + n;
+    const char *letter = n > 0 && *unit != '\0' ? strchr(letters, *unit) : NULL;
+    uint64_t step = 1;
+
+    if (letter != NULL) {
+        step = UINT64_C(1) << 10 * (letter - letters + 1);
+        unit++;
+    }
+    bool is_unit = *unit == '\0' || strcmp(unit, "B") == 0 ||
+                   (letter != NULL && strcmp(unit, "iB") == 0);
+    if (n > 0 && is_unit && num_mul(value, step, ret_bytes))
+        return 0;
+    return error_set(err, ERROR_BAD_INPUT,
+                     "'%s' is no size: write bytes, or a number with K, M, G or T", text);
+}
+
 bool num_add(uint64_t a, uint64_t b, uint64_t *ret)
 {
     uint64_t sum;

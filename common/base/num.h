@@ -20,6 +20,9 @@ int num_parse_unsigned(const char *text, uint64_t max, uint64_t *ret_value, stru
 /* True/False/yes/no/on/off/1/0, any case. ERROR_BAD_INPUT otherwise. */
 int num_parse_bool(const char *text, bool *ret_value, struct error *err);
 
+/* "1048576", "800K", "100MB", "2GiB": units are steps of 1024. ERROR_BAD_INPUT. */
+int num_parse_bytes(const char *text, uint64_t *ret_bytes, struct error *err);
+
 /* "90", "90s", "15m", "12h", "2d", "250ms" as milliseconds. ERROR_BAD_INPUT. */
 int num_parse_duration(const char *text, int64_t *ret_ms, struct error *err);
 

@@ -91,6 +91,23 @@ static int duration_take(struct option_value *value, const struct option *option
     return 0;
 }
 
+static int bytes_take(struct option_value *value, const struct option *option, const char *text,
+                      struct error *err)
+{
+    uint64_t bytes;
+    if (num_parse_bytes(text, &bytes, err) < 0)
+        return -1;
+    if (bytes != 0 && (bytes < (uint64_t)option->min || bytes > (uint64_t)option->max)) {
+        char low[NUM_TEXT_MAX], high[NUM_TEXT_MAX];
+        return error_set(err, ERROR_BAD_INPUT, "\"%s\" is neither 0 nor between %s and %s", text,
+                         num_format_bytes((uint64_t)option->min, low),
+                         num_format_bytes((uint64_t)option->max, high));
+    }
+    value->number = (int64_t)bytes;
+    mem_set(&value->text, text);
+    return 0;
+}
+
 /* Put text into value if it is what the option takes. */
 static int value_take(struct option_value *value, const struct option *option, const char *text,
                       struct error *err)
@@ -108,6 +125,10 @@ static int value_take(struct option_value *value, const struct option *option, c
         break;
     case OPTION_DURATION:
         if (duration_take(value, option, text, err) < 0)
+            return -1;
+        break;
+    case OPTION_BYTES:
+        if (bytes_take(value, option, text, err) < 0)
             return -1;
         break;
     case OPTION_CHOICE:

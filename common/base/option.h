@@ -25,6 +25,7 @@ enum option_kind {
     OPTION_BOOL,     /* True False yes no on off 1 0 */
     OPTION_INT,      /* min..max */
     OPTION_DURATION, /* min..max in milliseconds; 90, 90s, 15m, 12h, 2d */
+    OPTION_BYTES,    /* 0 (none) or min..max; 65536, 800K, 100MiB, 2G: units are steps of 1024 */
     OPTION_CHOICE,   /* one of choices; with given set, true and false are understood too */
     OPTION_LIST,     /* file: parts at commas outside brackets; command line: one part each time */
     OPTION_RESET     /* command line only: empties the list named by key */

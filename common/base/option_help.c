@@ -70,6 +70,10 @@ static void add_range(const struct option *option, struct str *out)
         str_add_format(out, "%s to %s", num_format_duration(option->min, low),
                        num_format_duration(option->max, high));
         break;
+    case OPTION_BYTES:
+        str_add_format(out, "0, or %s to %s", num_format_bytes((uint64_t)option->min, low),
+                       num_format_bytes((uint64_t)option->max, high));
+        break;
     case OPTION_CHOICE:
         for (const char *at = option->choices; *at; at++) {
             if (*at == '|')

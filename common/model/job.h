@@ -94,6 +94,7 @@ struct job_tuning {
     enum job_gzip_effort gzip_effort;
     uint32_t ring_mib; /* what waits between the pool and the store at most */
     enum job_file_digest file_digest;
+    uint64_t max_rate; /* bytes a second that are taken from the pool at most; 0: no limit */
 };
 
 enum job_raw_source { JOB_RAW_AUTO = 0, JOB_RAW_RAW = 1, JOB_RAW_VHD = 2 };
@@ -193,6 +194,8 @@ struct job_report {
     int64_t finished_at;  /* 0 while running */
     int64_t snapshot_at;  /* 0 when none */
     int64_t stream_ms;    /* time the stream took, monotonic */
+    int64_t throttled_ms; /* of it, how long it was held back by limits of rate */
+    uint64_t rate_limit;  /* lowest limit that held it back, bytes a second; 0: none did */
     enum job_consistency consistency;
     bool is_clean;        /* nothing of this attempt is left in pool or store */
     bool is_hung;         /* the worker sits in a call that does not return */

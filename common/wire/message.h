@@ -87,6 +87,9 @@ struct wire_sync {
     uint32_t load_percent; /* load average of the last minute, 100 = one core */
     bool is_draining;      /* takes no new jobs */
     bool is_partial;       /* more is listed than fits: that a job is not here means nothing */
+    uint32_t cpu_percent;  /* of its processors in use by others than our workers */
+    char *hold_back;       /* why it takes no job and paces the running ones down; NULL: it does not */
+    uint64_t rate_limit;   /* what its workers may take together, bytes a second; 0: no limit */
     struct wire_store store;
     struct job_report *reports; /* running ones, and finished ones until told to forget */
     size_t reports_n;
@@ -112,6 +115,7 @@ struct wire_orders {
     size_t forget_n;
     size_t forget_cap;
     uint32_t next_ms; /* when to come again, 50 to 600000 */
+    uint64_t rate_limit; /* for all workers of this host together, bytes a second; 0: no limit */
 };
 
 /* What a worker is given on its standard input. Holds a session reference: a secret. */
@@ -131,13 +135,19 @@ struct wire_task {
 };
 
 /* What goes through a pipe between agent and worker; the kind says which part is filled. */
-enum wire_note_kind { WIRE_NOTE_TASK = 1, WIRE_NOTE_REPORT = 2, WIRE_NOTE_LOG = 3 };
+enum wire_note_kind {
+    WIRE_NOTE_TASK = 1,
+    WIRE_NOTE_REPORT = 2,
+    WIRE_NOTE_LOG = 3,
+    WIRE_NOTE_PACE = 4
+};
 
 struct wire_note {
     enum wire_note_kind kind;
     struct wire_task task;
     struct job_report report;
     struct wire_log_line line;
+    uint64_t rate_limit; /* pace: bytes a second from now on; 0: no limit */
 };
 
 /* All of them start as zeroes and are released by their _done, which leaves zeroes. */

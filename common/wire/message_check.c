@@ -212,6 +212,11 @@ static int check_job_kind(const struct job *job, struct error *err)
     return bad(err, "job.kind", "is not one that this protocol version knows");
 }
 
+int message_check_rate(const char *field, uint64_t rate, struct error *err)
+{
+    return check_number(field, rate, 0, BYTES_MAX, err);
+}
+
 static int check_tuning(const struct job_tuning *tuning, struct error *err)
 {
     if (check_number("job.compress_level", tuning->compress_level, 0, JOB_COMPRESS_LEVEL_MAX,
@@ -222,6 +227,8 @@ static int check_tuning(const struct job_tuning *tuning, struct error *err)
             0 ||
         check_number("job.file_digest", (uint64_t)tuning->file_digest, 0, JOB_FILE_NO_DIGEST,
                      err) < 0)
+        return -1;
+    if (message_check_rate("job.max_rate", tuning->max_rate, err) < 0)
         return -1;
     return tuning->ring_mib == 0 ? 0
                                  : check_number("job.ring_mib", tuning->ring_mib, JOB_RING_MIB_MIN,
@@ -309,6 +316,8 @@ int message_check_report(const struct job_report *report, struct error *err)
         check_at("report.finished_at", report->finished_at, err) < 0 ||
         check_at("report.snapshot_at", report->snapshot_at, err) < 0 ||
         check_at("report.stream_ms", report->stream_ms, err) < 0 ||
+        check_at("report.throttled_ms", report->throttled_ms, err) < 0 ||
+        message_check_rate("report.rate_limit", report->rate_limit, err) < 0 ||
         check_number("report.consistency", (uint64_t)report->consistency, 0, JOB_POWERED_OFF, err) <
             0 ||
         check_number("report.files", report->files_n, 0, WIRE_FILES_MAX, err) < 0 ||
@@ -359,6 +368,8 @@ int message_check_sync(const struct wire_sync *sync, struct error *err)
         check_number("sync.slots", sync->slots, 0, SLOTS_MAX, err) < 0 ||
         check_number("sync.free_slots", sync->free_slots, 0, sync->slots, err) < 0 ||
         check_number("sync.load_percent", sync->load_percent, 0, LOAD_MAX, err) < 0 ||
+        message_check_rate("sync.rate_limit", sync->rate_limit, err) < 0 ||
+        check_number("sync.cpu_percent", sync->cpu_percent, 0, 100, err) < 0 ||
         check_store(&sync->store, err) < 0)
         return -1;
     for (size_t i = 0; i < sync->reports_n; i++) {
@@ -377,7 +388,8 @@ int message_check_orders(const struct wire_orders *orders, struct error *err)
     if (check_id_or_none("orders.run", orders->run, err) < 0 ||
         check_path("orders.store_root", orders->store_root, err) < 0 ||
         check_uuid("orders.store_uuid", orders->store_uuid, err) < 0 ||
-        check_number("orders.next_ms", orders->next_ms, NEXT_MIN, NEXT_MAX, err) < 0)
+        check_number("orders.next_ms", orders->next_ms, NEXT_MIN, NEXT_MAX, err) < 0 ||
+        message_check_rate("orders.rate_limit", orders->rate_limit, err) < 0)
         return -1;
     for (size_t i = 0; i < orders->cancel_n; i++) {
         if (message_check_attempt("orders.cancel", &orders->cancel[i], err) < 0)

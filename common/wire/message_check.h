@@ -12,6 +12,7 @@
 #include "common/wire/message.h"
 
 int message_check_job(const struct job *job, struct error *err);
+int message_check_rate(const char *field, uint64_t rate, struct error *err); /* bytes a second */
 int message_check_report(const struct job_report *report, struct error *err);
 int message_check_log_line(const struct wire_log_line *line, struct error *err);
 int message_check_attempt(const char *field, const struct wire_attempt *attempt, struct error *err);

@@ -173,6 +173,7 @@ static void put_tuning(const struct job_tuning *tuning, Onyxwire__Job *message)
     PUT_SOME(message, gzip_effort, (uint32_t)tuning->gzip_effort);
     PUT_SOME(message, ring_mib, tuning->ring_mib);
     PUT_SOME(message, file_digest, (uint32_t)tuning->file_digest);
+    PUT_SOME(message, max_rate, tuning->max_rate);
 }
 
 static Onyxwire__Job *put_job(struct arena *arena, const struct job *job)
@@ -278,6 +279,8 @@ static Onyxwire__Report *put_report(struct arena *arena, const struct job_report
     PUT_SOME(message, finished_at, report->finished_at);
     PUT_SOME(message, snapshot_at, report->snapshot_at);
     PUT_SOME(message, stream_ms, report->stream_ms);
+    PUT_SOME(message, throttled_ms, (uint64_t)report->throttled_ms);
+    PUT_SOME(message, rate_limit, report->rate_limit);
     PUT_SOME(message, consistency, (uint32_t)report->consistency);
     PUT_SOME(message, is_clean, report->is_clean);
     PUT_SOME(message, is_hung, report->is_hung);
@@ -374,6 +377,9 @@ int wire_sync_pack(const struct wire_sync *sync, size_t first_report, struct str
     PUT(message, free_slots, sync->free_slots);
     PUT(message, load_percent, sync->load_percent);
     PUT_SOME(message, is_draining, sync->is_draining);
+    PUT_PEOPLE(&arena, message, hold_back, sync->hold_back, WIRE_PEOPLE_MAX);
+    PUT_SOME(message, rate_limit, sync->rate_limit);
+    PUT_SOME(message, cpu_percent, sync->cpu_percent);
     PUT(message, is_partial, 1); /* measured with it */
     message->store = put_store(&arena, &sync->store);
     size_t room = WIRE_BODY_MAX - onyxwire__sync__get_packed_size(message);
@@ -414,6 +420,7 @@ int wire_orders_pack(const struct wire_orders *orders, struct str *out, struct e
     PUT_TEXT(&arena, message, store_root, orders->store_root);
     PUT_TEXT(&arena, message, store_uuid, orders->store_uuid);
     PUT(message, next_ms, orders->next_ms);
+    PUT_SOME(message, rate_limit, orders->rate_limit);
     message->n_cancel = put_attempts(&arena, orders->cancel, orders->cancel_n, &message->cancel);
     message->n_forget = put_attempts(&arena, orders->forget, orders->forget_n, &message->forget);
     size_t room = WIRE_BODY_MAX - onyxwire__orders__get_packed_size(message);
@@ -474,6 +481,13 @@ static Onyxwire__Task *put_task(struct arena *arena, const struct wire_task *tas
     return message;
 }
 
+static Onyxwire__Pace *put_pace(struct arena *arena, uint64_t rate_limit)
+{
+    NEW(arena, Pace, pace, message);
+    PUT_SOME(message, rate_limit, rate_limit);
+    return message;
+}
+
 int wire_note_pack(const struct wire_note *note, struct str *out, struct error *err)
 {
     CLEAN_ARENA struct arena arena = {NULL};
@@ -494,6 +508,11 @@ int wire_note_pack(const struct wire_note *note, struct str *out, struct error *
         rc = message_check_log_line(&note->line, err);
         if (rc == 0)
             message->log = put_log_line(&arena, &note->line);
+        break;
+    case WIRE_NOTE_PACE:
+        rc = message_check_rate("pace.rate_limit", note->rate_limit, err);
+        if (rc == 0)
+            message->pace = put_pace(&arena, note->rate_limit);
         break;
     }
     if (rc < 0 || write_message(&message->base, out, err) < 0)

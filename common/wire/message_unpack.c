@@ -188,6 +188,7 @@ static void read_job(struct reader *reader, const Onyxwire__Job *message, struct
     ret_job->tuning.gzip_effort = (enum job_gzip_effort)ENUM(reader, message, gzip_effort);
     ret_job->tuning.ring_mib = NUMBER(message, ring_mib);
     ret_job->tuning.file_digest = (enum job_file_digest)ENUM(reader, message, file_digest);
+    ret_job->tuning.max_rate = NUMBER(message, max_rate);
     ret_job->ways.keeps_ova = NUMBER(message, keeps_ova);
     ret_job->ways.raw_source = (enum job_raw_source)ENUM(reader, message, raw_source);
     ret_job->ways.is_deep = NUMBER(message, is_deep);
@@ -257,6 +258,8 @@ static void read_report(struct reader *reader, const Onyxwire__Report *message,
     ret_report->finished_at = NUMBER(message, finished_at);
     ret_report->snapshot_at = NUMBER(message, snapshot_at);
     ret_report->stream_ms = NUMBER(message, stream_ms);
+    ret_report->throttled_ms = (int64_t)NUMBER(message, throttled_ms);
+    ret_report->rate_limit = NUMBER(message, rate_limit);
     ret_report->consistency = (enum job_consistency)ENUM(reader, message, consistency);
     ret_report->is_clean = NUMBER(message, is_clean) != 0;
     ret_report->is_hung = NUMBER(message, is_hung) != 0;
@@ -311,6 +314,9 @@ static void read_sync(struct reader *reader, const Onyxwire__Sync *message, stru
     sync->load_percent = NUMBER(message, load_percent);
     sync->is_draining = NUMBER(message, is_draining) != 0;
     sync->is_partial = NUMBER(message, is_partial) != 0;
+    sync->hold_back = TEXT(reader, message, hold_back);
+    sync->rate_limit = NUMBER(message, rate_limit);
+    sync->cpu_percent = NUMBER(message, cpu_percent);
     read_store(reader, message->store, &sync->store);
     read_count(reader, "reports", message->n_reports, WIRE_REPORTS_MAX);
     read_count(reader, "log", message->n_log, WIRE_LOG_MAX);
@@ -350,6 +356,7 @@ static void read_orders(struct reader *reader, const Onyxwire__Orders *message,
     orders->store_root = TEXT(reader, message, store_root);
     orders->store_uuid = TEXT(reader, message, store_uuid);
     orders->next_ms = NUMBER(message, next_ms);
+    orders->rate_limit = NUMBER(message, rate_limit);
     read_count(reader, "assign", message->n_assign, WIRE_ASSIGN_MAX);
     read_count(reader, "cancel", message->n_cancel, WIRE_LIST_MAX);
     read_count(reader, "forget", message->n_forget, WIRE_LIST_MAX);
@@ -414,10 +421,11 @@ static void read_task(struct reader *reader, const Onyxwire__Task *message, stru
 static int read_note(const Onyxwire__Note *message, struct wire_note *note, struct error *err)
 {
     struct reader reader = {.err = err};
-    int parts = (message->task != NULL) + (message->report != NULL) + (message->log != NULL);
+    int parts = (message->task != NULL) + (message->report != NULL) + (message->log != NULL) +
+                (message->pace != NULL);
 
     if (parts != 1)
-        return error_set(err, ERROR_PROTOCOL, "one of task, report and log is needed");
+        return error_set(err, ERROR_PROTOCOL, "one of task, report, log and pace is needed");
     if (message->task != NULL) {
         note->kind = WIRE_NOTE_TASK;
         read_task(&reader, message->task, &note->task);
@@ -427,6 +435,11 @@ static int read_note(const Onyxwire__Note *message, struct wire_note *note, stru
         note->kind = WIRE_NOTE_REPORT;
         read_report(&reader, message->report, &note->report);
         return reader.is_bad ? -1 : message_check_report(&note->report, err);
+    }
+    if (message->pace != NULL) {
+        note->kind = WIRE_NOTE_PACE;
+        note->rate_limit = NUMBER(message->pace, rate_limit);
+        return message_check_rate("pace.rate_limit", note->rate_limit, err);
     }
     note->kind = WIRE_NOTE_LOG;
     read_log_line(&reader, message->log, &note->line);

@@ -28,6 +28,7 @@ static void store_done(struct wire_store *store)
 void wire_sync_done(struct wire_sync *sync)
 {
     free(sync->version);
+    free(sync->hold_back);
     store_done(&sync->store);
     for (size_t i = 0; i < sync->reports_n; i++)
         job_report_done(&sync->reports[i]);

@@ -56,6 +56,12 @@ int wire_pipe_write_log(int fd, const struct wire_log_line *line, struct error *
     return write_note(fd, &note, err);
 }
 
+int wire_pipe_write_pace(int fd, uint64_t rate_limit, struct error *err)
+{
+    struct wire_note note = {.kind = WIRE_NOTE_PACE, .rate_limit = rate_limit};
+    return write_note(fd, &note, err);
+}
+
 void wire_pipe_reader_done(struct wire_pipe_reader *reader)
 {
     wire_secret_done(&reader->buffer);

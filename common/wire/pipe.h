@@ -19,6 +19,8 @@
 int wire_pipe_write_task(int fd, const struct wire_task *task, struct error *err);
 int wire_pipe_write_report(int fd, const struct job_report *report, struct error *err);
 int wire_pipe_write_log(int fd, const struct wire_log_line *line, struct error *err);
+/* Fits into any pipe at once or not at all: ERROR_IO with EAGAIN, where fd does not block. */
+int wire_pipe_write_pace(int fd, uint64_t rate_limit, struct error *err);
 
 struct wire_pipe_reader {
     int fd;            /* borrowed */

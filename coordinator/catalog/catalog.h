@@ -28,7 +28,7 @@
 #include "common/model/backup.h"
 #include "common/model/job.h"
 
-#define CATALOG_VERSION 2
+#define CATALOG_VERSION 3
 #define CATALOG_BUSY_MS 10000
 #define CATALOG_LOG_MAX 20000 /* newest lines that are kept */
 
@@ -174,6 +174,8 @@ struct catalog_attempt {
     int64_t finished_at; /* 0: not ended */
     int64_t snapshot_at;
     int64_t stream_ms;
+    int64_t throttled_ms; /* of it, held back by limits of rate */
+    uint64_t rate_limit;  /* the lowest that did, bytes a second; 0: none */
     uint64_t bytes;
     enum job_consistency consistency; /* 0 unknown */
     struct error error;
@@ -281,6 +283,10 @@ struct catalog_agent {
     uint64_t store_total_bytes;
     uint32_t slots_free;
     uint32_t running_n;
+    uint32_t cpu_percent;  /* of its dom0, without our workers' */
+    uint32_t load_percent; /* load average, 100 = one core */
+    uint64_t rate_limit;   /* of its workers together, bytes a second; 0: none */
+    char *hold_back;       /* why it paces its jobs down, NULL: it does not */
     int64_t first_seen_at;
     int64_t seen_at;
 };

@@ -18,6 +18,7 @@ void catalog_agent_done(struct catalog_agent *agent)
     free(agent->reason);
     free(agent->store_root);
     free(agent->store_uuid);
+    free(agent->hold_back);
     *agent = (struct catalog_agent){0};
 }
 
@@ -28,18 +29,23 @@ int catalog_put_agent(struct catalog *catalog, const struct catalog_agent *agent
         catalog, err,
         "INSERT INTO agent(host_uuid, host_name, version, is_ready, reason, store_root,"
         " store_uuid, store_free_bytes, store_total_bytes, slots_free, running_n, first_seen_at,"
-        " seen_at) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " seen_at, cpu_percent, load_percent, rate_limit, hold_back)"
+        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT(host_uuid) DO UPDATE SET"
         " host_name = coalesce(excluded.host_name, host_name), version = excluded.version,"
         " is_ready = excluded.is_ready, reason = excluded.reason,"
         " store_root = excluded.store_root, store_uuid = excluded.store_uuid,"
         " store_free_bytes = excluded.store_free_bytes,"
         " store_total_bytes = excluded.store_total_bytes, slots_free = excluded.slots_free,"
-        " running_n = excluded.running_n, seen_at = excluded.seen_at",
-        "sssisssuuiiii", agent->host_uuid, agent->host_name, agent->version,
+        " running_n = excluded.running_n, seen_at = excluded.seen_at,"
+        " cpu_percent = excluded.cpu_percent, load_percent = excluded.load_percent,"
+        " rate_limit = excluded.rate_limit, hold_back = excluded.hold_back",
+        "sssisssuuiiiiiius", agent->host_uuid, agent->host_name, agent->version,
         (int64_t)agent->is_ready, agent->reason, agent->store_root, agent->store_uuid,
         agent->store_free_bytes, agent->store_total_bytes, (int64_t)agent->slots_free,
-        (int64_t)agent->running_n, agent->first_seen_at, agent->seen_at);
+        (int64_t)agent->running_n, agent->first_seen_at, agent->seen_at,
+        (int64_t)agent->cpu_percent, (int64_t)agent->load_percent, agent->rate_limit,
+        agent->hold_back);
 }
 
 int catalog_each_agent(struct catalog *catalog, catalog_agent_fn *each, void *context,
@@ -50,7 +56,8 @@ int catalog_each_agent(struct catalog *catalog, catalog_agent_fn *each, void *co
     if (catalog_prepare(catalog, &rows, err,
                         "SELECT host_uuid, host_name, version, is_ready, reason, store_root,"
                         " store_uuid, store_free_bytes, store_total_bytes, slots_free, running_n,"
-                        " first_seen_at, seen_at FROM agent ORDER BY host_name, host_uuid",
+                        " first_seen_at, seen_at, cpu_percent, load_percent, rate_limit, hold_back"
+                        " FROM agent ORDER BY host_name, host_uuid",
                         "") < 0)
         return -1;
     for (;;) {
@@ -72,6 +79,10 @@ int catalog_each_agent(struct catalog *catalog, catalog_agent_fn *each, void *co
         agent.running_n = (uint32_t)catalog_column_int(rows, 10);
         agent.first_seen_at = catalog_column_int(rows, 11);
         agent.seen_at = catalog_column_int(rows, 12);
+        agent.cpu_percent = (uint32_t)catalog_column_int(rows, 13);
+        agent.load_percent = (uint32_t)catalog_column_int(rows, 14);
+        agent.rate_limit = (uint64_t)catalog_column_int(rows, 15);
+        agent.hold_back = catalog_column_dup(rows, 16);
         if (each(context, &agent, err) < 0)
             return -1;
     }

@@ -23,7 +23,8 @@
     " attempt.stem, attempt.host_uuid, attempt.host_name, attempt.lease, attempt.state,"           \
     " attempt.is_clean, attempt.assigned_at, attempt.started_at, attempt.finished_at,"             \
     " attempt.snapshot_at, attempt.stream_ms, attempt.bytes, attempt.consistency,"                 \
-    " attempt.error_code, attempt.error_origin, attempt.error_text"
+    " attempt.error_code, attempt.error_origin, attempt.error_text, attempt.throttled_ms,"         \
+    " attempt.rate_limit"
 #define ATTEMPT_TABLES "attempt JOIN job ON job.id = attempt.job"
 
 void catalog_attempt_done(struct catalog_attempt *attempt)
@@ -162,6 +163,8 @@ static int catalog_read_attempt(struct catalog *catalog, sqlite3_stmt *row,
     ret->finished_at = catalog_column_int(row, 15);
     ret->snapshot_at = catalog_column_int(row, 16);
     ret->stream_ms = catalog_column_int(row, 17);
+    ret->throttled_ms = catalog_column_int(row, 23);
+    ret->rate_limit = (uint64_t)catalog_column_int(row, 24);
     ret->bytes = (uint64_t)catalog_column_int(row, 18);
     ret->consistency = (enum job_consistency)catalog_column_int(row, 19);
     catalog_column_error(row, 20, &ret->error);
@@ -270,11 +273,12 @@ static int catalog_write_end(struct catalog *catalog, const struct job_report *r
     if (catalog_run_sql(
             catalog, err,
             "UPDATE attempt SET state = ?, is_clean = ?, started_at = ?,"
-            " finished_at = ?, snapshot_at = ?, stream_ms = ?, bytes = ?, consistency = ?,"
+            " finished_at = ?, snapshot_at = ?, stream_ms = ?, throttled_ms = ?,"
+            " rate_limit = ?, bytes = ?, consistency = ?,"
             " error_code = ?, error_origin = ?, error_text = ? WHERE job = ? AND attempt = ?",
-            "iiiiiiuiisssi", (int64_t)report->state, (int64_t)report->is_clean,
+            "iiiiiiiuuiisssi", (int64_t)report->state, (int64_t)report->is_clean,
             report->started_at, report->finished_at ? report->finished_at : now_at,
-            report->snapshot_at, report->stream_ms, report->bytes, (int64_t)report->consistency,
+            report->snapshot_at, report->stream_ms, report->throttled_ms, report->rate_limit, report->bytes, (int64_t)report->consistency,
             (int64_t)report->error.code, report->error.origin, report->error.text, report->id,
             (int64_t)report->attempt) < 0 ||
         catalog_put_warnings(catalog, attempt.run, attempt.job, attempt.attempt,

@@ -77,4 +77,13 @@ static const char catalog_step_2[] =
     "ALTER TABLE backup ADD COLUMN expired_run TEXT;"
     "CREATE INDEX backup_by_expired_run ON backup(expired_run) WHERE expired_run IS NOT NULL;";
 
-const char *const catalog_steps[CATALOG_VERSION] = {catalog_step_1, catalog_step_2};
+/* How busy agents' hosts were, and how far attempts were held back. */
+static const char catalog_step_3[] =
+    "ALTER TABLE agent ADD COLUMN cpu_percent INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE agent ADD COLUMN load_percent INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE agent ADD COLUMN rate_limit INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE agent ADD COLUMN hold_back TEXT;"
+    "ALTER TABLE attempt ADD COLUMN throttled_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attempt ADD COLUMN rate_limit INTEGER NOT NULL DEFAULT 0;";
+
+const char *const catalog_steps[CATALOG_VERSION] = {catalog_step_1, catalog_step_2, catalog_step_3};

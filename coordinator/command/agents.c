@@ -18,7 +18,7 @@ struct listing {
 
 static json_t *agent_json(const struct catalog_agent *agent)
 {
-    return json_pack("{s:o,s:o,s:o,s:b,s:o,s:o,s:o,s:I,s:I,s:i,s:i,s:o,s:o}", "host",
+    return json_pack("{s:o,s:o,s:o,s:b,s:o,s:o,s:o,s:I,s:I,s:i,s:i,s:o,s:o,s:i,s:f,s:I,s:o}", "host",
                      command_json_text(agent->host_name), "host_uuid",
                      command_json_text(agent->host_uuid), "version",
                      command_json_text(agent->version), "ready", agent->is_ready, "reason",
@@ -29,7 +29,24 @@ static json_t *agent_json(const struct catalog_agent *agent)
                      (json_int_t)agent->store_total_bytes, "slots_free", (int)agent->slots_free,
                      "running", (int)agent->running_n, "first_seen_at",
                      command_json_time(agent->first_seen_at), "seen_at",
-                     command_json_time(agent->seen_at));
+                     command_json_time(agent->seen_at), "cpu_percent", (int)agent->cpu_percent,
+                     "load_average", agent->load_percent / 100.0, "rate_limit",
+                     (json_int_t)agent->rate_limit, "hold_back",
+                     command_json_text(agent->hold_back));
+}
+
+static void add_load(const struct catalog_agent *agent, struct str *out)
+{
+    char rate[NUM_TEXT_MAX];
+
+    str_add_format(out, "    dom0: CPU at %u %%, load average %u.%02u", agent->cpu_percent,
+                   agent->load_percent / 100, agent->load_percent % 100);
+    if (agent->rate_limit != 0)
+        str_add_format(out, "; jobs together at most %s",
+                       num_format_rate(agent->rate_limit, 1000, rate));
+    if (agent->hold_back != NULL)
+        str_add_format(out, "; held back: %s", agent->hold_back);
+    str_add_char(out, '\n');
 }
 
 static int add_agent(void *context, const struct catalog_agent *agent, struct error *err)
@@ -53,6 +70,7 @@ static int add_agent(void *context, const struct catalog_agent *agent, struct er
     else
         str_add_format(&listing->text, "gets no job\n    %s\n",
                        agent->reason != NULL ? agent->reason : "it gave no reason");
+    add_load(agent, &listing->text);
     return 0;
 }
 

@@ -74,6 +74,8 @@ static int add_attempt(void *context, const struct catalog_attempt *attempt, str
     job->started_at = attempt->started_at != 0 ? attempt->started_at : attempt->assigned_at;
     job->finished_at = attempt->finished_at;
     job->stream_ms = attempt->stream_ms;
+    job->throttled_ms = attempt->throttled_ms;
+    job->rate_limit = attempt->rate_limit;
     job->consistency = attempt->consistency;
     if (error_is_set(&attempt->error))
         mem_set(&job->error_name, error_name(attempt->error.code));

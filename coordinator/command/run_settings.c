@@ -27,6 +27,8 @@ void run_settings_read(const struct settings *settings, struct run_settings *run
     run->sr_jobs_max = (uint32_t)settings->sr_jobs;
     run->store_jobs_max = (uint32_t)settings->store_jobs;
     run->pool_jobs_max = (uint32_t)settings->pool_jobs;
+    run->host_rate = settings->host_rate;
+    run->pool_rate = settings->pool_rate;
     run->space = (struct space_rule){.threshold_percent = (uint32_t)settings->space_threshold,
                                      .floor_percent = (uint32_t)settings->hard_floor};
     run->tuning = settings->tuning;

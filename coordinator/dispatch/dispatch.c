@@ -463,6 +463,7 @@ void dispatch_orders(struct dispatch *dispatch, const char *host_uuid, struct di
         job_copy(wire_orders_add_job(ret_orders), &item->job.job);
         item->now.is_offered = true;
     }
+    ret_orders->rate_limit = dispatch_host_rate(dispatch, host_uuid);
     dispatch_order_ends(dispatch, (size_t)(agent - dispatch->agents.items), ret_orders);
     if (dispatch_wants_soon(dispatch, agent, now))
         ret_orders->next_ms = DISPATCH_NEXT_SOON_MS;

@@ -50,6 +50,7 @@ struct dispatch_settings {
     uint32_t sr_jobs_max;
     uint32_t store_jobs_max;
     uint32_t pool_jobs_max;
+    uint64_t host_rate, pool_rate; /* bytes a second, 0: no limit; a job's stands in tuning */
     struct space_rule space;
     struct job_tuning tuning;
     struct job_ways ways;

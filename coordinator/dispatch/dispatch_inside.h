@@ -162,4 +162,7 @@ void dispatch_end_dead(struct dispatch *dispatch, struct item *item, enum job_st
 void dispatch_add_cleanup(struct dispatch *dispatch, const struct job_remains *remains,
                           const char *vm_name, const char *host_uuid);
 
+/* What the workers of a host may take together, bytes a second; 0: no limit. */
+uint64_t dispatch_host_rate(const struct dispatch *dispatch, const char *host_uuid);
+
 #endif

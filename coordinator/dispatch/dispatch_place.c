@@ -7,6 +7,7 @@
  */
 #include "coordinator/dispatch/dispatch.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,7 +189,12 @@ static void dispatch_explain(struct dispatch *dispatch, const struct space_facts
         CLEAN_CHAR char *line = NULL;
 
         if (agent && !agents_why_not(agent, &store, why)) {
-            if (dispatch_judge_space(dispatch, space, item, text) != SPACE_WAIT)
+            if (dispatch_judge_space(dispatch, space, item, text) == SPACE_WAIT)
+                return;
+            if (agent->sync.hold_back)
+                snprintf(text, AGENTS_REASON_MAX, "dom0 of host %s is too busy: %s",
+                         dispatch_host_name(dispatch, host_uuid), agent->sync.hold_back);
+            else
                 place_why_waiting(dispatch->place, (size_t)(item - dispatch->items), text);
             return;
         }

@@ -176,6 +176,9 @@ static void add_backups(const struct report *report, struct str *out)
             str_add_format(out, "    %s\n", job->files[k].path);
         if (job->attempts > 1)
             str_add_format(out, "    after %u attempts\n", job->attempts);
+        CLEAN_CHAR char *pace = report_tell_pace(job);
+        if (pace != NULL)
+            str_add_format(out, "    %s\n", pace);
     }
 }
 
@@ -229,6 +232,8 @@ static void add_json_job(const struct report_job *job, struct json_text *json)
     json_text_add_time(json, "started_at", job->started_at);
     json_text_add_time(json, "finished_at", job->finished_at);
     json_text_add_number(json, "stream_ms", job->stream_ms);
+    json_text_add_number(json, "throttled_ms", job->throttled_ms);
+    json_text_add_bytes(json, "rate_limit", job->rate_limit);
     json_text_add(json, "consistency",
                   job->consistency ? job_consistency_name(job->consistency) : NULL);
     json_text_add(json, "reason", job->reason);

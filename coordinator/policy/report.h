@@ -37,6 +37,8 @@ struct report_job {
     uint64_t bytes;  /* read from the pool by the last attempt */
     int64_t started_at, finished_at; /* last attempt; 0 never */
     int64_t stream_ms;
+    int64_t throttled_ms; /* of it, held back by limits of rate */
+    uint64_t rate_limit;  /* the lowest that did, bytes a second; 0: none */
     enum job_consistency consistency; /* 0 unknown */
     char *reason; /* failed, waiting, skipped: why */
     char *error_name; /* failed: stable name */

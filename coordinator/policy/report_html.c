@@ -320,6 +320,9 @@ static void add_done_row(const struct report_job *job, struct str *out)
         CLEAN_CHAR char *often = str_format("after %u attempts", job->attempts);
         add_below(out, WARN, often);
     }
+    CLEAN_CHAR char *pace = report_tell_pace(job);
+    if (pace != NULL)
+        add_below(out, SOFT, pace);
     str_add(out, "</td>");
     add_cell(out, CELL, job->host_name ? job->host_name : "-");
     add_cell(out, NUMBER, num_format_bytes(report_stored_bytes(job), text));

@@ -4,6 +4,9 @@
  */
 #include "coordinator/policy/report_sum.h"
 
+#include "common/base/num.h"
+#include "common/base/str.h"
+
 #include "common/base/poison.h"
 
 bool report_is_backup(const struct report_job *job)
@@ -80,4 +83,14 @@ void report_sum_hosts(const struct report *report, struct report_hosts *ret_sums
 int64_t report_run_ms(const struct report *report)
 {
     return report->finished_at > report->started_at ? report->finished_at - report->started_at : 0;
+}
+
+char *report_tell_pace(const struct report_job *job)
+{
+    char rate[NUM_TEXT_MAX], waited[NUM_TEXT_MAX];
+
+    if (job->rate_limit == 0 || job->throttled_ms == 0)
+        return NULL;
+    return str_format("held to %s, %s waited", num_format_rate(job->rate_limit, 1000, rate),
+                      num_format_duration(job->throttled_ms, waited));
 }

@@ -32,6 +32,8 @@ void report_hosts_done(struct report_hosts *hosts);
 bool report_is_backup(const struct report_job *job); /* and no cleanup */
 uint64_t report_stored_bytes(const struct report_job *job);
 int64_t report_run_ms(const struct report *report); /* 0: has not ended */
+/* "held to 100 MiB/s, 12 s waited"; NULL when no limit held it back. Caller frees. */
+char *report_tell_pace(const struct report_job *job);
 struct report_sums report_sum_up(const struct report *report);
 void report_sum_hosts(const struct report *report, struct report_hosts *ret_hosts);
 

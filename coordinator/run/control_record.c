@@ -116,11 +116,22 @@ static int record_lines(struct control_record *record, const struct wire_sync *s
     return 0;
 }
 
+/* Why the host gets no job, without the figures that change each second. */
+static bool record_why_not(const struct dispatch *dispatch, const struct agent *agent,
+                           char why[AGENTS_REASON_MAX])
+{
+    if (dispatch_why_not(dispatch, agent->host_uuid, why))
+        return true;
+    if (agent->sync.hold_back)
+        (void)str_copy(why, AGENTS_REASON_MAX, "its dom0 is too busy for another job");
+    return agent->sync.hold_back != NULL;
+}
+
 static int record_agent(struct control_record *record, const struct dispatch *dispatch,
                         const struct agent *agent, struct dispatch_now now, struct error *err)
 {
     char why[AGENTS_REASON_MAX];
-    bool is_refused = dispatch_why_not(dispatch, agent->host_uuid, why);
+    bool is_refused = record_why_not(dispatch, agent, why);
     const struct wire_sync *sync = &agent->sync;
     struct catalog_agent row = {.host_uuid = agent->host_uuid,
                                 .host_name = agent->host_name,
@@ -132,6 +143,10 @@ static int record_agent(struct control_record *record, const struct dispatch *di
                                 .store_free_bytes = sync->store.free_bytes,
                                 .store_total_bytes = sync->store.total_bytes,
                                 .slots_free = sync->free_slots,
+                                .cpu_percent = sync->cpu_percent,
+                                .load_percent = sync->load_percent,
+                                .rate_limit = sync->rate_limit,
+                                .hold_back = sync->hold_back,
                                 .running_n = sync->slots - (sync->free_slots < sync->slots
                                                                 ? sync->free_slots
                                                                 : sync->slots),
@@ -146,7 +161,7 @@ static bool record_is_agent_due(struct control_record *record, const struct disp
                                 const struct agent *agent, struct dispatch_now now)
 {
     char why[AGENTS_REASON_MAX];
-    bool is_refused = dispatch_why_not(dispatch, agent->host_uuid, why);
+    bool is_refused = record_why_not(dispatch, agent, why);
     const char *told = text_map_get(&record->agents, agent->host_uuid);
     const char *written = text_map_get(&record->agents_ms, agent->host_uuid);
     int64_t written_ms = 0;

@@ -53,6 +53,7 @@ struct run_settings {
     uint32_t sr_jobs_max;     /* 4 */
     uint32_t store_jobs_max;  /* 8 */
     uint32_t pool_jobs_max;   /* 0: no limit */
+    uint64_t host_rate, pool_rate; /* bytes a second, 0: no limit */
     struct space_rule space;  /* zero: no limits */
     struct job_tuning tuning; /* what each worker is told about its stream */
     struct job_ways ways;

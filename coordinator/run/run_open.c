@@ -289,6 +289,8 @@ int run_listen(struct run *run, struct error *err)
                      .sr_jobs_max = s->sr_jobs_max,
                      .store_jobs_max = s->store_jobs_max,
                      .pool_jobs_max = s->pool_jobs_max,
+                     .host_rate = s->host_rate,
+                     .pool_rate = s->pool_rate,
                      .space = s->space,
                      .tuning = s->tuning,
                      .ways = s->ways,

@@ -722,7 +722,7 @@ static void hand_made_bytes_are_refused_by_rule(void **state)
     } cases[] = {
         {0, "", 0, "sync.seq"},
         {1, "", 0, "orders.next_ms"},
-        {2, "", 0, "one of task, report and log"},
+        {2, "", 0, "one of task, report, log and pace"},
         {0, "\xff\xff\xff\xff", 4, "no message"},
         {0,
          "\x08\x01\x12\x03"
@@ -740,7 +740,7 @@ static void hand_made_bytes_are_refused_by_rule(void **state)
          "abc\x40\xe8\x07",
          8, "orders.store_root: is not an absolute path"},
         {1, "\x40\xe8\x07\x2a\x00", 5, "job.id"},
-        {2, "\x12\x00\x1a\x00", 4, "one of task, report and log"},
+        {2, "\x12\x00\x1a\x00", 4, "one of task, report, log and pace"},
         {2, "\x1a\x06\x08\x01\x10\xff\xff\x03", 8, "level: is out of range"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
