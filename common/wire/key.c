@@ -185,7 +185,7 @@ int wire_pool_key_rotate(const char *path, int64_t now, int64_t until, const str
 
     if (wire_pool_keys_read(path, &keys, err) < 0)
         return -1;
-    if (keys.has_old && keys.old_until > now && memcmp(&keys.old, &keys.now, sizeof keys.old) != 0)
+    if (keys.has_old && keys.old_until > now && until > now && memcmp(&keys.old, &keys.now, sizeof keys.old) != 0)
         return error_set(err, ERROR_EXISTS,
                          "%s counts until %s: hosts that have not got their new key by then would "
                          "be refused; remove it when all have, then rotate again",

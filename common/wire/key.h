@@ -59,8 +59,8 @@ int wire_agent_key_read(const char *path, struct wire_agent_key *ret_key, struct
 int wire_pool_keys_read(const char *path, struct wire_pool_keys *ret_keys, struct error *err);
 
 /* Make a new pool key in the place of the one there, which goes to PATH.old and counts until then.
- * At a death in between the key of before stands in both. ERROR_EXISTS: an older key still counts.
- */
+ * At a death in between the key of before stands in both. ERROR_EXISTS: an older key still counts,
+ * and the one there shall too. */
 int wire_pool_key_rotate(const char *path, int64_t now, int64_t until, const struct random *random,
                          struct error *err);
 

@@ -73,6 +73,18 @@ static int event_give(const json_t *answer, event_fn *each, void *context, size_
     return 0;
 }
 
+int event_take(struct event_stream *events, const json_t *answer, event_fn *each, void *context,
+               size_t *ret_n, struct error *err)
+{
+    const char *token = reply_text(answer, "token", NULL);
+
+    if (!token || !str_copy(events->token, sizeof events->token, token)) {
+        events->token[0] = '\0';
+        return error_set(err, ERROR_PROTOCOL, "event.from: no token");
+    }
+    return event_give(answer, each, context, ret_n, err);
+}
+
 int event_next(struct xapi *xapi, struct event_stream *events, int64_t timeout_ms, event_fn *each,
                void *context, size_t *ret_n, struct error *err)
 {
@@ -93,11 +105,5 @@ int event_next(struct xapi *xapi, struct event_stream *events, int64_t timeout_m
         if (event_ask(xapi, events, timeout_ms, &answer, err))
             return -1;
     }
-    const char *token = reply_text(answer, "token", NULL);
-
-    if (!token || !str_copy(events->token, sizeof events->token, token)) {
-        events->token[0] = '\0';
-        return error_set(err, ERROR_PROTOCOL, "event.from: no token");
-    }
-    return event_give(answer, each, context, ret_n, err);
+    return event_take(events, answer, each, context, ret_n, err);
 }

@@ -35,6 +35,13 @@ void event_stream_done(struct event_stream *events);
 typedef int event_fn(void *context, const char *ref, const json_t *snapshot, struct error *err);
 
 /*
+ * What event_next does with an answer: take its token, give each event to the function, count them.
+ * ERROR_PROTOCOL: no token, no list.
+ */
+int event_take(struct event_stream *events, const json_t *answer, event_fn *each, void *context,
+               size_t *ret_n, struct error *err);
+
+/*
  * Wait up to timeout_ms (at most EVENT_WAIT_MAX_MS) for events and give each to the function.
  * ret_n counts them: 0 is a time without any.
  */

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Runs a fuzz target without a fuzzer: its seeds, then mutations of them from a fixed random
- * sequence, so that a failure comes back. ONYX_FUZZ_RUNS sets how many (2000).
+ * Runs a fuzz target without a fuzzer: its seeds and its corpus (tests/fuzz/corpus/NAME), then
+ * mutations of them from a fixed random sequence, so that a failure comes back, then for a moment
+ * from a new one, whose number is told. ONYX_FUZZ_RUNS sets how many (2000; with
+ * ONYX_TEST_FORM=long 200,000), ONYX_FUZZ_SECONDS how long the moment is (0.2; long 20), and
+ * ONYX_FUZZ_SEED the number to repeat one.
  *
  *   fuzz_xva                     run
  *   fuzz_xva FILE ...            run these inputs
@@ -10,11 +13,14 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <dirent.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/fd.h"
 #include "common/base/num.h"
+#include "common/base/random.h"
 #include "common/base/str.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -107,40 +113,113 @@ static int write_seeds(const char *folder)
     }
 }
 
-static void run_mutations(uint64_t runs)
-{
-    struct sequence sequence = {.state = 88172645463325252u};
-    unsigned seeds = 0;
+/* What there is to begin with: seeds that are made, files that are kept. */
+struct inputs {
+    struct str *items;
+    size_t n;
+    size_t cap;
+};
 
-    for (;; seeds++) {
-        CLEAN_STR struct str seed = STR_INIT;
-        if (!fuzz_seed(seeds, &seed))
-            break;
-        run_on(&seed);
+static struct str *add_input(struct inputs *inputs)
+{
+    inputs->items = mem_grow(inputs->items, &inputs->cap, inputs->n + 1, sizeof *inputs->items);
+    inputs->items[inputs->n] = (struct str)STR_INIT;
+    return &inputs->items[inputs->n++];
+}
+
+static void inputs_done(struct inputs *inputs)
+{
+    for (size_t i = 0; i < inputs->n; i++)
+        str_done(&inputs->items[i]);
+    free(inputs->items);
+}
+
+/* Files of the target's folder in the corpus, if it has one; in the order of their names. */
+static int read_corpus(const char *program, struct inputs *inputs)
+{
+    const char *slash = strrchr(program, '/');
+    const char *name = slash != NULL ? slash + 1 : program;
+    CLEAN_CHAR char *folder = str_format("%s/%s", FUZZ_CORPUS, name + strlen("fuzz_"));
+    struct dirent **entries = NULL;
+    struct error err = ERROR_INIT;
+    int status = 0;
+    int n = scandir(folder, &entries, NULL, alphasort);
+
+    for (int i = 0; i < n; i++) {
+        CLEAN_CHAR char *path = str_format("%s/%s", folder, entries[i]->d_name);
+        if (entries[i]->d_name[0] != '.' &&
+            fd_read_file(path, INPUT_MAX, add_input(inputs), &err)) {
+            fprintf(stderr, "%s\n", err.text);
+            status = 2;
+        }
+        free(entries[i]);
     }
-    for (uint64_t run = 0; run < runs && seeds; run++) {
-        CLEAN_STR struct str input = STR_INIT;
-        fuzz_seed((unsigned)(run % seeds), &input);
-        for (size_t n = 1 + next_below(&sequence, 8); n; n--)
-            mutate(&sequence, &input);
-        run_on(&input);
+    free(entries);
+    return status;
+}
+
+static void run_one(const struct inputs *inputs, struct sequence *sequence, size_t which)
+{
+    CLEAN_STR struct str input = STR_INIT;
+
+    str_add_n(&input, str_text(&inputs->items[which]), inputs->items[which].len);
+    for (size_t n = 1 + next_below(sequence, 8); n; n--)
+        mutate(sequence, &input);
+    run_on(&input);
+}
+
+static uint64_t setting(const char *name, uint64_t otherwise)
+{
+    const char *given = getenv(name);
+    uint64_t value = otherwise;
+
+    if (given && num_parse_unsigned(given, UINT64_MAX, &value, NULL)) {
+        fprintf(stderr, "%s: '%s' is no number\n", name, given);
+        exit(2);
     }
+    return value;
+}
+
+/* New ground in each run of the tests; what is found there can be gone to again by its number. */
+static void run_for_a_moment(const struct inputs *inputs, int64_t ms)
+{
+    uint64_t seed = setting("ONYX_FUZZ_SEED", random_u64(random_system()) | 1);
+    struct sequence sequence = {.state = seed};
+    int64_t until_ms = clock_monotonic_ms(clock_system()) + ms;
+
+    printf("ONYX_FUZZ_SEED=%llu\n", (unsigned long long)seed);
+    (void)fflush(stdout);
+    while (clock_monotonic_ms(clock_system()) < until_ms)
+        run_one(inputs, &sequence, next_below(&sequence, inputs->n));
+}
+
+static int run(const char *program)
+{
+    CLEANUP(inputs_done) struct inputs inputs = {.n = 0};
+    struct sequence sequence = {.state = 88172645463325252u};
+    bool is_long = str_equal(getenv("ONYX_TEST_FORM"), "long");
+    uint64_t runs = setting("ONYX_FUZZ_RUNS", is_long ? 200000 : 2000);
+    uint64_t seconds = setting("ONYX_FUZZ_SECONDS", is_long ? 20 : 0);
+
+    for (unsigned i = 0; fuzz_seed(i, add_input(&inputs)); i++)
+        continue;
+    str_done(&inputs.items[--inputs.n]);
+    if (read_corpus(program, &inputs) != 0)
+        return 2;
+    for (size_t i = 0; i < inputs.n; i++)
+        run_on(&inputs.items[i]);
+    for (uint64_t i = 0; i < runs && inputs.n > 0; i++)
+        run_one(&inputs, &sequence, (size_t)(i % inputs.n));
+    if (inputs.n > 0)
+        run_for_a_moment(&inputs, seconds > 0 ? (int64_t)seconds * 1000 : 200);
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
-    const char *given = getenv("ONYX_FUZZ_RUNS");
-    uint64_t runs = 2000;
-    struct error err = ERROR_INIT;
-
     if (argc == 3 && str_equal(argv[1], "--write-seeds"))
         return write_seeds(argv[2]);
     if (argc > 1)
         return run_files(argv + 1, argc - 1);
-    if (given && num_parse_unsigned(given, UINT32_MAX, &runs, &err)) {
-        fprintf(stderr, "ONYX_FUZZ_RUNS: %s\n", err.text);
-        return 2;
-    }
-    run_mutations(runs);
-    return 0;
+    return run(argv[0]);
 }

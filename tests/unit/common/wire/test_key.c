@@ -199,13 +199,20 @@ static void a_rotation_keeps_the_former_key_until_its_time(void **state)
     assert_int_equal(facts.st_mode & 07777, 0600);
     assert_int_equal(stat(place->file, &facts), 0);
     assert_int_equal(facts.st_mode & 07777, 0600);
-    assert_int_equal(wire_pool_key_rotate(place->file, now, now, random_system(), &err), -1);
+    assert_int_equal(wire_pool_key_rotate(place->file, now, now + 1, random_system(), &err),
+                     -1);
     assert_int_equal(err.code, ERROR_EXISTS);
     assert_non_null(strstr(err.text, "remove it when all have"));
     assert_int_equal(
         wire_pool_key_rotate(place->file, now + 5000, now + 9000, random_system(), &err), 0);
     assert_int_equal(wire_pool_keys_read(place->file, &before, &err), 0);
     assert_memory_equal(before.old.bytes, after.now.bytes, WIRE_KEY_BYTES);
+    /* At once, whatever still counts: it was stolen. */
+    assert_int_equal(
+        wire_pool_key_rotate(place->file, now + 6000, now + 6000, random_system(), &err), 0);
+    assert_int_equal(wire_pool_keys_read(place->file, &after, &err), 0);
+    assert_memory_equal(after.old.bytes, before.now.bytes, WIRE_KEY_BYTES);
+    assert_int_equal(after.old_until, now + 6000);
 }
 
 static void a_bad_former_key_is_refused_and_never_quoted(void **state)
