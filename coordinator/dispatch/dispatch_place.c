@@ -220,6 +220,7 @@ static void dispatch_refresh_reasons(struct dispatch *dispatch, struct dispatch_
     struct space_facts space = dispatch_space(dispatch, NULL);
     char text[AGENTS_REASON_MAX];
 
+    (void)unlisted; /* only the hosts' numbers are wanted here */
     if (!dispatch->is_started)
         return;
     for (size_t n = 0; n < DISPATCH_REASONS_N && n < dispatch->items_n; n++) {
