@@ -251,7 +251,8 @@ static void stream_when_tuned_then_the_worker_is_told_so(void **state)
     struct fixture *f = *state;
     write_file(f->dir, "home/onyxbackup.cfg",
                "[onyxpool]\nvdi_compress = zstd\ncompress_level = 3\ncompress_threads = 2\n"
-               "gzip_effort = small\nring_mib = 8\nfile_digest = none\n");
+               "gzip_effort = small\nring_mib = 8\nfile_digest = none\nmax_rate = 100M\n"
+               "host_rate = 1G\npool_rate = 2000000\n");
     read_run(f, nothing);
     const struct settings *s = &f->settings;
     assert_int_equal(s->disk_compress, JOB_COMPRESS_ZSTD);
@@ -260,6 +261,13 @@ static void stream_when_tuned_then_the_worker_is_told_so(void **state)
     assert_int_equal(s->tuning.gzip_effort, JOB_GZIP_SMALL);
     assert_int_equal(s->tuning.ring_mib, 8);
     assert_int_equal(s->tuning.file_digest, JOB_FILE_NO_DIGEST);
+    assert_int_equal(s->tuning.max_rate, 100 << 20);
+    assert_int_equal(s->host_rate, 1 << 30);
+    assert_int_equal(s->pool_rate, 2000000);
+    write_file(f->dir, "home/onyxbackup.cfg", "[onyxpool]\nmax_rate = 100K\n");
+    assert_int_equal(read_as(f, COMMAND_RUN, nothing), -1);
+    assert_non_null(strstr(f->err.text, "neither 0 nor between 256 KiB and"));
+    error_clear(&f->err);
     write_file(f->dir, "home/onyxbackup.cfg", "[onyxpool]\nring_mib = 7\n");
     assert_int_equal(read_as(f, COMMAND_RUN, nothing), -1);
     assert_non_null(strstr(f->err.text, "ring_mib"));

@@ -115,6 +115,31 @@ static void durations_take_a_unit(void **state)
         assert_int_equal(num_parse_duration(bad[i], &ms, &err), -1);
 }
 
+static void sizes_take_a_unit(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t bytes;
+    } rows[] = {{"0", 0},           {"65536", 65536},     {"1B", 1},
+                {"800K", 819200},   {"100MB", 104857600}, {"2GiB", 1ull << 31},
+                {"1T", 1ull << 40}, {"1KiB", 1024}};
+    static const char *const bad[] = {"",    "M",   "-1",  "1.5G", "5m",
+                                      "5iB", "5KB1", "5 K", "99999999999T"};
+    struct error err = ERROR_INIT;
+    uint64_t bytes = 7;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(num_parse_bytes(rows[i].text, &bytes, &err), 0);
+        assert_true(bytes == rows[i].bytes);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(num_parse_bytes(bad[i], &bytes, &err), -1);
+        assert_int_equal(err.code, ERROR_BAD_INPUT);
+        error_clear(&err);
+    }
+}
+
 static void sums_and_products_are_checked(void **state)
 {
     uint64_t value = 7;
@@ -182,6 +207,7 @@ int main(void)
         cmocka_unit_test(unsigned_numbers_reach_their_end),
         cmocka_unit_test(booleans_are_read_in_all_their_words),
         cmocka_unit_test(durations_take_a_unit),
+        cmocka_unit_test(sizes_take_a_unit),
         cmocka_unit_test(sums_and_products_are_checked),
         cmocka_unit_test(sizes_rates_and_durations_read_well),
         cmocka_unit_test(hex_goes_both_ways_and_knows_its_length),

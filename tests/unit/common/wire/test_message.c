@@ -229,7 +229,7 @@ static void notes_come_back_as_they_went(void **state)
 {
     (void)state;
     struct error err = ERROR_INIT;
-    for (int kind = WIRE_NOTE_TASK; kind <= WIRE_NOTE_LOG; kind++) {
+    for (int kind = WIRE_NOTE_TASK; kind <= WIRE_NOTE_PACE; kind++) {
         CLEAN_WIRE_NOTE struct wire_note note = {.kind = (enum wire_note_kind)kind};
         CLEAN_WIRE_NOTE struct wire_note back = {0};
         CLEAN_STR struct str bytes = STR_INIT;
@@ -237,8 +237,10 @@ static void notes_come_back_as_they_went(void **state)
             sample_task(&note.task);
         else if (kind == WIRE_NOTE_REPORT)
             sample_report_done(&note.report);
-        else
+        else if (kind == WIRE_NOTE_LOG)
             sample_log(&note.line);
+        else
+            note.rate_limit = UINT64_C(5) << 30;
         assert_int_equal(wire_note_pack(&note, &bytes, &err), 0);
         assert_int_equal(wire_note_unpack(bytes.data, bytes.len, &back, &err), 0);
         assert_int_equal(back.kind, kind);
@@ -246,9 +248,44 @@ static void notes_come_back_as_they_went(void **state)
             assert_task_equal(&note.task, &back.task);
         else if (kind == WIRE_NOTE_REPORT)
             assert_report_equal(&note.report, &back.report);
-        else
+        else if (kind == WIRE_NOTE_LOG)
             assert_log_equal(&note.line, &back.line);
+        assert_true(note.rate_limit == back.rate_limit);
     }
+}
+
+static void limits_of_rate_come_back_as_they_went(void **state)
+{
+    (void)state;
+    CLEAN_WIRE_ORDERS struct wire_orders orders = {0}, orders_back = {0};
+    CLEAN_WIRE_SYNC struct wire_sync sync = {0}, sync_back = {0};
+    CLEAN_STR struct str bytes = STR_INIT;
+    struct wire_packed packed;
+    struct error err = ERROR_INIT;
+    sample_orders(&orders);
+    orders.rate_limit = 100 << 20;
+    orders.assign[0].tuning.max_rate = 50 << 20;
+    assert_int_equal(wire_orders_pack(&orders, &bytes, &err), 0);
+    assert_int_equal(wire_orders_unpack(bytes.data, bytes.len, &orders_back, &err), 0);
+    assert_int_equal(orders_back.rate_limit, 100 << 20);
+    assert_int_equal(orders_back.assign[0].tuning.max_rate, 50 << 20);
+    sample_sync(&sync);
+    sync.rate_limit = 7 << 20;
+    sync.cpu_percent = 93;
+    sync.hold_back = mem_dup("CPU at 93 %");
+    sync.reports[0].throttled_ms = 1234;
+    sync.reports[0].rate_limit = 6 << 20;
+    str_clear(&bytes);
+    assert_int_equal(wire_sync_pack(&sync, 0, &bytes, &packed, &err), 0);
+    assert_int_equal(wire_sync_unpack(bytes.data, bytes.len, &sync_back, &err), 0);
+    assert_int_equal(sync_back.rate_limit, 7 << 20);
+    assert_int_equal(sync_back.cpu_percent, 93);
+    assert_string_equal(sync_back.hold_back, "CPU at 93 %");
+    assert_int_equal(sync_back.reports[0].throttled_ms, 1234);
+    assert_int_equal(sync_back.reports[0].rate_limit, 6 << 20);
+    sync.cpu_percent = 101;
+    assert_int_equal(wire_sync_pack(&sync, 0, &bytes, &packed, &err), -1);
+    assert_text_has(err.text, "sync.cpu_percent");
 }
 
 static void file_without_or_with_other_digests_comes_back_as_it_went(void **state)
@@ -865,6 +902,7 @@ int main(void)
         cmocka_unit_test(empty_sync_passes_when_nothing_runs),
         cmocka_unit_test(orders_come_back_as_they_went),
         cmocka_unit_test(notes_come_back_as_they_went),
+        cmocka_unit_test(limits_of_rate_come_back_as_they_went),
         cmocka_unit_test(expire_job_and_its_report_come_back_as_they_went),
         cmocka_unit_test(file_without_or_with_other_digests_comes_back_as_it_went),
         cmocka_unit_test(a_bad_expire_job_is_refused_by_the_name_of_its_field),

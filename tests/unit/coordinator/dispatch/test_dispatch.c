@@ -5,7 +5,7 @@
  *     job A hosts=h1,h2 [srs=s1] [est=N] [proven] [vm=NAME] [attempt=N] [open] [state=STATE] [redirect]
  *     start | cancel | release A | remains A#1 vm=NAME | record on|off | lease renewed|stale
  *     sync h1 [boot=N] [seq=N] [free=N] [partial] [drain] [nonce=X] [space=N] [total=N]
- *          [A#1=STATE[:ERROR][:clean]]...
+ *          [hold] [A#1=STATE[:ERROR][:clean]]...
  *                  => orders: "assign A#1 cancel B#1 forget C#2", or "nothing"
  *     wait MS      time passes, one tick
  *     state A      => "running", or with reason "failed: TEXT"
@@ -285,6 +285,8 @@ static char *do_sync(struct world *world, char **words, size_t n)
     sync.free_slots = word_number(words, n, "free", 2);
     sync.is_partial = has_word(words, n, "partial");
     sync.is_draining = has_word(words, n, "drain");
+    if (has_word(words, n, "hold"))
+        sync.hold_back = mem_dup("CPU at 93 %");
     sync.store.root = mem_dup("/backup");
     sync.store.uuid = mem_dup("store");
     sync.store.nonce = mem_dup(word_value(words, n, "nonce", "nonce"));
@@ -462,6 +464,17 @@ CASE(doubled_and_late_syncs_change_nothing,
      "sync h1 seq=11 A#1=running => forget A#1\n"
      "state A => done\n"
      "changes => begin A#1@h1; A running; end A#1 done; A done;\n")
+
+CASE(a_job_waits_for_a_busy_dom0_however_long_and_says_so,
+     "job A\nstart\n"
+     "sync h1 free=0 hold => nothing\n"
+     "wait 1000\n"
+     "state A => waiting: dom0 of host h1 is too busy: CPU at 93 %\n"
+     "wait 50000\n" /* longer than stall_ms: but the agent is there */
+     "sync h1 free=0 hold => nothing\n"
+     "wait 50000\n"
+     "state A => waiting: dom0 of host h1 is too busy: CPU at 93 %\n"
+     "sync h1 => assign A#1\n")
 
 CASE(nothing_is_ordered_or_forgotten_while_the_catalog_fails,
      "job A\nstart\n"
@@ -848,6 +861,7 @@ int main(void)
         cmocka_unit_test(a_draining_agent_gets_no_job_and_its_cancelled_ones_are_not_counted),
         cmocka_unit_test(jobs_are_spread_over_the_hosts_that_ask),
         cmocka_unit_test(a_host_that_is_silent_is_not_waited_for),
+        cmocka_unit_test(a_job_waits_for_a_busy_dom0_however_long_and_says_so),
         cmocka_unit_test(slots_and_limits_hold),
         cmocka_unit_test(room_is_reserved_for_what_runs),
         cmocka_unit_test(job_without_room_by_its_last_backup_is_refused_and_the_others_go_on),
