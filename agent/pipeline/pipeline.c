@@ -4,8 +4,7 @@
  * and the order in which the facts are asked for.
  *
  * Compression stands behind the ring, so it can't hold an export open longer than the share may,
- * and the check has seen the bytes as XAPI sent them. Where nothing changes the bytes the source
- * puts them into the ring's own block (pipeline_room), and nothing copies them.
+ * and the check has seen the bytes as XAPI sent them.
  *
  * When the check fails in mid-stream the task is asked before the stream is closed: XAPI writes its
  * late error into the data, and after our close the task would tell of the close instead.
@@ -29,7 +28,6 @@
 #define LATE_OUTCOME_MS 3000 /* how long the task may take to tell why the data went wrong */
 #define LOOK_MS         200
 #define GIVE_UP_MS      30000 /* for the store's last call behind a failed or cancelled stream */
-#define SPARE_BYTES     262144 /* what a source may put at once while there is a stage */
 
 /* The caller's thread. */
 struct intake {
@@ -42,9 +40,7 @@ struct intake {
     struct pace pace;
     int64_t hang_ms;
     struct digest *stream_digest;
-    const struct pipeline_stage *stage; /* NULL: none, or nothing to do any more */
     struct ring_block *block; /* being filled, NULL none */
-    unsigned char *spare;     /* for pipeline_room in front of a stage; NULL: not needed yet */
     bool is_ours; /* what ended the stream was done on our side */
     bool check_failed;
     struct error check_error;
@@ -139,8 +135,7 @@ static int gather_zeros(struct intake *in, size_t n, struct error *err)
     return 0;
 }
 
-/* What will be written: gathered to whole blocks and handed over. Bytes that already stand where
- * they belong (pipeline_room) stay there. */
+/* What will be written: gathered to whole blocks and handed over. */
 static int gather(void *context, const void *bytes, size_t n, struct error *err)
 {
     struct intake *in = context;
@@ -153,34 +148,13 @@ static int gather(void *context, const void *bytes, size_t n, struct error *err)
             return -1;
         struct ring_block *block = in->block;
         size_t part = block_bytes - block->n < n ? block_bytes - block->n : n;
-        if (at != block->bytes + block->n)
-            memcpy(block->bytes + block->n, at, part);
+        memcpy(block->bytes + block->n, at, part);
         block->n += part;
         at += part;
         n -= part;
         if (block->n == block_bytes)
             hand_over(in);
     }
-    return 0;
-}
-
-int pipeline_room(void *intake, unsigned char **ret_at, size_t *ret_n, struct error *err)
-{
-    struct intake *in = intake;
-    if (in->stage != NULL) {
-        if (in->spare == NULL)
-            in->spare = mem_try(SPARE_BYTES, err);
-        *ret_at = in->spare;
-        *ret_n = SPARE_BYTES;
-        in->is_ours = in->spare == NULL;
-        return in->spare != NULL ? 0 : -1;
-    }
-    if (take_room(in, err) != 0) {
-        in->is_ours = true;
-        return -1;
-    }
-    *ret_at = in->block->bytes + in->block->n;
-    *ret_n = ring_block_bytes(in->ring) - in->block->n;
     return 0;
 }
 
@@ -210,7 +184,7 @@ static int keep_pace(struct intake *in, size_t n, struct error *err)
 static int intake(void *context, const void *bytes, size_t n, struct error *err)
 {
     struct intake *in = context;
-    const struct pipeline_stage *stage = in->stage;
+    const struct pipeline_stage *stage = in->settings->stage;
     if (feed_check(in, bytes, n, err) != 0)
         return -1;
     in->result->bytes += n;
@@ -219,8 +193,6 @@ static int intake(void *context, const void *bytes, size_t n, struct error *err)
     if (result == 0)
         result = keep_pace(in, n, err);
     in->is_ours = result != 0;
-    if (stage != NULL && stage->is_through != NULL && stage->is_through(stage->context))
-        in->stage = NULL;
     return result;
 }
 
@@ -366,14 +338,12 @@ int pipeline_run(const struct pipeline_source *source, const struct pipeline_che
         .source = source,
         .check = check,
         .settings = settings,
-        .stage = settings->stage,
         .result = ret,
         .stream_digest = stream_digest,
         .hang_ms = settings->hang_ms != 0 ? settings->hang_ms : HANG_MS,
     };
     int result = ask_facts(&in, err);
     result = end_output(&in, result == 0, err);
-    mem_free_void(&in.spare);
     output_drop(output);
     return result;
 }

@@ -26,10 +26,6 @@
  * bytes NULL, from a stage only: n zero bytes. */
 typedef int pipeline_intake_fn(void *intake, const void *bytes, size_t n, struct error *err);
 
-/* For a source that can put its bytes anywhere: the place where the next ones are wanted, valid
- * until the intake's next call. They are handed to the intake from there all the same. */
-int pipeline_room(void *intake, unsigned char **ret_at, size_t *ret_n, struct error *err);
-
 struct pipeline_source {
     /* Run the stream to its end, on the caller's thread. 0 only if it ended in order. */
     int (*run)(void *context, pipeline_intake_fn *intake, void *intake_context, struct error *err);
@@ -51,8 +47,6 @@ struct pipeline_stage {
                 void *next_context, struct error *err);
     /* The stream ended in order: hand on what is held back. */
     int (*finish)(void *context, pipeline_intake_fn *next, void *next_context, struct error *err);
-    /* true: from here on every byte passes as it is, and feed need not be called. May be NULL. */
-    bool (*is_through)(void *context);
     void *context;
 };
 

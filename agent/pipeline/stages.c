@@ -52,15 +52,7 @@ static int finish_xva(void *context, pipeline_intake_fn *next, void *next_contex
     return xva_rewrite_finish(context, next, next_context, err);
 }
 
-static bool is_xva_through(void *context)
-{
-    return xva_rewrite_is_through(context);
-}
-
 struct pipeline_stage stages_xva_rewrite(struct xva_rewrite *rewrite)
 {
-    return (struct pipeline_stage){.feed = feed_xva,
-                                   .finish = finish_xva,
-                                   .is_through = is_xva_through,
-                                   .context = rewrite};
+    return (struct pipeline_stage){.feed = feed_xva, .finish = finish_xva, .context = rewrite};
 }

@@ -135,19 +135,22 @@ static int find_last(struct small *small, unsigned char *out, size_t n, uint64_t
     z_stream *reader = &small->reader;
     int rc = inflateReset(reader);
 
-    *ret_begin = 0;
+    *ret_begin = *ret_end = 0;
     reader->next_in = out;
     reader->avail_in = (unsigned)n;
     reader->next_out = small->plain;
     reader->avail_out = sizeof small->plain;
     while (rc == Z_OK) {
         rc = inflate(reader, Z_BLOCK);
-        if (rc == Z_OK && (reader->data_type & AT_A_BOUNDARY) &&
-            !(reader->data_type & IN_LAST_BLOCK))
+        if (rc != Z_OK || !(reader->data_type & AT_A_BOUNDARY))
+            continue;
+        /* Asked once more, behind the last one, it would forget the bits. */
+        if (reader->data_type & IN_LAST_BLOCK)
+            *ret_end = bits_read(reader);
+        else
             *ret_begin = bits_read(reader);
     }
-    *ret_end = bits_read(reader);
-    if (rc != Z_STREAM_END || reader->avail_in)
+    if (rc != Z_STREAM_END || reader->avail_in || !*ret_end)
         return error_set(err, ERROR_INTERNAL, "gzip: zlib can't read what libdeflate wrote (%d)",
                          rc);
     return 0;

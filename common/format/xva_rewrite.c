@@ -158,11 +158,6 @@ int xva_rewrite_finish(struct xva_rewrite *rewrite, xva_rewrite_sink_fn *sink, v
     return pass_on(rewrite, sink, context, err);
 }
 
-bool xva_rewrite_is_through(const struct xva_rewrite *rewrite)
-{
-    return rewrite->is_passing;
-}
-
 const char *xva_rewrite_refusal(const struct xva_rewrite *rewrite)
 {
     return error_is_set(&rewrite->refusal) ? rewrite->refusal.text : NULL;

@@ -9,7 +9,6 @@
 #ifndef ONYX_COMMON_FORMAT_XVA_REWRITE_H
 #define ONYX_COMMON_FORMAT_XVA_REWRITE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/base/mem.h"
@@ -34,9 +33,6 @@ int xva_rewrite_feed(struct xva_rewrite *rewrite, const void *bytes, size_t n,
 /* The stream has ended: what is still held goes out as it came. */
 int xva_rewrite_finish(struct xva_rewrite *rewrite, xva_rewrite_sink_fn *sink, void *context,
                        struct error *err);
-
-/* Whether nothing is held any longer: what comes passes as it is. */
-bool xva_rewrite_is_through(const struct xva_rewrite *rewrite);
 
 /* Why ova.xml was left as it is; NULL: it was rewritten, or has not come yet. Borrowed. */
 const char *xva_rewrite_refusal(const struct xva_rewrite *rewrite);

@@ -46,6 +46,10 @@ struct parts {
     atomic_bool released;
     struct digest *digest;
     enum job_compress compress;
+    struct job_tuning tuning;
+    int slow_ms;  /* each write */
+    int stops_at; /* piece at which the stream ends in order; 0: behind all */
+    bool is_cancelled_at_end;
     struct str *kept; /* what was written, NULL: not kept */
     bool has_stage, is_sparse;
     int stage_fails_at; /* feed; -1: finish */
@@ -78,6 +82,10 @@ static int run(void *context, pipeline_intake_fn *intake, void *intake_context, 
     for (parts->pieces = 1; parts->pieces <= PIECES; parts->pieces++) {
         for (size_t i = 0; i < sizeof piece; i++)
             piece[i] = (unsigned char)((size_t)parts->pieces * 7 + i);
+        if (parts->pieces == parts->stops_at) {
+            parts->pieces = PIECES + 1;
+            return 0;
+        }
         if (parts->pieces == parts->stream_fails_at)
             return error_set(err, parts->stream_stands_still ? ERROR_TIMEOUT : ERROR_SHORT,
                              "the stream broke");
@@ -119,6 +127,8 @@ static int write_bytes(void *context, const void *bytes, size_t n, struct error 
     int number = atomic_fetch_add(&parts->writes, 1) + 1;
     if (number == parts->hang_at && read(parts->hang_pipe[0], &byte, 1) < 0)
         return error_set(err, ERROR_IO, "the pipe of the test");
+    if (parts->slow_ms != 0)
+        (void)poll(NULL, 0, parts->slow_ms);
     parts->written += n;
     if (parts->kept != NULL)
         str_add_n(parts->kept, bytes, n);
@@ -177,6 +187,8 @@ static void release(void *context)
 static bool is_cancelled(void *context)
 {
     struct parts *parts = context;
+    if (parts->is_cancelled_at_end)
+        return parts->pieces > PIECES;
     return parts->cancel_at != 0 && parts->pieces >= parts->cancel_at &&
            atomic_load(&parts->writes) >= parts->hang_at;
 }
@@ -194,6 +206,7 @@ static int run_parts(struct parts *parts, struct pipeline_result *result, struct
     struct pipeline_settings settings = {.blocks = 4, .block_bytes = BLOCK, .hang_ms = parts->hang_ms,
                                          .outcome_ms = 400,
                                          .compress = parts->compress,
+                                         .tuning = parts->tuning,
                                          .stage = parts->has_stage ? &stage : NULL,
                                          .is_cancelled = is_cancelled,
                                          .context = parts};
@@ -214,8 +227,82 @@ static void pipeline_when_all_is_well_then_four_facts_hold(void **state)
     assert_int_equal(result.bytes, PIECE * PIECES);
     assert_int_equal(parts.written, PIECE * PIECES);
     assert_string_equal(result.sha256, digest_final(parts.digest, own));
+    assert_int_equal(result.stream_bytes, PIECE * PIECES);
     assert_true(atomic_load(&parts.released));
     parts_done(&parts);
+}
+
+static void pipeline_when_no_digest_of_the_file_is_asked_for_then_none_is_told(void **state)
+{
+    (void)state;
+    struct parts parts;
+    struct pipeline_result result;
+    struct error err = ERROR_INIT;
+    parts_init(&parts);
+    parts.tuning.file_digest = JOB_FILE_NO_DIGEST;
+    assert_int_equal(run_parts(&parts, &result, &err), 0);
+    assert_string_equal(result.sha256, "");
+    assert_int_equal(strlen(result.stream_xxh128), 32);
+    assert_true(result.file_durable);
+    parts_done(&parts);
+}
+
+/* XXH3-128 of a text. */
+static void check_stream_digest(const struct pipeline_result *result, const struct str *plain)
+{
+    struct error err = ERROR_INIT;
+    char want[DIGEST_TEXT_MAX];
+    CLEAN_DIGEST struct digest *digest = digest_new(DIGEST_XXH128, &err);
+    digest_update(digest, str_text(plain), plain->len);
+    assert_string_equal(result->stream_xxh128, digest_final(digest, want));
+    assert_int_equal(result->stream_bytes, plain->len);
+}
+
+static int unpack_text(void *context, const void *bytes, size_t n, struct error *err)
+{
+    (void)err;
+    str_add_n(context, bytes, n);
+    return 0;
+}
+
+/* What stands in the file, uncompressed. */
+static void read_kept(enum job_compress kind, const struct str *kept, struct str *plain)
+{
+    struct error err = ERROR_INIT;
+    CLEAN_DECOMPRESS struct decompress *decompress =
+        decompress_new(kind != 0 ? kind : JOB_COMPRESS_NONE, unpack_text, plain, &err);
+    assert_int_equal(decompress_feed(decompress, str_text(kept), kept->len, &err), 0);
+    assert_int_equal(decompress_finish(decompress, &err), 0);
+}
+
+/* As many threads as you like: the file is the same. */
+static void pipeline_when_it_has_many_packers_then_the_blocks_stay_in_order(void **state)
+{
+    (void)state;
+    static const uint32_t threads[] = {1, 2, 7};
+    static const enum job_compress kinds[] = {JOB_COMPRESS_GZIP, JOB_COMPRESS_ZSTD};
+    for (size_t k = 0; k < 2; k++) {
+        CLEAN_STR struct str first = STR_INIT;
+        for (size_t i = 0; i < 3; i++) {
+            struct parts parts;
+            struct pipeline_result result;
+            struct error err = ERROR_INIT;
+            CLEAN_STR struct str kept = STR_INIT;
+            CLEAN_STR struct str plain = STR_INIT;
+            parts_init(&parts);
+            parts.compress = kinds[k];
+            parts.tuning.compress_threads = threads[i];
+            parts.kept = i == 0 ? &first : &kept;
+            assert_int_equal(run_parts(&parts, &result, &err), 0);
+            read_kept(kinds[k], parts.kept, &plain);
+            check_stream_digest(&result, &plain);
+            if (i > 0) {
+                assert_int_equal(kept.len, first.len);
+                assert_memory_equal(kept.data, first.data, kept.len);
+            }
+            parts_done(&parts);
+        }
+    }
 }
 
 static int unpack(void *context, const void *bytes, size_t n, struct error *err)
@@ -260,16 +347,20 @@ pipeline_when_it_compresses_then_the_file_is_whole_and_the_check_saw_it_plain(vo
 static void pipeline_when_it_compresses_and_the_store_fails_then_that_is_the_cause(void **state)
 {
     (void)state;
-    struct parts parts;
-    struct pipeline_result result;
-    struct error err = ERROR_INIT;
-    parts_init(&parts);
-    parts.compress = JOB_COMPRESS_GZIP;
-    parts.write_fails_at = 1;
-    assert_int_equal(run_parts(&parts, &result, &err), -1);
-    assert_int_equal(err.code, ERROR_NO_SPACE);
-    assert_true(atomic_load(&parts.released));
-    parts_done(&parts);
+    for (int at = 1; at < 40; at += 19) { /* gzip's head, a block in the middle, a late one */
+        struct parts parts;
+        struct pipeline_result result;
+        struct error err = ERROR_INIT;
+        parts_init(&parts);
+        parts.compress = JOB_COMPRESS_GZIP;
+        parts.tuning.compress_threads = 3;
+        parts.write_fails_at = at;
+        assert_int_equal(run_parts(&parts, &result, &err), -1);
+        assert_int_equal(err.code, ERROR_NO_SPACE);
+        assert_false(parts.finished || result.is_hung || result.file_durable);
+        assert_true(atomic_load(&parts.released));
+        parts_done(&parts);
+    }
 }
 
 /* Whether or not the sink can skip: the same bytes, the same digest. */
@@ -293,6 +384,9 @@ static void pipeline_when_it_has_a_stage_then_the_file_is_what_leaves_it(void **
         digest_update(digest, str_text(&kept), kept.len);
         assert_string_equal(result.sha256, digest_final(digest, file));
         digest_free(digest);
+        CLEAN_STR struct str plain = STR_INIT;
+        read_kept(parts.compress, &kept, &plain);
+        check_stream_digest(&result, &plain);
         assert_int_equal(parts.skipped, round == 1 ? STAGE_ZEROS : 0);
         if (round < 2) {
             assert_int_equal(kept.len, STAGE_ZEROS + PIECE * PIECES + strlen(STAGE_TAIL));
@@ -408,6 +502,63 @@ static void pipeline_when_the_store_hangs_then_the_stream_is_not_held(void **sta
     }
 }
 
+/* The rings are full on both sides of the packers when it is noticed. */
+static void pipeline_when_it_compresses_and_the_store_hangs_then_the_stream_is_not_held(void **state)
+{
+    (void)state;
+    struct parts parts;
+    struct pipeline_result result;
+    struct error err = ERROR_INIT;
+    parts_init(&parts);
+    parts.compress = JOB_COMPRESS_GZIP;
+    parts.tuning.compress_threads = 2;
+    parts.hang_at = 2;
+    assert_int_equal(run_parts(&parts, &result, &err), -1);
+    assert_int_equal(err.code, ERROR_TIMEOUT);
+    assert_non_null(strstr(err.text, "store"));
+    assert_true(result.is_hung);
+    assert_false(result.stream_ended || atomic_load(&parts.released));
+    assert_int_equal(write(parts.hang_pipe[1], "x", 1), 1);
+    wait_for_release(&parts);
+    assert_false(parts.finished);
+    parts_done(&parts);
+}
+
+/* Longer in all than a call may hang, but it gets on. */
+static void pipeline_when_the_store_is_slow_behind_the_end_then_it_is_waited_for(void **state)
+{
+    (void)state;
+    struct parts parts;
+    struct pipeline_result result;
+    struct error err = ERROR_INIT;
+    parts_init(&parts);
+    parts.hang_ms = 1000;
+    parts.slow_ms = 300; /* a ring of four, and what is being written */
+    parts.stops_at = 4 * BLOCK / PIECE;
+    if (run_parts(&parts, &result, &err) != 0)
+        fail_msg("%s", err.text);
+    assert_true(result.file_durable);
+    parts_done(&parts);
+}
+
+static void pipeline_when_cancelled_behind_the_streams_end_then_ends_at_once(void **state)
+{
+    (void)state;
+    struct parts parts;
+    struct pipeline_result result;
+    struct error err = ERROR_INIT;
+    parts_init(&parts);
+    parts.hang_ms = 60000; /* were it waited for, the test would time out */
+    parts.stops_at = 2 * BLOCK / PIECE;
+    parts.slow_ms = 300;
+    parts.is_cancelled_at_end = true;
+    assert_int_equal(run_parts(&parts, &result, &err), -1);
+    assert_int_equal(err.code, ERROR_CANCELLED);
+    assert_true(result.stream_ended && result.format_complete);
+    assert_false(result.file_durable || result.is_hung || parts.finished);
+    parts_done(&parts);
+}
+
 static void pipeline_when_cancelled_while_the_store_is_slow_then_ends_at_once(void **state)
 {
     (void)state;
@@ -430,6 +581,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pipeline_when_all_is_well_then_four_facts_hold),
+        cmocka_unit_test(pipeline_when_no_digest_of_the_file_is_asked_for_then_none_is_told),
+        cmocka_unit_test(pipeline_when_it_has_many_packers_then_the_blocks_stay_in_order),
+        cmocka_unit_test(
+            pipeline_when_it_compresses_and_the_store_hangs_then_the_stream_is_not_held),
+        cmocka_unit_test(pipeline_when_the_store_is_slow_behind_the_end_then_it_is_waited_for),
+        cmocka_unit_test(pipeline_when_cancelled_behind_the_streams_end_then_ends_at_once),
         cmocka_unit_test(
             pipeline_when_it_compresses_then_the_file_is_whole_and_the_check_saw_it_plain),
         cmocka_unit_test(pipeline_when_it_compresses_and_the_store_fails_then_that_is_the_cause),
