@@ -85,4 +85,12 @@ int snapshot_end(struct xapi *xapi, const struct job *job, const struct snapshot
 int snapshot_clean(struct xapi *xapi, const struct job_remains *remains, size_t n,
                    uint64_t lease_max, size_t *ret_n, struct error *err);
 
+/*
+ * Remove snapshots that OnyxBackupVM left, as the remains with is_old_tool name them: each only if it
+ * is a snapshot, still bears that name, is a day old by the pool's word, and nothing works on it. One
+ * that is not so is left, with a warning. Its disks go as those of a snapshot of ours.
+ */
+int snapshot_clean_old(struct xapi *xapi, const struct job *job, int64_t now_at, size_t *ret_n,
+                       struct text_list *warnings, struct error *err);
+
 #endif

@@ -201,6 +201,17 @@ static int destroy_snapshot(struct xapi *xapi, const char *ref, const char *job,
     return result;
 }
 
+int snapshot_destroy(struct xapi *xapi, const char *ref, const char *job, uint64_t lease,
+                     struct error *err)
+{
+    return destroy_snapshot(xapi, ref, job, lease, NULL, err);
+}
+
+int snapshot_destroy_disk(struct xapi *xapi, const char *ref, struct error *err)
+{
+    return destroy_disk(xapi, ref, err);
+}
+
 int snapshot_end(struct xapi *xapi, const struct job *job, const struct snapshot *snapshot,
                  struct error *err)
 {

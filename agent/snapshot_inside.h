@@ -24,4 +24,10 @@ int snapshot_take_vm(struct xapi *xapi, const struct job *job, const struct vm *
  * are found by their mark; the tasks go. */
 int snapshot_adopt_tasks(struct xapi *xapi, const char *job, uint64_t lease, struct error *err);
 
+/* snapshot_clean.c: one VM snapshot with its disks, which are marked as the job's first; one disk that
+ * no VM has. What is gone already is fine. */
+int snapshot_destroy(struct xapi *xapi, const char *ref, const char *job, uint64_t lease,
+                     struct error *err);
+int snapshot_destroy_disk(struct xapi *xapi, const char *ref, struct error *err);
+
 #endif

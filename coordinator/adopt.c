@@ -187,7 +187,9 @@ static int write_catalog(struct adopt *adopt, struct catalog *catalog, struct er
         /* The row may be there as expired: the file has come back. */
         if (catalog_add_backup(catalog, &adopt->backups[i], err) < 0 ||
             catalog_set_backup_state(catalog, adopt->backups[i].folder, adopt->backups[i].file,
-                                     adopt->backups[i].state, err) < 0)
+                                     adopt->backups[i].state, err) < 0 ||
+            catalog_want_verify(catalog, adopt->backups[i].folder, adopt->backups[i].file,
+                                adopt->backups[i].state == BACKUP_FOUND, err) < 0)
             return -1;
     for (size_t i = 0; i < adopt->rows_n; i++) {
         const struct row *row = &adopt->rows[i];

@@ -20,7 +20,7 @@ struct store;
 
 /* All lists are of "folder/file". */
 struct adopt_result {
-    struct text_list found;   /* OnyxBackupVM's, new in the catalog */
+    struct text_list found;   /* OnyxBackupVM's, new in the catalog: queued for verify */
     struct text_list regained; /* ours, new in the catalog */
     size_t known_n;           /* stood there already */
     struct text_list missing; /* in the catalog, not in the store */

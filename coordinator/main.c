@@ -26,7 +26,7 @@ static command_fn *const commands[COMMAND_N] = {
     [COMMAND_SHOW] = command_show,     [COMMAND_REPORT] = command_report,
     [COMMAND_AGENTS] = command_agents, [COMMAND_KEYGEN] = command_keygen,
     [COMMAND_INIT_STORE] = command_init_store, [COMMAND_PRUNE] = command_prune,
-    [COMMAND_ADOPT] = command_adopt,
+    [COMMAND_ADOPT] = command_adopt,   [COMMAND_VERIFY] = command_verify,
     [COMMAND_PIN] = command_pin,       [COMMAND_UNPIN] = command_unpin,
 };
 

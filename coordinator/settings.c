@@ -296,6 +296,10 @@ static void fill_run(struct settings *settings)
     settings->keep_yearly = option_number(o, OPT_KEEP_YEARLY);
     settings->expire_max = option_number(o, OPT_EXPIRE_MAX);
     settings->keep = option_list(o, OPT_KEEP);
+    settings->adopt_snapshots = option_flag(o, OPT_ADOPT_SNAPSHOTS);
+    settings->verify_max = option_number(o, OPT_VERIFY_MAX);
+    settings->older_than_ms =
+        option_text(o, OPT_OLDER_THAN) ? option_number(o, OPT_OLDER_THAN) : -1;
 }
 
 /* Entries that can't be read are known before anything is begun. */

@@ -29,6 +29,8 @@
     X(REPORT, "report", "[RUN]", "Print the report of a run; without RUN, of the last one.")       \
     X(AGENTS, "agents", "", "List the agents, when each was seen and what keeps it from work.")    \
     X(PRUNE, "prune", "[VM]", "Remove old backups by the rules of a run; --dry-run shows them.")       \
+    X(VERIFY, "verify", "[BACKUP|VM]", "Read backups back and check them; without BACKUP, VM, --all "                 \
+      "and --older-than, those that wait for it.")                                                  \
     X(PIN, "pin", "BACKUP", "Keep a backup for ever: it never expires.")                                 \
     X(UNPIN, "unpin", "BACKUP", "Let a pinned backup expire again.")                                     \
     X(ADOPT, "adopt", "", "Make the backups known that OnyxBackupVM wrote into the store.")            \
@@ -76,7 +78,7 @@ struct settings {
     bool is_strict;
     bool prefer_vdi;
     bool is_example; /* preview --example */
-    bool with_all; /* list --all: expired ones too */
+    bool with_all; /* list --all: expired ones too; verify --all */
     bool is_dry_run;   /* prune: show, change nothing */
     bool is_explained; /* prune: the rule of each */
     bool is_share_forced; /* OnyxBackupVM's newer files are no objection */
@@ -86,6 +88,9 @@ struct settings {
     int64_t keep_copies, keep_last, keep_daily, keep_weekly, keep_monthly, keep_yearly;
     int64_t expire_max;
     const struct text_list *keep;
+    int64_t verify_max;
+    bool adopt_snapshots;
+    int64_t older_than_ms; /* verify; -1: not asked */
     int64_t space_threshold;
     int64_t hard_floor; /* percent; 0 none */
     const char *share_type;

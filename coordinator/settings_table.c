@@ -10,9 +10,9 @@
 
 #define BIT(command) (1u << COMMAND_##command)
 #define EVERY ((1u << COMMAND_N) - 1u)
-#define STARTS (BIT(RUN) | BIT(PRUNE))
-#define RUNS (STARTS | BIT(PREVIEW))
-#define READS (BIT(STATUS) | BIT(LIST) | BIT(SHOW) | BIT(REPORT) | BIT(AGENTS))
+#define STARTS (BIT(RUN) | BIT(PRUNE) | BIT(VERIFY))
+#define RUNS (BIT(RUN) | BIT(PRUNE) | BIT(PREVIEW))
+#define READS (BIT(VERIFY) | BIT(STATUS) | BIT(LIST) | BIT(SHOW) | BIT(REPORT) | BIT(AGENTS))
 /* Where pool, store, catalog and key are: taken by every command, also by those that need only
  * some of it, so that one line of options fits them all. */
 #define PLACES EVERY
@@ -320,6 +320,15 @@ const struct option settings_table[OPT_N] = {
                           "yearly, like DB-.*:daily=7;weekly=4. The first entry that matches a "
                           "VM decides; what it does not name is the global value, and a "
                           "max_backups of the VM's own entry goes before."},
+    [OPT_ADOPT_SNAPSHOTS] = {ONYXPOOL, .key = "adopt_snapshots", SWITCH,
+                             .help = "Remove snapshots called exactly ONYXBACKUP that OnyxBackupVM "
+                                     "left more than a day ago; otherwise they are reported and "
+                                     "stay."},
+    [OPT_VERIFY_MAX] = {ONYXPOOL, .key = "verify_max", .kind = OPTION_INT, .min = 0,
+                        .max = 100000, .fallback = "10",
+                        .help = "So many backups that wait to be verified (adopted ones) a run "
+                                "reads back behind its own backups; 0 leaves them to onyxpool "
+                                "verify."},
     [OPT_EXPIRE_MAX] = {ONYXPOOL, .key = "expire_max", .kind = OPTION_INT, .min = 1, .max = 128,
                         .fallback = "3",
                         .help = "At most so many old files go from one folder in a run."},
@@ -327,12 +336,18 @@ const struct option settings_table[OPT_N] = {
     [OPT_ALLOW_ROOT_FS] = {.name = "allow-root-fs", SWITCH, .commands = BIT(INIT_STORE),
                            .help = "Allow a store on the file system of / (backups fill the "
                                    "system's disk)."},
-    [OPT_ALL] = {.name = "all", .letter = "a", SWITCH, .commands = BIT(LIST),
-                 .help = "Expired backups too."},
+    [OPT_ALL] = {.name = "all", .letter = "a", SWITCH,
+                 .commands = BIT(LIST) | BIT(VERIFY),
+                 .help = "All backups: list shows expired ones too, verify reads every one that "
+                         "stands."},
     [OPT_DRY_RUN] = {.name = "dry-run", .letter = "n", SWITCH, .commands = BIT(PRUNE),
                      .help = "Show what would go, and change nothing."},
     [OPT_EXPLAIN] = {.name = "explain", SWITCH, .commands = BIT(PRUNE),
                      .help = "Show every backup with the rule that keeps or drops it."},
+    [OPT_OLDER_THAN] = {.name = "older-than", .kind = OPTION_DURATION, .argument = "TIME",
+                        .min = 0, .max = 36500 * (int64_t)DAY_MS, .commands = BIT(VERIFY),
+                        .help = "Only backups that were neither written nor verified within this "
+                                "time, like 30d."},
     [OPT_FORCE_SHARED] = {.name = "force-shared-folder", SWITCH, .commands = STARTS | BIT(ADOPT),
                           .help = "Go on though OnyxBackupVM has written to the same folders "
                                   "since our last run: it does not run any more, or is known to "

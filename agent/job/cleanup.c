@@ -8,6 +8,7 @@
 
 #include "agent/job/earlier.h"
 #include "agent/snapshot.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/store/settle.h"
@@ -55,6 +56,13 @@ int cleanup_run(const struct job_context *context, struct job_report *report, st
     }
     if (snapshot_clean(context->xapi, job->remains, job->remains_n, job->lease, &n,
                        &pool_error) != 0) {
+        if (result == 0)
+            *err = pool_error;
+        result = -1;
+    }
+    error_clear(&pool_error);
+    if (snapshot_clean_old(context->xapi, job, clock_wall_ms(context->clock), &n, &report->warnings,
+                           &pool_error) != 0) {
         if (result == 0)
             *err = pool_error;
         result = -1;

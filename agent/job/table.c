@@ -12,6 +12,7 @@
 #include "agent/job/backup_vm.h"
 #include "agent/job/cleanup.h"
 #include "agent/job/expire.h"
+#include "agent/job/verify.h"
 
 #include "common/base/poison.h"
 
@@ -21,6 +22,7 @@ static const struct job_table_row table[] = {
     {JOB_BACKUP_POOL, backup_pool_run},
     {JOB_BACKUP_HOST, backup_host_run},
     {JOB_EXPIRE, expire_run},
+    {JOB_VERIFY, verify_run},
     {JOB_CLEANUP, cleanup_run},
 };
 

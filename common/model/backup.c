@@ -22,6 +22,7 @@ void backup_done(struct backup *backup)
     free(backup->proof);
     free(backup->host_uuid);
     free(backup->host_name);
+    free(backup->verified_text);
     memset(backup, 0, sizeof *backup);
 }
 
@@ -39,6 +40,7 @@ void backup_copy(struct backup *to, const struct backup *from)
     to->proof = mem_dup(from->proof);
     to->host_uuid = mem_dup(from->host_uuid);
     to->host_name = mem_dup(from->host_name);
+    to->verified_text = mem_dup(from->verified_text);
 }
 
 const char *backup_state_name(enum backup_state state)

@@ -49,6 +49,9 @@ struct backup {
     int64_t finished_at;
     int64_t stream_ms;
     bool is_pinned;
+    int64_t verified_at;    /* when a verify job last came to a verdict; 0 never */
+    char *verified_text;    /* damaged, or readable only: what it found; NULL */
+    bool is_verify_wanted;  /* queued */
 };
 
 void backup_done(struct backup *backup);

@@ -22,6 +22,8 @@ void job_done(struct job *job)
         free(job->victims[i].file);
     for (size_t i = 0; i < job->keepers_n; i++)
         free(job->keepers[i].file);
+    free(job->subject.file);
+    free(job->subject_sha256);
     free(job->disks);
     free(job->remains);
     free(job->victims);
@@ -103,6 +105,8 @@ void job_copy(struct job *to, const struct job *from)
         remains->folder = mem_dup(from->remains[i].folder);
         remains->stem = mem_dup(from->remains[i].stem);
     }
+    to->subject.file = mem_dup(from->subject.file);
+    to->subject_sha256 = mem_dup(from->subject_sha256);
     to->victims = to->keepers = NULL;
     to->victims_n = to->keepers_n = 0;
     for (size_t i = 0; i < from->victims_n; i++)
@@ -120,6 +124,10 @@ void job_report_done(struct job_report *report)
         free(report->files[i].proof);
     }
     free(report->files);
+    free(report->verdict.file);
+    free(report->verdict.proof);
+    free(report->verdict.sha256);
+    free(report->verdict.text);
     text_list_done(&report->gone);
     text_list_done(&report->warnings);
     memset(report, 0, sizeof *report);
@@ -146,6 +154,10 @@ void job_report_copy(struct job_report *to, const struct job_report *from)
         file->stream_xxh128 = mem_dup(from->files[i].stream_xxh128);
         file->proof = mem_dup(from->files[i].proof);
     }
+    to->verdict.file = mem_dup(from->verdict.file);
+    to->verdict.proof = mem_dup(from->verdict.proof);
+    to->verdict.sha256 = mem_dup(from->verdict.sha256);
+    to->verdict.text = mem_dup(from->verdict.text);
     to->gone = (struct text_list)TEXT_LIST_INIT;
     text_list_copy(&to->gone, &from->gone);
     to->warnings = (struct text_list)TEXT_LIST_INIT;
@@ -186,6 +198,20 @@ const char *job_phase_name(enum job_phase phase)
 #undef X
     }
     return "unknown";
+}
+
+const char *job_verdict_name(enum job_verdict_kind kind)
+{
+    switch (kind) {
+    case JOB_VERDICT_NONE:
+        break;
+#define X(name, text, number)                                                                      \
+    case JOB_VERDICT_##name:                                                                       \
+        return text;
+        JOB_VERDICT_TABLE(X)
+#undef X
+    }
+    return "none";
 }
 
 const char *job_consistency_name(enum job_consistency consistency)

@@ -129,6 +129,7 @@ struct job_remains {
     char *vm_uuid; /* NULL: no snapshot to look for */
     char *folder;  /* NULL: no files to look for */
     char *stem;
+    bool is_old_tool; /* OnyxBackupVM's: vm_uuid is the snapshot's own, job is nobody's */
 };
 
 /* A published file as an expire job names it; its folder is the job's. */
@@ -136,6 +137,27 @@ struct job_copied {
     char *file; /* "backup_20261122-202734.xva" */
     uint64_t size_bytes;
     char job[JOB_ID_MAX]; /* that wrote it; "": found, its .meta is none of ours */
+};
+
+/* What a verify job found out of a file: number on the wire. */
+#define JOB_VERDICT_TABLE(X)                                                                       \
+    X(PROVEN, "proven", 1)     /* whole, and all that is known of it agrees */                     \
+    X(READABLE, "readable", 2) /* read to its end; nothing could be held against its content */    \
+    X(DAMAGED, "damaged", 3)
+
+enum job_verdict_kind {
+    JOB_VERDICT_NONE = 0, /* it came to no end, or the job verifies nothing */
+#define X(name, text, number) JOB_VERDICT_##name = number,
+    JOB_VERDICT_TABLE(X)
+#undef X
+};
+
+struct job_verdict {
+    enum job_verdict_kind kind;
+    char *file;   /* in the job's folder */
+    char *proof;  /* proven: "blocks" ... */
+    char *sha256; /* of what was read to its end; else NULL */
+    char *text;   /* readable, damaged: why, for people */
 };
 
 struct job {
@@ -173,6 +195,9 @@ struct job {
     size_t victims_n;
     struct job_copied *keepers; /* if these newer, proven ones are there */
     size_t keepers_n;
+
+    struct job_copied subject; /* verify: the file to be read; else its file is NULL */
+    char *subject_sha256;      /* what the catalog knows of it; NULL: nothing */
 };
 
 /* One file of a backup as it was published. */
@@ -201,6 +226,7 @@ struct job_report {
     bool is_hung;         /* the worker sits in a call that does not return */
     struct job_file *files; /* done: what was published */
     size_t files_n;
+    struct job_verdict verdict; /* verify, as a done or failed end */
     struct text_list gone; /* expire: data files that are there no more, as an end of any kind */
     struct text_list warnings;
     struct error error; /* failed: why */
@@ -223,6 +249,7 @@ struct job_file *job_report_add_file(struct job_report *report);
 const char *job_kind_name(enum job_kind kind);
 const char *job_state_name(enum job_state state);
 const char *job_phase_name(enum job_phase phase);
+const char *job_verdict_name(enum job_verdict_kind kind); /* "none", "proven" ... */
 const char *job_consistency_name(enum job_consistency consistency); /* "crash-consistent" ... */
 /* 1 known, 0 not. */
 int job_kind_from_number(int number, enum job_kind *ret_kind);

@@ -62,6 +62,7 @@ struct vdi {
     bool cbt_enabled;
     bool is_snapshot;
     char *snapshot_of;   /* ref, NULL when none */
+    int64_t snapshot_at; /* wall ms by the pool's clock; 0: no snapshot, or not told */
     char *vhd_parent;    /* sm_config vhd-parent: uuid, NULL when unknown */
     char *mark;          /* other_config onyxpool, NULL when none */
 };
@@ -104,6 +105,7 @@ struct vm {
     bool is_snapshot;
     bool is_control_domain;
     char *snapshot_of; /* ref, NULL when none */
+    int64_t snapshot_at; /* as a disk's */
     size_t resident_on; /* host index or POOL_NONE */
     uint64_t memory_dynamic_max_bytes;
     uint64_t vcpus_max;

@@ -98,3 +98,55 @@ int sums_update(struct store *store, const struct sums_entry *entries, size_t n,
                            entries[i].file);
     return store_replace_small(store, own, SUMS_FILE, 0644, str_text(&text), text.len, err);
 }
+
+/* ---- one line of many ---- */
+
+#define LOOK_BYTES 65536
+
+/* Whether a line is that of path; its digest then. */
+static bool is_line_of(const char *line, size_t n, const char *path, char **ret_sha256)
+{
+    size_t path_n = strlen(path);
+
+    if (n != DIGEST_DIGITS + 2 + path_n || memcmp(line + DIGEST_DIGITS + 2, path, path_n) != 0)
+        return false;
+    *ret_sha256 = mem_dup_n(line, DIGEST_DIGITS);
+    return true;
+}
+
+int sums_find(struct store *store, const char *folder, const char *file, char **ret_sha256,
+              struct error *err)
+{
+    const struct store_ops *ops = store_ops(store);
+    CLEANUP(mem_free_void) char *block = mem_zero(1, LOOK_BYTES);
+    CLEAN_CHAR char *path = str_format("%s/%s", folder, file);
+    struct error why = ERROR_INIT;
+    CLEAN_FD int own = -1;
+    size_t held = 0;
+
+    if (store_open_own(store, false, &own, &why) != 0) {
+        if (why.code == ERROR_NOT_FOUND)
+            return 0;
+        return error_set(err, why.code, "%s", why.text);
+    }
+    CLEAN_FD int fd = ops->open(ops->context, own, SUMS_FILE, O_RDONLY | O_NONBLOCK, 0);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : trouble_set(err, errno, "open " SUMS_FILE);
+    for (;;) {
+        ssize_t got = ops->read(ops->context, fd, block + held, LOOK_BYTES - held);
+        if (got < 0)
+            return trouble_set(err, errno, "read " SUMS_FILE);
+        const char *at = block, *end = block + held + got, *line_end = NULL;
+        while ((line_end = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+            if (is_line_of(at, (size_t)(line_end - at), path, ret_sha256))
+                return 1;
+            at = line_end + 1;
+        }
+        held = (size_t)(end - at);
+        if (got == 0)
+            return is_line_of(at, held, path, ret_sha256);
+        if (held == LOOK_BYTES) /* no line of ours is so long */
+            held = 0;
+        memmove(block, at, held);
+    }
+}

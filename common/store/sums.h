@@ -34,4 +34,9 @@ typedef int sums_gone_fn(void *context, const char *path, struct error *err);
 int sums_update(struct store *store, const struct sums_entry *entries, size_t n,
                 sums_gone_fn *is_gone, void *context, struct error *err);
 
+/* The digest that the file names for one; memory does not grow with the file. 1 found (caller frees),
+ * 0 not, -1 failed. */
+int sums_find(struct store *store, const char *folder, const char *file, char **ret_sha256,
+              struct error *err);
+
 #endif

@@ -121,6 +121,8 @@ static int check_remains(const struct job_remains *remains, struct error *err)
         check_component("remains.folder", remains->folder, WIRE_FOLDER_MAX, err) < 0 ||
         check_component("remains.stem", remains->stem, WIRE_STEM_MAX, err) < 0)
         return -1;
+    if (remains->is_old_tool && check_needed("remains.vm_uuid", remains->vm_uuid, err) < 0)
+        return -1;
     if ((remains->folder == NULL) != (remains->stem == NULL))
         return bad(err, "remains.stem", "folder and stem go together");
     return 0;
@@ -144,7 +146,8 @@ static int check_expire(const struct job *job, struct error *err)
     for (size_t i = 0; i < job->keepers_n; i++) {
         const struct job_copied *keeper = &job->keepers[i];
 
-        if (check_copied(keeper, err) < 0 || check_id("job.keepers", keeper->job, err) < 0)
+        /* A found one that was verified is as good as ours. */
+        if (check_copied(keeper, err) < 0)
             return -1;
         for (size_t k = 0; k < job->victims_n; k++)
             if (str_equal(job->victims[k].file, keeper->file))
@@ -156,13 +159,30 @@ static int check_expire(const struct job *job, struct error *err)
     return 0;
 }
 
+/* A digest of n bytes as hex, or none. */
+static int check_sum(const char *field, const char *text, size_t n, struct error *err)
+{
+    if (text != NULL && (strspn(text, "0123456789abcdef") != 2 * n || text[2 * n] != '\0'))
+        return bad(err, field, "is not a digest of its length in hex digits");
+    return 0;
+}
+
+static int check_subject(const struct job *job, struct error *err)
+{
+    if (check_needed("job.folder", job->folder, err) < 0 ||
+        check_copied(&job->subject, err) < 0)
+        return -1;
+    return check_sum("job.subject_sha256", job->subject_sha256, WIRE_SHA256_BYTES, err);
+}
+
 enum {
     NEEDS_VM = 1,
     NEEDS_FILES = 2,
     NEEDS_DISKS = 4,
     NEEDS_HOST = 8,
     NEEDS_REMAINS = 16,
-    NEEDS_VICTIMS = 32
+    NEEDS_VICTIMS = 32,
+    NEEDS_SUBJECT = 64
 };
 
 static const struct {
@@ -174,6 +194,7 @@ static const struct {
     {JOB_BACKUP_POOL, NEEDS_FILES},
     {JOB_BACKUP_HOST, NEEDS_FILES | NEEDS_HOST},
     {JOB_EXPIRE, NEEDS_VICTIMS},
+    {JOB_VERIFY, NEEDS_SUBJECT},
     {JOB_CLEANUP, NEEDS_REMAINS},
 };
 
@@ -196,6 +217,10 @@ static int check_job_needs(const struct job *job, unsigned needs, struct error *
         return -1;
     if ((needs & NEEDS_VICTIMS) != 0)
         return check_needed("job.folder", job->folder, err) < 0 ? -1 : check_expire(job, err);
+    if ((needs & NEEDS_SUBJECT) != 0 && check_subject(job, err) < 0)
+        return -1;
+    if ((needs & NEEDS_SUBJECT) == 0 && job->subject.file != NULL)
+        return bad(err, "job.subject", "is of verify jobs only");
     if (job->victims_n != 0 || job->keepers_n != 0)
         return bad(err, "job.victims", "are of expire jobs only");
     if ((needs & NEEDS_REMAINS) != 0)
@@ -267,14 +292,6 @@ int message_check_job(const struct job *job, struct error *err)
     return check_job_kind(job, err);
 }
 
-/* A digest of n bytes as hex, or none. */
-static int check_sum(const char *field, const char *text, size_t n, struct error *err)
-{
-    if (text != NULL && (strspn(text, "0123456789abcdef") != 2 * n || text[2 * n] != '\0'))
-        return bad(err, field, "is not a digest of its length in hex digits");
-    return 0;
-}
-
 static int check_file(const struct job_file *file, struct error *err)
 {
     if (check_needed("file.name", file->name, err) < 0 ||
@@ -285,6 +302,31 @@ static int check_file(const struct job_file *file, struct error *err)
         check_needed("file.proof", file->proof, err) < 0)
         return -1;
     return check_word("file.proof", file->proof, WIRE_PROOF_MAX, err);
+}
+
+/* A file is called proven by a done job alone, and damaged by a failed one. */
+static int check_verdict(const struct job_report *report, struct error *err)
+{
+    const struct job_verdict *verdict = &report->verdict;
+    bool is_good = verdict->kind == JOB_VERDICT_PROVEN || verdict->kind == JOB_VERDICT_READABLE;
+
+    if (verdict->kind == JOB_VERDICT_NONE)
+        return 0;
+    if (check_number("verdict.kind", (uint64_t)verdict->kind, JOB_VERDICT_PROVEN,
+                     JOB_VERDICT_DAMAGED, err) < 0 ||
+        check_needed("verdict.file", verdict->file, err) < 0 ||
+        check_component("verdict.file", verdict->file, WIRE_FILE_MAX, err) < 0 ||
+        check_word("verdict.proof", verdict->proof, WIRE_PROOF_MAX, err) < 0 ||
+        check_sum("verdict.sha256", verdict->sha256, WIRE_SHA256_BYTES, err) < 0)
+        return -1;
+    if (is_good != (report->state == JOB_STATE_DONE) ||
+        is_good == (report->state == JOB_STATE_FAILED))
+        return bad(err, "verdict.kind", "does not fit the report's state");
+    if (is_good && verdict->sha256 == NULL)
+        return bad(err, "verdict.sha256", "is missing");
+    if (verdict->kind == JOB_VERDICT_PROVEN)
+        return check_needed("verdict.proof", verdict->proof, err);
+    return check_needed("verdict.text", verdict->text, err);
 }
 
 static int check_report_state(const struct job_report *report, struct error *err)
@@ -335,7 +377,7 @@ int message_check_report(const struct job_report *report, struct error *err)
         if (check_component("report.gone", report->gone.items[i], WIRE_FILE_MAX, err) < 0)
             return -1;
     }
-    return check_report_state(report, err);
+    return check_verdict(report, err) < 0 ? -1 : check_report_state(report, err);
 }
 
 int message_check_log_line(const struct wire_log_line *line, struct error *err)

@@ -144,6 +144,7 @@ static Onyxwire__Remains *put_remains(struct arena *arena, const struct job_rema
     PUT_TEXT(arena, message, vm_uuid, remains->vm_uuid);
     PUT_TEXT(arena, message, folder, remains->folder);
     PUT_TEXT(arena, message, stem, remains->stem);
+    PUT_SOME(message, is_old_tool, remains->is_old_tool);
     return message;
 }
 
@@ -174,6 +175,23 @@ static void put_tuning(const struct job_tuning *tuning, Onyxwire__Job *message)
     PUT_SOME(message, ring_mib, tuning->ring_mib);
     PUT_SOME(message, file_digest, (uint32_t)tuning->file_digest);
     PUT_SOME(message, max_rate, tuning->max_rate);
+}
+
+/* 64 hex digits, which were checked. */
+static ProtobufCBinaryData put_sha256(struct arena *arena, const char *hex)
+{
+    uint8_t *sum = arena_zero(arena, 32);
+    (void)num_parse_hex(hex, sum, 32, NULL);
+    return (ProtobufCBinaryData){32, sum};
+}
+
+static void put_subject(struct arena *arena, const struct job *job, Onyxwire__Job *message)
+{
+    if (job->subject.file == NULL)
+        return;
+    message->subject = put_copied(arena, &job->subject);
+    if (job->subject_sha256 != NULL)
+        PUT(message, subject_sha256, put_sha256(arena, job->subject_sha256));
 }
 
 static Onyxwire__Job *put_job(struct arena *arena, const struct job *job)
@@ -208,6 +226,7 @@ static Onyxwire__Job *put_job(struct arena *arena, const struct job *job)
     for (size_t i = 0; i < job->remains_n; i++)
         message->remains[message->n_remains++] = put_remains(arena, &job->remains[i]);
     put_expire(arena, job, message);
+    put_subject(arena, job, message);
     return message;
 }
 
@@ -241,6 +260,20 @@ static Onyxwire__File *put_file(struct arena *arena, const struct job_file *file
         num_parse_hex(file->stream_xxh128, stream_sum, WIRE_XXH128_BYTES, NULL) == 0)
         PUT(message, stream_xxh128, ((ProtobufCBinaryData){WIRE_XXH128_BYTES, stream_sum}));
     PUT_TEXT(arena, message, proof, file->proof);
+    return message;
+}
+
+static Onyxwire__Verdict *put_verdict(struct arena *arena, const struct job_verdict *verdict)
+{
+    if (verdict->kind == JOB_VERDICT_NONE)
+        return NULL;
+    NEW(arena, Verdict, verdict, message);
+    PUT(message, kind, (uint32_t)verdict->kind);
+    PUT_TEXT(arena, message, file, verdict->file);
+    PUT_TEXT(arena, message, proof, verdict->proof);
+    PUT_PEOPLE(arena, message, text, verdict->text, ERROR_TEXT_MAX - 1);
+    if (verdict->sha256 != NULL)
+        PUT(message, sha256, put_sha256(arena, verdict->sha256));
     return message;
 }
 
@@ -290,6 +323,7 @@ static Onyxwire__Report *put_report(struct arena *arena, const struct job_report
     message->gone = arena_zero(arena, (report->gone.n + 1) * sizeof *message->gone);
     for (size_t i = 0; i < report->gone.n; i++)
         message->gone[message->n_gone++] = copy_text(arena, report->gone.items[i]);
+    message->verdict = put_verdict(arena, &report->verdict);
     message->error = put_error(arena, &report->error);
     put_warnings(arena, &report->warnings, message);
     return message;

@@ -169,6 +169,25 @@ static void read_copied(struct reader *reader, const Onyxwire__Copied *message,
     ID(message, job, ret_copied->job);
 }
 
+/* A digest of n bytes as hex; NULL when it is not there or refused. */
+static char *read_sum(struct reader *reader, const char *field, protobuf_c_boolean has,
+                      const ProtobufCBinaryData *value, size_t n)
+{
+    char text[2 * WIRE_SHA256_BYTES + 1];
+    if (has && value->len != n)
+        reader_refuse(reader, field, "has the wrong length");
+    return has && value->len == n ? mem_dup(num_format_hex(value->data, n, text)) : NULL;
+}
+
+static void read_subject(struct reader *reader, const Onyxwire__Job *message, struct job *ret_job)
+{
+    if (message->subject == NULL)
+        return;
+    read_copied(reader, message->subject, &ret_job->subject);
+    ret_job->subject_sha256 = read_sum(reader, "subject_sha256", message->has_subject_sha256,
+                                       &message->subject_sha256, WIRE_SHA256_BYTES);
+}
+
 static void read_job(struct reader *reader, const Onyxwire__Job *message, struct job *ret_job)
 {
     ID(message, id, ret_job->id);
@@ -215,6 +234,7 @@ static void read_job(struct reader *reader, const Onyxwire__Job *message, struct
         remains->vm_uuid = TEXT(reader, from, vm_uuid);
         remains->folder = TEXT(reader, from, folder);
         remains->stem = TEXT(reader, from, stem);
+        remains->is_old_tool = NUMBER(from, is_old_tool) != 0;
     }
     read_count(reader, "victims", message->n_victims, JOB_EXPIRE_MAX);
     read_count(reader, "keepers", message->n_keepers, JOB_EXPIRE_MAX);
@@ -222,16 +242,7 @@ static void read_job(struct reader *reader, const Onyxwire__Job *message, struct
         read_copied(reader, message->victims[i], job_add_victim(ret_job));
     for (size_t i = 0; i < message->n_keepers && !reader->is_bad; i++)
         read_copied(reader, message->keepers[i], job_add_keeper(ret_job));
-}
-
-/* A digest of n bytes as hex; NULL when it is not there or refused. */
-static char *read_sum(struct reader *reader, const char *field, protobuf_c_boolean has,
-                      const ProtobufCBinaryData *value, size_t n)
-{
-    char text[2 * WIRE_SHA256_BYTES + 1];
-    if (has && value->len != n)
-        reader_refuse(reader, field, "has the wrong length");
-    return has && value->len == n ? mem_dup(num_format_hex(value->data, n, text)) : NULL;
+    read_subject(reader, message, ret_job);
 }
 
 static void read_file(struct reader *reader, const Onyxwire__File *message,
@@ -244,6 +255,19 @@ static void read_file(struct reader *reader, const Onyxwire__File *message,
                                 WIRE_SHA256_BYTES);
     ret_file->stream_xxh128 = read_sum(reader, "stream_xxh128", message->has_stream_xxh128,
                                        &message->stream_xxh128, WIRE_XXH128_BYTES);
+}
+
+static void read_verdict(struct reader *reader, const Onyxwire__Verdict *message,
+                         struct job_verdict *ret_verdict)
+{
+    if (message == NULL)
+        return;
+    ret_verdict->kind = (enum job_verdict_kind)ENUM(reader, message, kind);
+    ret_verdict->file = TEXT(reader, message, file);
+    ret_verdict->proof = TEXT(reader, message, proof);
+    ret_verdict->text = TEXT(reader, message, text);
+    ret_verdict->sha256 = read_sum(reader, "sha256", message->has_sha256, &message->sha256,
+                                   WIRE_SHA256_BYTES);
 }
 
 static void read_report(struct reader *reader, const Onyxwire__Report *message,
@@ -264,6 +288,7 @@ static void read_report(struct reader *reader, const Onyxwire__Report *message,
     ret_report->is_clean = NUMBER(message, is_clean) != 0;
     ret_report->is_hung = NUMBER(message, is_hung) != 0;
     read_error(reader, message->error, &ret_report->error);
+    read_verdict(reader, message->verdict, &ret_report->verdict);
     read_count(reader, "files", message->n_files, WIRE_FILES_MAX);
     read_count(reader, "warnings", message->n_warnings, WIRE_WARNINGS_MAX);
     for (size_t i = 0; i < message->n_files && !reader->is_bad; i++)

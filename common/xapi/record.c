@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/random.h"
 #include "common/base/str.h"
@@ -121,6 +122,15 @@ static char *text_dup(const char *text)
 static char *field_text(const json_t *record, const char *name)
 {
     return text_dup(reply_text(record, name, ""));
+}
+
+/* 1970 stands for none. */
+static int64_t snapshot_time(const json_t *record)
+{
+    int64_t at = 0;
+
+    return clock_parse_utc(reply_text(record, "snapshot_time", ""), &at, NULL) == 0 && at > 0 ? at
+                                                                                             : 0;
 }
 
 static char *field_ref(const json_t *record, const char *name)
@@ -333,6 +343,7 @@ int record_add_vdi(struct record_reader *reader, const char *ref, const json_t *
     vdi->cbt_enabled = reply_bool(record, "cbt_enabled", false);
     vdi->is_snapshot = reply_bool(record, "is_a_snapshot", false);
     vdi->snapshot_of = field_ref(record, "snapshot_of");
+    vdi->snapshot_at = snapshot_time(record);
     vdi->vhd_parent = field_map_item(record, "sm_config", "vhd-parent");
     vdi->mark = field_map_item(record, "other_config", MARK_KEY);
     ref_table_add(&reader->vdis, vdi->ref, reader->pool->vdis_n - 1);
@@ -381,6 +392,7 @@ static void vm_fill(struct vm *vm, const struct record_reader *reader, const jso
     vm->is_snapshot = reply_bool(record, "is_a_snapshot", false);
     vm->is_control_domain = reply_bool(record, "is_control_domain", false);
     vm->snapshot_of = field_ref(record, "snapshot_of");
+    vm->snapshot_at = snapshot_time(record);
     vm->resident_on = ref_table_find(&reader->hosts, reply_ref(record, "resident_on"));
     vm->memory_dynamic_max_bytes = reply_u64(record, "memory_dynamic_max", 0);
     vm->vcpus_max = reply_u64(record, "VCPUs_max", 0);

@@ -28,7 +28,7 @@
 #include "common/model/backup.h"
 #include "common/model/job.h"
 
-#define CATALOG_VERSION 3
+#define CATALOG_VERSION 4
 #define CATALOG_BUSY_MS 10000
 #define CATALOG_LOG_MAX 20000 /* newest lines that are kept */
 
@@ -238,6 +238,16 @@ int catalog_add_backup(struct catalog *catalog, const struct backup *backup, str
 int catalog_set_backup_state(struct catalog *catalog, const char *folder, const char *file,
                              enum backup_state state, struct error *err);
 
+/* Queue a backup for verify, or take it out of the queue; no such backup is no error. */
+int catalog_want_verify(struct catalog *catalog, const char *folder, const char *file,
+                        bool is_wanted, struct error *err);
+
+/* What a verdict makes of a backup that stands: proven it protects its VM from now on (rehearsed stays
+ * so), damaged it protects nothing; it is out of the queue. run may be NULL. sha256 is kept where
+ * none was known. */
+int catalog_set_verdict(struct catalog *catalog, const char *folder, const char *run,
+                        const struct job_verdict *verdict, int64_t at, struct error *err);
+
 /* Pin or unpin a backup that has not expired, with all files that its run made of that VM in that
  * way. *ret_n: how many files it was, 0 when there is none. */
 int catalog_pin_backup(struct catalog *catalog, const char *folder, const char *file,
@@ -251,6 +261,10 @@ struct catalog_backup_filter {
     bool with_expired;
     const char *expired_run; /* only those that this run removed; NULL all */
     const char *store; /* uuid: only those of runs into this store; NULL all */
+    /* uuid: only those verified by a run into this store that goes on or was broken off; NULL all */
+    const char *verified_store;
+    const char *verified_run; /* only those that this run verified; NULL all */
+    bool only_wanted;         /* queued for verify */
     size_t limit; /* 0 all */
 };
 

@@ -250,6 +250,24 @@ static int catalog_expire_files(struct catalog *catalog, const struct catalog_at
     return 0;
 }
 
+/* A verify job's verdict on its file. */
+static int catalog_record_verdict(struct catalog *catalog, const struct catalog_attempt *attempt,
+                                  const struct job_report *report, int64_t now_at,
+                                  struct error *err)
+{
+    CLEAN_CATALOG_JOB struct catalog_job job = {0};
+
+    if (attempt->kind != JOB_VERIFY || report->verdict.kind == JOB_VERDICT_NONE)
+        return 0;
+    if (catalog_find_job(catalog, attempt->job, &job, err) < 0)
+        return -1;
+    /* What the job was about is the catalog's word, not the agent's. */
+    if (!str_equal(job.job.subject.file, report->verdict.file))
+        return 0;
+    return catalog_set_verdict(catalog, job.job.folder, attempt->run, &report->verdict, now_at,
+                               err);
+}
+
 /* A lost attempt may be heard of again, and one that was taken for failed may be found to have
  * published its files; every other end stands. */
 static bool catalog_may_end(const struct catalog_attempt *attempt, enum job_state state)
@@ -284,7 +302,8 @@ static int catalog_write_end(struct catalog *catalog, const struct job_report *r
         catalog_put_warnings(catalog, attempt.run, attempt.job, attempt.attempt,
                              &report->warnings, err) < 0)
         return -1;
-    if (catalog_expire_files(catalog, &attempt, report, err) < 0)
+    if (catalog_expire_files(catalog, &attempt, report, err) < 0 ||
+        catalog_record_verdict(catalog, &attempt, report, now_at, err) < 0)
         return -1;
     if (report->state != JOB_STATE_DONE)
         return 1;

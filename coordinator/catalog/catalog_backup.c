@@ -15,6 +15,7 @@
     "folder, file, kind, state, vm_uuid, vm_name, device, size_bytes, sha256, proof, consistency," \
     " job, run, attempt, host_uuid, host_name, snapshot_at, started_at, finished_at, stream_ms,"   \
     " is_pinned"
+#define VERIFY_COLUMNS ", verified_at, verified_text, is_verify_wanted"
 
 int catalog_add_backup(struct catalog *catalog, const struct backup *backup, struct error *err)
 {
@@ -65,6 +66,9 @@ static int catalog_read_backup(const struct catalog *catalog, sqlite3_stmt *row,
     ret->finished_at = catalog_column_int(row, 18);
     ret->stream_ms = catalog_column_int(row, 19);
     ret->is_pinned = catalog_column_int(row, 20) != 0;
+    ret->verified_at = catalog_column_int(row, 21);
+    ret->verified_text = catalog_column_dup(row, 22);
+    ret->is_verify_wanted = catalog_column_int(row, 23) != 0;
     return 0;
 }
 
@@ -78,17 +82,23 @@ int catalog_each_backup(struct catalog *catalog, const struct catalog_backup_fil
         filter = &all;
     if (catalog_prepare(
             catalog, &rows, err,
-            "SELECT " BACKUP_COLUMNS " FROM backup WHERE"
+            "SELECT " BACKUP_COLUMNS VERIFY_COLUMNS " FROM backup WHERE"
             " (?1 IS NULL OR vm_uuid = ?1 COLLATE NOCASE OR vm_name = ?1)"
             " AND (?2 IS NULL OR run = ?2) AND (?3 IS NULL OR folder = ?3)"
             " AND (?4 IS NULL OR file = ?4 OR folder || '/' || file = ?4)"
             " AND (?5 OR state != ?6) AND (?8 IS NULL OR expired_run = ?8)"
             " AND (?9 IS NULL OR run IN (SELECT id FROM run WHERE store_uuid = ?9))"
+            " AND (?10 IS NULL OR verified_run IN (SELECT id FROM run WHERE store_uuid = ?10"
+            " AND state NOT IN (?11, ?12)))"
+            " AND (NOT ?13 OR is_verify_wanted != 0)"
+            " AND (?14 IS NULL OR verified_run = ?14)"
             " ORDER BY COALESCE(NULLIF(snapshot_at, 0), finished_at) DESC, id DESC LIMIT ?7",
-            "ssssiiiss", filter->vm, filter->run, filter->folder, filter->file,
+            "ssssiiisssiiis", filter->vm, filter->run, filter->folder, filter->file,
             (int64_t)filter->with_expired, (int64_t)BACKUP_EXPIRED,
             filter->limit ? (int64_t)filter->limit : (int64_t)-1, filter->expired_run,
-            filter->store) < 0)
+            filter->store, filter->verified_store, (int64_t)CATALOG_RUN_DONE,
+            (int64_t)CATALOG_RUN_FAILED, (int64_t)filter->only_wanted,
+            filter->verified_run) < 0)
         return -1;
     for (;;) {
         CLEAN_BACKUP struct backup backup = {0};
@@ -121,6 +131,30 @@ int catalog_set_backup_state(struct catalog *catalog, const char *folder, const 
                            "UPDATE backup SET state = ?, expired_run = NULL"
                            " WHERE folder = ? AND file = ?",
                            "iss", (int64_t)state, folder, file);
+}
+
+int catalog_want_verify(struct catalog *catalog, const char *folder, const char *file,
+                        bool is_wanted, struct error *err)
+{
+    return catalog_run_sql(catalog, err,
+                           "UPDATE backup SET is_verify_wanted = ? WHERE folder = ? AND file = ?",
+                           "iss", (int64_t)is_wanted, folder, file);
+}
+
+int catalog_set_verdict(struct catalog *catalog, const char *folder, const char *run,
+                        const struct job_verdict *verdict, int64_t at, struct error *err)
+{
+    return catalog_run_sql(
+        catalog, err,
+        "UPDATE backup SET is_verify_wanted = 0, verified_at = ?1, verified_run = ?2,"
+        " verified_text = ?3, sha256 = COALESCE(sha256, CASE WHEN ?5 != ?8 THEN ?4 END),"
+        " proof = CASE WHEN ?5 = ?6 AND proof IS NULL THEN ?7 ELSE proof END,"
+        " state = CASE WHEN ?5 = ?8 THEN ?9 WHEN ?5 = ?6 AND state != ?10 THEN ?11"
+        " ELSE state END WHERE folder = ?12 AND file = ?13 AND state != ?14",
+        "isssiisiiiissi", at, run, verdict->text, verdict->sha256, (int64_t)verdict->kind,
+        (int64_t)JOB_VERDICT_PROVEN, verdict->proof, (int64_t)JOB_VERDICT_DAMAGED,
+        (int64_t)BACKUP_DAMAGED, (int64_t)BACKUP_REHEARSED, (int64_t)BACKUP_PROVEN, folder,
+        verdict->file, (int64_t)BACKUP_EXPIRED);
 }
 
 int catalog_pin_backup(struct catalog *catalog, const char *folder, const char *file,

@@ -15,7 +15,7 @@
     "job.id, job.run, job.position, job.kind, job.state, job.reason, job.attempt, job.lease,"      \
     " job.vm_uuid, job.vm_name, job.host_uuid, job.folder, job.compress, job.disk_format,"         \
     " job.estimate_bytes, job.chosen_by, job.idle_timeout_ms, job.may_be_redirected, attempt.stem,"\
-    " attempt.finished_at"
+    " attempt.finished_at, job.subject"
 #define JOB_TABLES                                                                                 \
     "job LEFT JOIN attempt ON attempt.job = job.id AND attempt.attempt = job.attempt"
 
@@ -80,22 +80,22 @@ static int catalog_put_job_rows(struct catalog *catalog, const struct catalog_jo
             catalog, err,
             "INSERT INTO job(id, run, position, kind, state, reason, attempt, lease, vm_uuid,"
             " vm_name, host_uuid, folder, compress, disk_format, estimate_bytes, chosen_by,"
-            " idle_timeout_ms, may_be_redirected)"
-            " VALUES(?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " idle_timeout_ms, may_be_redirected, subject)"
+            " VALUES(?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT(id) DO UPDATE SET position = excluded.position, lease = excluded.lease,"
-            " state = CASE state WHEN ?18 THEN state ELSE excluded.state END,"
+            " state = CASE state WHEN ?19 THEN state ELSE excluded.state END,"
             " reason = excluded.reason,"
             " vm_name = excluded.vm_name, folder = excluded.folder,"
             " compress = excluded.compress, disk_format = excluded.disk_format,"
             " estimate_bytes = excluded.estimate_bytes, chosen_by = excluded.chosen_by,"
             " idle_timeout_ms = excluded.idle_timeout_ms,"
             " may_be_redirected = excluded.may_be_redirected",
-            "ssuiisussssiiusuii", job->job.id, job->job.run, (uint64_t)job->position,
+            "ssuiisussssiiusuisi", job->job.id, job->job.run, (uint64_t)job->position,
             (int64_t)job->job.kind, (int64_t)job->state, job->reason, job->job.lease,
             job->job.vm_uuid, job->job.vm_name, job->job.host_uuid, job->job.folder,
             (int64_t)job->job.compress, (int64_t)job->job.disk_format, job->job.estimate_bytes,
             job->job.chosen_by, job->job.idle_timeout_ms, (int64_t)job->may_be_redirected,
-            (int64_t)JOB_STATE_DONE) < 0)
+            job->job.subject.file, (int64_t)JOB_STATE_DONE) < 0)
         return -1;
     return catalog_put_details(catalog, job, err);
 }
@@ -211,6 +211,7 @@ static int catalog_read_job(struct catalog *catalog, sqlite3_stmt *row, struct c
     ret->may_be_redirected = catalog_column_int(row, 17) != 0;
     job->stem = catalog_column_dup(row, 18);
     ret->is_open = job->attempt > 0 && catalog_column_int(row, 19) == 0;
+    job->subject.file = catalog_column_dup(row, 20);
     if (catalog_get_disks(catalog, job, err) < 0 || catalog_get_remains(catalog, job, err) < 0 ||
         catalog_get_places(catalog, job->id, "host", &ret->hosts, err) < 0)
         return -1;

@@ -86,4 +86,15 @@ static const char catalog_step_3[] =
     "ALTER TABLE attempt ADD COLUMN throttled_ms INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE attempt ADD COLUMN rate_limit INTEGER NOT NULL DEFAULT 0;";
 
-const char *const catalog_steps[CATALOG_VERSION] = {catalog_step_1, catalog_step_2, catalog_step_3};
+/* What verify jobs read and found. */
+static const char catalog_step_4[] =
+    "ALTER TABLE job ADD COLUMN subject TEXT;"
+    "ALTER TABLE backup ADD COLUMN verified_at INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE backup ADD COLUMN verified_text TEXT;"
+    "ALTER TABLE backup ADD COLUMN verified_run TEXT;"
+    "ALTER TABLE backup ADD COLUMN is_verify_wanted INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX backup_by_verified_run ON backup(verified_run) WHERE verified_run IS NOT NULL;"
+    "CREATE INDEX backup_verify_wanted ON backup(is_verify_wanted) WHERE is_verify_wanted != 0;";
+
+const char *const catalog_steps[CATALOG_VERSION] = {catalog_step_1, catalog_step_2,
+                                                    catalog_step_3, catalog_step_4};

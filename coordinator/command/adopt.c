@@ -21,6 +21,7 @@
 #include "coordinator/catalog/catalog.h"
 #include "coordinator/catalog/lock.h"
 #include "coordinator/pins.h"
+#include "coordinator/verified.h"
 
 #include "common/base/poison.h"
 
@@ -106,6 +107,9 @@ static int print_text(const struct adopt_result *result, const struct text_list 
     add_list("Remove these cron lines: OnyxBackupVM's rotation would take our files.", cron, &text);
     str_add_format(&text, "%zu backup%s of OnyxBackupVM adopted, %s.\n", result->found.n,
                    result->found.n == 1 ? "" : "s", num_format_bytes(result->found_bytes, found));
+    if (result->found.n > 0)
+        str_add(&text, "They wait to be verified: the next run takes some along, onyxpool verify\n"
+                       "reads all of them. Until then they are only found, and protect nothing.\n");
     if (result->regained.n > 0)
         str_add_format(&text, "%zu of ours came back into the catalog, %s.\n", result->regained.n,
                        num_format_bytes(result->regained_bytes, regained));
@@ -130,7 +134,7 @@ int command_adopt(const struct settings *settings, struct error *err)
         catalog_open(catalog_path, CATALOG_WRITE, &catalog, err) < 0 ||
         check_store(catalog, store, err) != 0 ||
         adopt_store(catalog, store, settings->is_share_forced, &result, err) < 0 ||
-        pins_regain(catalog, store, err) < 0)
+        pins_regain(catalog, store, err) < 0 || verified_regain(catalog, store, err) < 0)
         return -1;
     adopt_find_cron(ETC, SPOOL, &cron);
     return settings->is_json ? print_json(&result, &cron, err) : print_text(&result, &cron, err);

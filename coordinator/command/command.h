@@ -32,6 +32,7 @@ command_fn command_keygen;
 command_fn command_init_store;
 command_fn command_prune;
 command_fn command_adopt;
+command_fn command_verify;
 command_fn command_pin;
 command_fn command_unpin;
 

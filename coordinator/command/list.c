@@ -21,7 +21,7 @@ struct listing {
 
 static json_t *backup_json(const struct backup *backup)
 {
-    return json_pack("{s:o,s:o,s:o,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:b}", "vm",
+    return json_pack("{s:o,s:o,s:o,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:b,s:o,s:b}", "vm",
                      command_json_text(backup->vm_name), "vm_uuid",
                      command_json_text(backup->vm_uuid), "folder",
                      command_json_text(backup->folder), "kind", job_kind_name(backup->kind),
@@ -30,7 +30,9 @@ static json_t *backup_json(const struct backup *backup)
                      "sha256", command_json_text(backup->sha256), "host",
                      command_json_text(backup->host_name), "snapshot_at",
                      command_json_time(backup->snapshot_at), "finished_at",
-                     command_json_time(backup->finished_at), "pinned", backup->is_pinned);
+                     command_json_time(backup->finished_at), "pinned", backup->is_pinned,
+                     "verified_at", command_json_time(backup->verified_at), "verify_queued",
+                     backup->is_verify_wanted);
 }
 
 /* A name cut so that a line stays within 80 columns. */
@@ -60,9 +62,10 @@ static int add_backup(void *context, const struct backup *backup, struct error *
                 "Taken                State      Size        Backup\n");
     str_add_format(&listing->text, "%-20s ", at == 0 ? "?" : clock_format_local(at, when));
     add_name(&listing->text, backup_state_name(backup->state), 10);
-    str_add_format(&listing->text, " %-11s %s/%s%s\n",
+    str_add_format(&listing->text, " %-11s %s/%s%s%s\n",
                    num_format_bytes(backup->size_bytes, size), backup->folder, backup->file,
-                   backup->is_pinned ? "  (pinned)" : "");
+                   backup->is_pinned ? "  (pinned)" : "",
+                   backup->is_verify_wanted ? "  (verify queued)" : "");
     return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "common/model/backup.h"
 #include "common/model/pool.h"
 #include "coordinator/catalog/catalog.h"
+#include "coordinator/command/verifying.h"
 #include "coordinator/policy/hook_list.h"
 
 #include "common/base/poison.h"
@@ -124,6 +125,17 @@ int planning_make(const struct settings *settings, struct catalog *catalog,
     };
     plan_make(pool, ret_selection, &plan_settings, ret_plan);
     return 0;
+}
+
+int planning_add_verify(const struct settings *settings, struct catalog *catalog,
+                        const struct pool *pool, struct plan *plan, struct error *err)
+{
+    const struct verifying queued = {.max = (size_t)settings->verify_max,
+                                     .chosen_by = "waits to be verified"};
+    size_t ignored = 0;
+    if (!catalog || settings->verify_max == 0)
+        return 0;
+    return verifying_plan(&queued, catalog, pool, plan, &ignored, err);
 }
 
 static void add_list(const char *name, const struct text_list *list, struct str *out)

@@ -33,6 +33,10 @@ int planning_make(const struct settings *settings, struct catalog *catalog,
                   const struct pool *pool, struct selection *ret_selection,
                   struct plan *ret_plan, struct error *err);
 
+/* Add what waits to be verified, as much as a run takes along. catalog may be NULL. */
+int planning_add_verify(const struct settings *settings, struct catalog *catalog,
+                        const struct pool *pool, struct plan *plan, struct error *err);
+
 /* Canonical text of what decides what is backed up and how: two requests with equal texts want
  * the same run. */
 void planning_format_request(const struct settings *settings, struct str *out);

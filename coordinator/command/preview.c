@@ -353,7 +353,8 @@ int command_preview(const struct settings *settings, struct error *err)
     open_catalog(settings, &catalog);
     if (read_pool(settings, &preview.pool, err) < 0 ||
         planning_make(settings, catalog, &preview.pool, &preview.selection, &preview.plan, err) <
-            0)
+            0 ||
+        planning_add_verify(settings, catalog, &preview.pool, &preview.plan, err) < 0)
         return -1;
     if (settings->is_json)
         format_json(&preview, &out);

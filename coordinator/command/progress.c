@@ -56,6 +56,8 @@ static const char *doing(const struct run_job *job)
         return "HUNG";
     if (job->state == JOB_STATE_ASSIGNED)
         return "assigned";
+    if (job->kind == JOB_VERIFY)
+        return "reading it back";
     if (job->kind == JOB_EXPIRE)
         return "expiring";
     return job->kind == JOB_CLEANUP ? "cleaning up" : job_phase_name(job->phase);
@@ -128,6 +130,7 @@ bool progress_format_change(const struct run_job *job, struct str *out)
     str_add_format(out, "%s%s: ",
                    job->kind == JOB_CLEANUP  ? "cleanup of "
                    : job->kind == JOB_EXPIRE ? "old backups of "
+                   : job->kind == JOB_VERIFY ? "verify of "
                                              : "",
                    subject_of(job));
     switch (job->state) {

@@ -54,7 +54,9 @@ static int add_job(void *context, const struct catalog_job *row, struct error *e
     memcpy(job->id, row->job.id, sizeof job->id);
     job->kind = row->job.kind;
     job->state = row->state;
-    job->name = mem_dup(name_of(&row->job));
+    job->name = row->job.kind == JOB_VERIFY
+                    ? str_format("%s/%s", row->job.folder, row->job.subject.file)
+                    : mem_dup(name_of(&row->job));
     job->vm_uuid = mem_dup(row->job.vm_uuid);
     job->chosen_by = mem_dup(row->job.chosen_by);
     job->reason = mem_dup(row->reason);
@@ -101,6 +103,26 @@ static int add_file(void *context, const struct backup *backup, struct error *er
     return 0;
 }
 
+static int add_verified(void *context, const struct backup *backup, struct error *err)
+{
+    struct report *report = context;
+    CLEAN_CHAR char *path = str_format("%s/%s", backup->folder, backup->file);
+    (void)err;
+    for (size_t i = 0; i < report->jobs_n; i++) {
+        struct report_job *job = &report->jobs[i];
+        if (job->kind != JOB_VERIFY || job->state != JOB_STATE_DONE || !str_equal(job->name, path))
+            continue;
+        struct report_file *file = report_job_add_file(job);
+        file->path = mem_dup(path);
+        file->size_bytes = backup->size_bytes;
+        file->sha256 = mem_dup(backup->sha256);
+        /* A found one that could only be read is proven by nothing. */
+        if (backup->state != BACKUP_FOUND)
+            file->proof = mem_dup(backup->proof);
+    }
+    return 0;
+}
+
 static int add_removed(void *context, const struct backup *backup, struct error *err)
 {
     struct report *report = context;
@@ -136,10 +158,12 @@ int command_read_report(struct catalog *catalog, const char *id, struct report *
         return found;
     fill_run(ret_report, &run);
     struct catalog_backup_filter files = {.run = run.id, .with_expired = true};
+    struct catalog_backup_filter verified = {.verified_run = run.id, .with_expired = true};
     struct catalog_backup_filter gone = {.expired_run = run.id, .with_expired = true};
     if (catalog_each_job(catalog, run.id, add_job, ret_report, err) != 0 ||
         catalog_each_attempt(catalog, run.id, add_attempt, ret_report, err) != 0 ||
         catalog_each_backup(catalog, &files, add_file, ret_report, err) != 0 ||
+        catalog_each_backup(catalog, &verified, add_verified, ret_report, err) != 0 ||
         catalog_each_backup(catalog, &gone, add_removed, ret_report, err) != 0)
         return -1;
     text_list_sort(&ret_report->removed);

@@ -37,7 +37,9 @@ static int make_plan(void *context, const struct pool *pool, struct plan *ret_pl
     CLEAN_SELECTION struct selection selection = {0};
     if (catalog_open(planner->catalog_path, CATALOG_READ, &catalog, err) < 0)
         return -1;
-    return planning_make(planner->settings, catalog, pool, &selection, ret_plan, err);
+    if (planning_make(planner->settings, catalog, pool, &selection, ret_plan, err) < 0)
+        return -1;
+    return planning_add_verify(planner->settings, catalog, pool, ret_plan, err);
 }
 
 static int print_report(const struct settings *settings, const char *catalog_path,

@@ -37,4 +37,5 @@ void run_settings_read(const struct settings *settings, struct run_settings *run
     run->require_mount = settings->require_mount;
     run->retain = pruning_rules(settings);
     run->is_share_forced = settings->is_share_forced;
+    run->adopt_snapshots = settings->adopt_snapshots;
 }

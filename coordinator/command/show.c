@@ -71,7 +71,7 @@ static json_t *time_pair_json(const struct backup *backup)
 static int print_json(const struct backup *backup, struct error *err)
 {
     json_t *object = json_pack(
-        "{s:o,s:o,s:o,s:o,s:s,s:s,s:o,s:I,s:o,s:o,s:s,s:s,s:s,s:i,s:o,s:o,s:b}", "folder",
+        "{s:o,s:o,s:o,s:o,s:s,s:s,s:o,s:I,s:o,s:o,s:s,s:s,s:s,s:i,s:o,s:o,s:b,s:o,s:o,s:b}", "folder",
         command_json_text(backup->folder), "file", command_json_text(backup->file), "vm",
         command_json_text(backup->vm_name), "vm_uuid", command_json_text(backup->vm_uuid), "kind",
         job_kind_name(backup->kind), "state", backup_state_name(backup->state), "device",
@@ -80,7 +80,9 @@ static int print_json(const struct backup *backup, struct error *err)
         "consistency", job_consistency_name(backup->consistency), "run", backup->run, "job",
         backup->job, "attempt", (int)backup->attempt, "host",
         command_json_text(backup->host_name), "host_uuid", command_json_text(backup->host_uuid),
-        "pinned", backup->is_pinned);
+        "pinned", backup->is_pinned, "verified_at", command_json_time(backup->verified_at),
+        "verified_text", command_json_text(backup->verified_text), "verify_queued",
+        backup->is_verify_wanted);
     if (object != NULL)
         (void)json_object_update_new(object, time_pair_json(backup));
     return command_print_json_take(object, err);
@@ -117,6 +119,13 @@ static int print_text(const struct backup *backup, struct error *err)
     add_line(&text, "Host", backup->host_name);
     str_add_format(&text, "%-12s %s, job %s, attempt %u\n", "Run", backup->run, backup->job,
                    backup->attempt);
+    if (backup->verified_at != 0)
+        str_add_format(&text, "%-12s %s%s%s\n", "Verified",
+                       clock_format_local(backup->verified_at, at),
+                       backup->verified_text != NULL ? ": " : "",
+                       backup->verified_text != NULL ? backup->verified_text : "");
+    if (backup->is_verify_wanted)
+        add_line(&text, "Verify", "queued: the next run does it, or onyxpool verify");
     if (backup->is_pinned)
         add_line(&text, "Pinned", "yes");
     if (backup->sha256 != NULL)

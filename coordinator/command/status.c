@@ -81,12 +81,23 @@ static json_t *jobs_json(const struct report *report)
     return jobs;
 }
 
+/* How many adopted backups wait to be read back. */
+static int count_queued(void *context, const struct backup *backup, struct error *err)
+{
+    size_t *n = context;
+    (void)backup;
+    (void)err;
+    (*n)++;
+    return 0;
+}
+
 static int print_json(const struct report *report, const struct lock_holder *holder,
-                      bool is_living, struct error *err)
+                      bool is_living, size_t queued_n, struct error *err)
 {
     struct counts counts = {0};
-    json_t *object = json_pack("{s:b,s:o}", "coordinator", is_living, "pid",
-                               is_living ? json_integer((json_int_t)holder->pid) : json_null());
+    json_t *object = json_pack("{s:b,s:o,s:I}", "coordinator", is_living, "pid",
+                               is_living ? json_integer((json_int_t)holder->pid) : json_null(),
+                               "verify_queued", (json_int_t)queued_n);
     if (report->run[0] != '\0' && object != NULL) {
         count_jobs(report, &counts);
         (void)json_object_set_new(
@@ -116,7 +127,7 @@ static void add_running(struct str *text, const struct report *report)
 }
 
 static int print_text(const struct report *report, const struct lock_holder *holder,
-                      bool is_living, struct error *err)
+                      bool is_living, size_t queued_n, struct error *err)
 {
     CLEAN_STR struct str text = STR_INIT;
     char when[CLOCK_ISO_MAX];
@@ -144,6 +155,11 @@ static int print_text(const struct report *report, const struct lock_holder *hol
     if (counts.skipped > 0)
         str_add_format(&text, ", %zu skipped", counts.skipped);
     str_add_char(&text, '\n');
+    if (queued_n > 0)
+        str_add_format(&text,
+                       "%zu backup%s to be verified: the next run takes some along, onyxpool\n"
+                       "verify reads all of them.\n",
+                       queued_n, queued_n == 1 ? " waits" : "s wait");
     if (is_living)
         add_running(&text, report);
     else if (strcmp(report->state, "running") == 0)
@@ -157,6 +173,8 @@ int command_status(const struct settings *settings, struct error *err)
     CLEANUP(report_done) struct report report = {.run = ""};
     CLEAN_CHAR char *fallback = settings->catalog == NULL ? catalog_default_path() : NULL;
     struct lock_holder holder = {0};
+    const struct catalog_backup_filter queued = {.only_wanted = true};
+    size_t queued_n = 0;
 
     if (command_check_operands(settings, 0, 0, "", err) != 0)
         return -1;
@@ -165,9 +183,11 @@ int command_status(const struct settings *settings, struct error *err)
         return -1;
     int found = command_open_catalog(settings, &catalog, err);
     if (found == 1)
+        found = catalog_each_backup(catalog, &queued, count_queued, &queued_n, err);
+    if (found == 0 && catalog)
         found = command_read_report(catalog, NULL, &report, err);
     if (found < 0)
         return -1;
-    return settings->is_json ? print_json(&report, &holder, held == 1, err)
-                             : print_text(&report, &holder, held == 1, err);
+    return settings->is_json ? print_json(&report, &holder, held == 1, queued_n, err)
+                             : print_text(&report, &holder, held == 1, queued_n, err);
 }

@@ -410,9 +410,13 @@ static bool dispatch_wants_soon(const struct dispatch *dispatch, const struct ag
     }
     if (agent->sync.free_slots == 0)
         return false;
-    for (size_t i = 0; i < dispatch->errands_n; i++)
-        if (dispatch_is_ready(dispatch, &dispatch->items[dispatch->errands[i]], now))
+    for (size_t i = 0; i < dispatch->errands_n; i++) {
+        const struct item *item = &dispatch->items[dispatch->errands[i]];
+
+        /* Reading back is in no hurry. */
+        if (!dispatch_is_verify(item) && dispatch_is_ready(dispatch, item, now))
             return true;
+    }
     return place_ready_n(dispatch->place) > 0;
 }
 

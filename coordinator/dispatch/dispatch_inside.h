@@ -103,6 +103,16 @@ bool dispatch_is_active(const struct item *item); /* assigned or running */
 bool dispatch_is_cleanup(const struct item *item);
 /* Cleanup, expire: goes to any host, before backups, and counts against slots alone. */
 bool dispatch_is_errand(const struct item *item);
+/* A verify job: goes to any host when no backup waits to begin any more; it reads much, so it counts
+ * against the limits of host and store. */
+bool dispatch_is_verify(const struct item *item);
+/* Whether an expire and a verify job of one folder are in each other's way. */
+bool dispatch_is_held_by_folder(const struct dispatch *dispatch, const struct item *item);
+/* Whether this host may have a verify job now, by what waits and by the limits. */
+bool dispatch_may_verify(const struct dispatch *dispatch, const char *host_uuid);
+/* Files that an expire job removed need no verify job of this run any more. */
+void dispatch_skip_verifies(struct dispatch *dispatch, const struct item *expire,
+                            const struct job_report *report);
 struct item *dispatch_find_item(const struct dispatch *dispatch, const char *id);
 struct ended *dispatch_find_ended(const struct dispatch *dispatch, const char *id,
                                   uint32_t attempt);

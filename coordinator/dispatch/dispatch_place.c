@@ -79,6 +79,27 @@ static struct item *dispatch_choose_expire(const struct dispatch *dispatch,
     return NULL;
 }
 
+/* The first verify job that this host may have; one that failed here goes to another if it can. */
+static struct item *dispatch_choose_verify(const struct dispatch *dispatch, const char *host_uuid,
+                                           struct dispatch_now now)
+{
+    struct item *last = NULL;
+
+    if (!dispatch_may_verify(dispatch, host_uuid))
+        return NULL;
+    for (size_t i = 0; i < dispatch->errands_n; i++) {
+        struct item *item = &dispatch->items[dispatch->errands[i]];
+
+        if (!dispatch_is_verify(item) || !dispatch_is_ready(dispatch, item, now))
+            continue;
+        if (!str_equal(item->avoid_uuid, host_uuid))
+            return item;
+        if (!last && (dispatch->agents.n == 1 || now.ms - item->not_before_ms >= DISPATCH_PIN_MS))
+            last = item;
+    }
+    return last;
+}
+
 /* The best backup for this host that the store has room for; those on the way that it has none for
  * are refused. NULL when there is none now. */
 static struct item *dispatch_choose_backup(struct asked *asked, const struct agent *agent,
@@ -119,8 +140,12 @@ static bool dispatch_place_one(struct dispatch *dispatch, const struct agent *ag
     }
     asked.space = dispatch_space(dispatch, agent->host_uuid);
     item = dispatch_choose_backup(&asked, agent, &choice);
-    if (!item)
-        return false;
+    if (!item) {
+        item = dispatch_choose_verify(dispatch, agent->host_uuid, now);
+        if (item)
+            dispatch_begin(dispatch, item, agent, now);
+        return item != NULL;
+    }
     if (choice.is_redirected)
         dispatch_warn(dispatch,
                       "%s is read through host %s, which does not see its disks: no host that "
@@ -271,7 +296,11 @@ static void dispatch_give_up(struct dispatch *dispatch, const char *why, bool on
             item->job.reason && item->job.reason[0]
                 ? str_format("%s: %s", why, item->job.reason)
                 : mem_dup(why);
-        dispatch_set_state(dispatch, item, JOB_STATE_FAILED, text);
+        /* What was not read back stays in the queue for the next run. */
+        dispatch_set_state(dispatch, item,
+                           dispatch_is_verify(item) && !only_hopeless ? JOB_STATE_SKIPPED
+                                                                      : JOB_STATE_FAILED,
+                           text);
     }
 }
 

@@ -15,7 +15,7 @@ static void dispatch_add_reserved(const struct item *item, struct space_facts *f
     uint64_t estimate_bytes = item->job.job.estimate_bytes;
     uint64_t done_bytes = item->now.report.bytes;
 
-    if (estimate_bytes <= done_bytes)
+    if (dispatch_is_errand(item) || estimate_bytes <= done_bytes)
         return;
     facts->reserved_bytes += estimate_bytes - done_bytes;
     if (item->job.job.is_estimate_proven)

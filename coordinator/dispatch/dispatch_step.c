@@ -100,7 +100,7 @@ bool dispatch_is_blocked(const struct dispatch *dispatch, const struct item *ite
         if (dispatch_is_cleanup(cleanup) && dispatch_blocks(cleanup, item))
             return true;
     }
-    return false;
+    return dispatch_is_held_by_folder(dispatch, item);
 }
 
 bool dispatch_is_ready(const struct dispatch *dispatch, const struct item *item,
@@ -226,7 +226,11 @@ static bool dispatch_may_retry(const struct dispatch *dispatch, const struct ite
     bool is_host = code == ERROR_STORE_MISSING || code == ERROR_STORE_FOREIGN ||
                    code == ERROR_POOL_REFUSED || code == ERROR_AUTH || code == ERROR_EXISTS;
 
-    return !dispatch->is_cancelled && item->failures < dispatch->settings.attempts_max &&
+    /* A damaged file is read once more, by another host if there is one; then it is damaged. */
+    bool is_damaged = dispatch_is_verify(item) && code == ERROR_CORRUPT && item->failures > 1;
+
+    return !dispatch->is_cancelled && !is_damaged &&
+           item->failures < dispatch->settings.attempts_max &&
            item->job.job.attempt < JOB_ATTEMPTS_MAX && (is_host || error_may_be_retried(code));
 }
 
@@ -347,6 +351,8 @@ void dispatch_end(struct dispatch *dispatch, struct item *item, const struct job
         mem_set(&item->avoid_uuid, item->now.host_uuid);
         place_set_avoid(dispatch->place, (size_t)(item - dispatch->items), item->avoid_uuid);
     }
+    if (job->kind == JOB_EXPIRE)
+        dispatch_skip_verifies(dispatch, item, report);
     if (dispatch_is_cleanup(item))
         dispatch_end_cleanup(dispatch, item, report, why, now);
     else

@@ -33,6 +33,11 @@ void leftover_list_done(struct leftover_list *list)
         text_list_done(&list->items[i].srs);
     }
     mem_free_void(&list->items);
+    for (size_t i = 0; i < list->olds_n; i++) {
+        mem_free_char(&list->olds[i].uuid);
+        mem_free_char(&list->olds[i].of_name);
+    }
+    mem_free_void(&list->olds);
     text_list_done(&list->notices);
     *list = (struct leftover_list){0};
 }
@@ -82,6 +87,32 @@ static bool is_dead(struct finder *f, const struct mark *mark, const char *what,
     return true;
 }
 
+/* OnyxBackupVM's. One of the future was taken while a clock was wrong, or a moment ago. */
+static void add_old(struct finder *f, const char *uuid, const char *of_name, int64_t snapshot_at,
+                    bool is_disk)
+{
+    struct leftover_list *list = f->list;
+    list->olds =
+        mem_grow(list->olds, &list->olds_cap, list->olds_n + 1, sizeof *list->olds);
+    list->olds[list->olds_n++] = (struct leftover_old){
+        .uuid = mem_dup(uuid),
+        .of_name = mem_dup(of_name),
+        .is_disk = is_disk,
+        .is_fresh = snapshot_at > f->request->now_at - LEFTOVER_FRESH_MS};
+}
+
+static const char *name_of_vm(const struct pool *pool, const struct vm *vm)
+{
+    size_t of = pool_find_vm(pool, vm->snapshot_of);
+    return of != POOL_NONE ? pool->vms[of].name : vm->name;
+}
+
+static const char *name_of_disk(const struct pool *pool, const struct vdi *vdi)
+{
+    size_t of = pool_find_vdi(pool, vdi->snapshot_of);
+    return of != POOL_NONE ? pool->vdis[of].name : vdi->name;
+}
+
 /* The job a VM snapshot belongs to when it is ours and dead. */
 static bool judge_snapshot(struct finder *f, const struct vm *vm, char job[JOB_ID_MAX])
 {
@@ -94,9 +125,7 @@ static bool judge_snapshot(struct finder *f, const struct vm *vm, char job[JOB_I
     if (mark_parse_birth_name(vm->name, job))
         return !is_alive(f, job);
     if (str_equal(vm->name, OLD_TOOL_NAME))
-        text_list_add_format(&f->list->notices,
-                             "snapshot %s (%s) is named as OnyxBackupVM names its own; left alone",
-                             vm->name, vm->uuid);
+        add_old(f, vm->uuid, name_of_vm(f->pool, vm), vm->snapshot_at, false);
     return false;
 }
 
@@ -137,7 +166,10 @@ static void find_disks(struct finder *f)
     for (size_t i = 0; i < f->pool->vdis_n; i++) {
         const struct vdi *vdi = &f->pool->vdis[i];
         struct mark mark;
-        if (!vdi->is_snapshot || f->is_held[i] || !mark_proves(vdi->mark, vdi->uuid, &mark) ||
+        bool is_lone = vdi->is_snapshot && !f->is_held[i];
+        if (is_lone && str_equal(vdi->name, OLD_TOOL_NAME) && !mark_proves(vdi->mark, vdi->uuid, &mark))
+            add_old(f, vdi->uuid, name_of_disk(f->pool, vdi), vdi->snapshot_at, true);
+        if (!is_lone || !mark_proves(vdi->mark, vdi->uuid, &mark) ||
             !is_dead(f, &mark, "disk snapshot", vdi->name))
             continue;
         size_t vm = find_vm_of(f->pool, vdi);

@@ -72,6 +72,20 @@ static void add_item(struct str *out, const char *text)
     option_wrap(text, 4, 4, out);
 }
 
+static void add_verify_head(const struct report_sums *sums, struct str *out)
+{
+    char read[NUM_TEXT_MAX];
+
+    if (sums->verifies_n == 0)
+        return;
+    str_add_format(out, "  verify %zu of %zu passed", sums->whole_n, sums->verifies_n);
+    if (sums->damaged_n)
+        str_add_format(out, ", %zu DAMAGED", sums->damaged_n);
+    if (sums->unread_n)
+        str_add_format(out, ", %zu could not be read", sums->unread_n);
+    str_add_format(out, ", %s read back\n", num_format_bytes(sums->verified_bytes, read));
+}
+
 static void add_head(const struct report *report, const struct report_sums *sums, struct str *out)
 {
     char from[CLOCK_ISO_MAX], to[CLOCK_ISO_MAX], took[NUM_TEXT_MAX];
@@ -88,6 +102,9 @@ static void add_head(const struct report *report, const struct report_sums *sums
                        num_format_duration(report_run_ms(report), took));
     if (report->store_root)
         str_add_format(out, "  store  %s\n", report->store_root);
+    add_verify_head(sums, out);
+    if (sums->backups_n == 0 && sums->verifies_n > 0)
+        return;
     str_add_format(out, "  jobs   %zu of %zu done", sums->done_n, sums->backups_n);
     if (sums->failed_n)
         str_add_format(out, ", %zu failed", sums->failed_n);
@@ -109,6 +126,27 @@ static void add_head(const struct report *report, const struct report_sums *sums
                        num_format_bytes(report->removed_bytes, read));
 }
 
+/* Verify jobs that found damage, or the others that came to no verdict. */
+static void add_unwell(const struct report *report, bool is_damage, struct str *out)
+{
+    bool has_any = false;
+    for (size_t i = 0; i < report->jobs_n; i++) {
+        const struct report_job *job = &report->jobs[i];
+        if (job->kind != JOB_VERIFY || job->state == JOB_STATE_DONE ||
+            !job_state_is_end(job->state) || report_is_damage(job) != is_damage)
+            continue;
+        if (!has_any)
+            str_add(out, is_damage ? "\nDAMAGED BACKUPS: they protect nothing any more\n"
+                                   : "\nNot verified\n");
+        has_any = true;
+        CLEAN_CHAR char *line =
+            str_format("%s %s%s%s: %s", job->name, is_damage ? "is damaged" : job_state_name(job->state),
+                       job->host_name ? ", read by " : "", job->host_name ? job->host_name : "",
+                       job->reason ? job->reason : "no reason was told");
+        add_item(out, line);
+    }
+}
+
 static void add_trouble(const struct report *report, struct str *out)
 {
     bool has_any = false;
@@ -118,7 +156,8 @@ static void add_trouble(const struct report *report, struct str *out)
     }
     for (size_t i = 0; i < report->jobs_n; i++) {
         const struct report_job *job = &report->jobs[i];
-        if (job->state == JOB_STATE_DONE || !job_state_is_end(job->state))
+        if (job->state == JOB_STATE_DONE || !job_state_is_end(job->state) ||
+            job->kind == JOB_VERIFY)
             continue;
         if (!has_any)
             str_add(out, "\nNot backed up\n");
@@ -172,13 +211,40 @@ static void add_backups(const struct report *report, struct str *out)
         cell_add(out, num_format_rate(job->bytes, stream_ms, rate), 13, true);
         cell_add(out, num_format_duration(stream_ms, took), 10, true);
         cell_end_line(out);
-        for (size_t k = 0; k < job->files_n; k++)
-            str_add_format(out, "    %s\n", job->files[k].path);
+        for (size_t k = 0; k < job->files_n; k++) {
+            CLEAN_CHAR char *line = str_format(
+                "%s%s%s", job->consistency ? job_consistency_name(job->consistency) : "",
+                job->consistency ? ", " : "", job->files[k].path);
+            str_add(out, "    ");
+            option_wrap(line, 4, 6, out);
+        }
         if (job->attempts > 1)
             str_add_format(out, "    after %u attempts\n", job->attempts);
         CLEAN_CHAR char *pace = report_tell_pace(job);
         if (pace != NULL)
             str_add_format(out, "    %s\n", pace);
+    }
+}
+
+static void add_verified(const struct report *report, struct str *out)
+{
+    bool has_any = false;
+    for (size_t i = 0; i < report->jobs_n; i++) {
+        const struct report_job *job = &report->jobs[i];
+        char size[NUM_TEXT_MAX];
+        if (job->kind != JOB_VERIFY || job->state != JOB_STATE_DONE)
+            continue;
+        if (!has_any)
+            str_add(out, "\nVerified\n");
+        has_any = true;
+        CLEAN_STR struct str line = STR_INIT;
+        str_add_format(&line, "%s, %s", job->name, num_format_bytes(job->bytes, size));
+        if (job->files_n && job->files[0].proof)
+            str_add_format(&line, ", proven by its %s", job->files[0].proof);
+        else
+            str_add(&line, ", could be read");
+        str_add(out, "  ");
+        option_wrap(str_text(&line), 2, 4, out);
     }
 }
 
@@ -209,9 +275,12 @@ void report_format_text(const struct report *report, struct str *out)
 {
     struct report_sums sums = report_sum_up(report);
     add_head(report, &sums, out);
+    add_unwell(report, true, out);
     add_trouble(report, out);
+    add_unwell(report, false, out);
     add_warnings(report, out);
     add_backups(report, out);
+    add_verified(report, out);
     add_hosts(report, out);
 }
 
@@ -263,6 +332,9 @@ static void add_json_sums(const struct report *report, struct json_text *json)
     json_text_add_bytes(json, "cancelled", sums.cancelled_n);
     json_text_add_bytes(json, "bytes_read", sums.read_bytes);
     json_text_add_bytes(json, "bytes_stored", sums.stored_bytes);
+    json_text_add_bytes(json, "verified", sums.whole_n);
+    json_text_add_bytes(json, "damaged", sums.damaged_n);
+    json_text_add_bytes(json, "bytes_verified", sums.verified_bytes);
     json_text_end_object(json);
     CLEANUP(report_hosts_done) struct report_hosts hosts = {0};
     report_sum_hosts(report, &hosts);

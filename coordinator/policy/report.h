@@ -3,8 +3,8 @@
  * The report of a run: what was done, by which host, how fast, and what went wrong; as text for
  * people (80 columns) and as JSON.
  *
- * A report is a plain value; whoever makes it reads the catalog. Bad news comes first: failed
- * jobs, then warnings, then what was done.
+ * A report is a plain value; whoever makes it reads the catalog. Bad news comes first: damaged
+ * backups and failed jobs, then warnings, then what was done.
  */
 #ifndef ONYX_COORDINATOR_POLICY_REPORT_H
 #define ONYX_COORDINATOR_POLICY_REPORT_H
@@ -29,7 +29,7 @@ struct report_job {
     char id[JOB_ID_MAX];
     enum job_kind kind;
     enum job_state state;
-    char *name;      /* VM, host or "pool database" */
+    char *name;      /* VM, host or "pool database"; verify: the backup, "folder/file" */
     char *vm_uuid;   /* NULL when there is no VM */
     char *chosen_by; /* NULL unknown */
     char *host_name; /* of the last attempt; NULL none */
@@ -43,7 +43,7 @@ struct report_job {
     char *reason; /* failed, waiting, skipped: why */
     char *error_name; /* failed: stable name */
     struct text_list warnings;
-    struct report_file *files;
+    struct report_file *files; /* verify: what was read back, when it is whole */
     size_t files_n, files_cap;
 };
 

@@ -78,16 +78,23 @@ void report_format_outcome(const struct report *report, struct str *out)
 {
     struct report_sums sums = report_sum_up(report);
     size_t warnings_n = count_warnings(report);
-    if (report->error && sums.backups_n == 0) {
+    if (report->error && sums.backups_n == 0 && sums.verifies_n == 0) {
         str_add(out, "nothing backed up");
         return;
     }
-    if (sums.done_n == sums.backups_n)
+    if (sums.backups_n == 0 && sums.verifies_n > 0)
+        str_add_format(out, "%zu of %zu verified", sums.whole_n, sums.verifies_n);
+    else if (sums.done_n == sums.backups_n)
         str_add_format(out, sums.done_n == 1 ? "%zu backed up" : "all %zu backed up", sums.done_n);
     else
         str_add_format(out, "%zu of %zu backed up", sums.done_n, sums.backups_n);
     if (sums.failed_n)
         str_add_format(out, ", %zu failed", sums.failed_n);
+    if (sums.damaged_n)
+        str_add_format(out, ", %zu old one%s DAMAGED", sums.damaged_n,
+                       sums.damaged_n == 1 ? "" : "s");
+    if (sums.unread_n)
+        str_add_format(out, ", %zu not verified", sums.unread_n);
     if (sums.cancelled_n)
         str_add_format(out, ", %zu cancelled", sums.cancelled_n);
     if (sums.skipped_n)
@@ -165,6 +172,12 @@ static void add_facts(const struct report *report, const struct report_sums *sum
                            num_format_rate(sums->read_bytes, report_run_ms(report), rate));
         add_fact(out, "Data", str_text(&bytes));
     }
+    if (sums->verifies_n) {
+        CLEAN_STR struct str whole = STR_INIT;
+        str_add_format(&whole, "%zu of %zu passed, %s read back", sums->whole_n, sums->verifies_n,
+                       num_format_bytes(sums->verified_bytes, read));
+        add_fact(out, "Verified", str_text(&whole));
+    }
     if (report->removed.n) {
         CLEAN_STR struct str gone = STR_INIT;
         str_add_format(&gone, "%zu old backup%s, %s", report->removed.n,
@@ -215,7 +228,7 @@ static void add_broken_off(const struct report *report, struct str *out)
 
 static bool is_trouble(const struct report_job *job)
 {
-    return job->state != JOB_STATE_DONE &&
+    return job->kind != JOB_VERIFY && job->state != JOB_STATE_DONE &&
            (job_state_is_end(job->state) || report_is_backup(job));
 }
 
@@ -236,7 +249,9 @@ static void add_trouble_row(const struct report_job *job, struct str *out)
     add_below(out, SOFT, job_kind_name(job->kind));
     str_add_format(out, "</td><td style=\"" CELL "color:%s;font-weight:600;white-space:nowrap;\">"
                         "%s", is_soft ? WARN : BAD,
-                   job_state_is_end(job->state) ? job_state_name(job->state) : "not ended");
+                   report_is_damage(job)          ? "damaged"
+                   : job_state_is_end(job->state) ? job_state_name(job->state)
+                                                  : "not ended");
     if (job->host_name && !is_soft) {
         CLEAN_CHAR char *where = str_format("on %s", job->host_name);
         add_below(out, SOFT, where);
@@ -269,6 +284,29 @@ static void add_trouble(const struct report *report, struct str *out)
             if (n <= BAD_ROWS_MAX)
                 add_trouble_row(job, out);
         }
+    }
+    if (n)
+        end_table(out, n > BAD_ROWS_MAX ? n - BAD_ROWS_MAX : 0, 3, report->run);
+}
+
+/* Verify jobs that found damage, or the others that came to no verdict. */
+static void add_unwell(const struct report *report, bool is_damage, struct str *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < report->jobs_n; i++) {
+        const struct report_job *job = &report->jobs[i];
+        if (job->kind != JOB_VERIFY || job->state == JOB_STATE_DONE ||
+            report_is_damage(job) != is_damage)
+            continue;
+        if (n++ == 0) {
+            begin_part(out, is_damage ? "Damaged backups: they protect nothing any more"
+                                      : "Not verified", BAD);
+            begin_table(out);
+            str_add(out, "<tr><th style=\"" HEAD "left;\">Backup</th><th style=\"" HEAD
+                         "left;\">State</th><th style=\"" HEAD "left;\">Why</th></tr>\n");
+        }
+        if (n <= BAD_ROWS_MAX)
+            add_trouble_row(job, out);
     }
     if (n)
         end_table(out, n > BAD_ROWS_MAX ? n - BAD_ROWS_MAX : 0, 3, report->run);
@@ -311,6 +349,9 @@ static void add_done_row(const struct report_job *job, struct str *out)
     str_add(out, "<tr><td style=\"" CELL "\"><b>");
     add_text(out, job->name);
     str_add(out, "</b>");
+    if (job->consistency)
+        add_below(out, job->consistency == JOB_CRASH_CONSISTENT ? SOFT : GOOD,
+                  job_consistency_name(job->consistency));
     for (size_t i = 0; i < job->files_n; i++) {
         str_add(out, "<div style=\"color:" SOFT ";font-size:12px;word-break:break-all;\">");
         add_text(out, job->files[i].path);
@@ -351,6 +392,33 @@ static void add_done(const struct report *report, struct str *out)
     }
     if (n)
         end_table(out, n > REPORT_HTML_ROWS_MAX ? n - REPORT_HTML_ROWS_MAX : 0, 4, report->run);
+}
+
+static void add_verified(const struct report *report, struct str *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < report->jobs_n; i++) {
+        const struct report_job *job = &report->jobs[i];
+        char text[NUM_TEXT_MAX];
+        if (job->kind != JOB_VERIFY || job->state != JOB_STATE_DONE)
+            continue;
+        if (n++ == 0) {
+            begin_part(out, "Verified", GOOD);
+            begin_table(out);
+            str_add(out, "<tr><th style=\"" HEAD "left;\">Backup</th><th style=\"" HEAD
+                         "left;\">Proven by its</th><th style=\"" HEAD
+                         "right;\">Size</th></tr>\n");
+        }
+        if (n > REPORT_HTML_ROWS_MAX)
+            continue;
+        str_add(out, "<tr>");
+        add_cell(out, CELL "word-break:break-all;", job->name);
+        add_cell(out, CELL, job->files_n && job->files[0].proof ? job->files[0].proof : "nothing, but could be read");
+        add_cell(out, NUMBER, num_format_bytes(job->bytes, text));
+        str_add(out, "</tr>\n");
+    }
+    if (n)
+        end_table(out, n > REPORT_HTML_ROWS_MAX ? n - REPORT_HTML_ROWS_MAX : 0, 3, report->run);
 }
 
 static void add_hosts(const struct report *report, struct str *out)
@@ -396,9 +464,12 @@ void report_format_html(const struct report *report, struct str *out)
     add_title(report, &sums, out);
     add_broken_off(report, out);
     add_facts(report, &sums, out);
+    add_unwell(report, true, out);
     add_trouble(report, out);
+    add_unwell(report, false, out);
     add_warnings(report, out);
     add_done(report, out);
+    add_verified(report, out);
     add_hosts(report, out);
     str_add(out, "<p style=\"color:" SOFT ";font-size:12px;margin:24px 0 0 0;\">onyxpool "
                  VERSION_TEXT "</p>\n</td></tr></table>\n</td></tr></table>\n</body></html>\n");

@@ -4,6 +4,7 @@
  */
 #include "coordinator/policy/report_sum.h"
 
+#include "common/base/error.h"
 #include "common/base/num.h"
 #include "common/base/str.h"
 
@@ -12,6 +13,23 @@
 bool report_is_backup(const struct report_job *job)
 {
     return job_kind_is_backup(job->kind);
+}
+
+bool report_is_damage(const struct report_job *job)
+{
+    return job->kind == JOB_VERIFY && job->state == JOB_STATE_FAILED &&
+           str_equal(job->error_name, error_name(ERROR_CORRUPT));
+}
+
+static void sum_verify(const struct report_job *job, struct report_sums *sums)
+{
+    bool is_failed = job->state == JOB_STATE_FAILED || job->state == JOB_STATE_LOST;
+
+    sums->verifies_n++;
+    sums->whole_n += job->state == JOB_STATE_DONE;
+    sums->damaged_n += report_is_damage(job);
+    sums->unread_n += is_failed && !report_is_damage(job);
+    sums->verified_bytes += job->bytes;
 }
 
 uint64_t report_stored_bytes(const struct report_job *job)
@@ -27,6 +45,8 @@ struct report_sums report_sum_up(const struct report *report)
     struct report_sums sums = {0};
     for (size_t i = 0; i < report->jobs_n; i++) {
         const struct report_job *job = &report->jobs[i];
+        if (job->kind == JOB_VERIFY)
+            sum_verify(job, &sums);
         if (!report_is_backup(job))
             continue;
         sums.backups_n++;

@@ -10,6 +10,9 @@
 struct report_sums {
     size_t backups_n, done_n, failed_n, skipped_n, cancelled_n, open_n;
     uint64_t read_bytes, stored_bytes; /* of those that are done */
+    size_t verifies_n; /* verify jobs: these are not among the backups */
+    size_t whole_n, damaged_n, unread_n; /* unread: failed without a verdict */
+    uint64_t verified_bytes;
 };
 
 /* One host: its jobs, and the time from the first one's begin to the last one's end. */
@@ -30,6 +33,7 @@ void report_hosts_done(struct report_hosts *hosts);
 #define CLEAN_REPORT_HOSTS CLEANUP(report_hosts_done)
 
 bool report_is_backup(const struct report_job *job); /* and no cleanup */
+bool report_is_damage(const struct report_job *job); /* a verify job that found its backup damaged */
 uint64_t report_stored_bytes(const struct report_job *job);
 int64_t report_run_ms(const struct report *report); /* 0: has not ended */
 /* "held to 100 MiB/s, 12 s waited"; NULL when no limit held it back. Caller frees. */

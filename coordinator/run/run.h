@@ -60,7 +60,8 @@ struct run_settings {
     enum mount_kind share;    /* what must be mounted there */
     bool require_mount;       /* false: whatever is there is written to */
     struct retain_rules retain; /* max_backups is each job's own */
-    bool is_share_forced;       /* OnyxBackupVM's newer files are no objection */
+    bool is_share_forced;       /* OnyxBackupVM's newer files and snapshots are no objection */
+    bool adopt_snapshots;       /* its old snapshots go */
 };
 
 /* Where a run stands, for people. */

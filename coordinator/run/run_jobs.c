@@ -127,7 +127,7 @@ static int add_old_job(void *context, const struct catalog_job *job, struct erro
 /* Whether both mean the same piece of work. */
 static bool is_same_work(const struct job *a, const struct job *b)
 {
-    if (a->kind != b->kind || !str_equal(a->vm_uuid, b->vm_uuid) ||
+    if (a->kind != b->kind || !job_kind_is_backup(a->kind) || !str_equal(a->vm_uuid, b->vm_uuid) ||
         !str_equal(a->host_uuid, b->host_uuid))
         return false;
     if (a->kind != JOB_BACKUP_DISK)
@@ -266,13 +266,37 @@ static bool has_remains_of(const struct remains_list *list, const char *job)
     return false;
 }
 
+/* What OnyxBackupVM left: reported, and removed only if that is wished and nobody can be at work with
+ * it any more. */
+static void add_old(struct run *run, const struct leftover_old *old, struct remains_list *list)
+{
+    bool may_go = run->settings.adopt_snapshots && !old->is_fresh;
+    char job[JOB_ID_MAX];
+    CLEAN_CHAR char *text = str_format(
+        "OnyxBackupVM left %s ONYXBACKUP of %s (%s)%s", old->is_disk ? "a disk snapshot" : "a snapshot",
+        old->of_name, old->uuid,
+        may_go          ? ": it is removed (adopt_snapshots)"
+        : old->is_fresh ? "; it is less than a day old and stays"
+                        : "; adopt_snapshots = yes removes it");
+
+    run_warn(run, text);
+    if (!may_go)
+        return;
+    random_id(run->random, job);
+    struct job_remains *remains = remains_list_add(list, job, 1);
+    remains->vm_uuid = mem_dup(old->uuid);
+    remains->is_old_tool = true;
+}
+
 /* What stands in the pool and bears our mark, whatever catalog once knew of it. */
 static void add_leftovers(struct run *run, struct remains_list *list)
 {
     CLEAN_TEXT_LIST struct text_list alive = TEXT_LIST_INIT;
     CLEAN_LEFTOVER_LIST struct leftover_list found = {0};
     const struct leftover_request request = {
-        .lease = pool_thread_look_lease(run->pool_thread).n, .alive_jobs = &alive};
+        .lease = pool_thread_look_lease(run->pool_thread).n,
+        .alive_jobs = &alive,
+        .now_at = clock_wall_ms(run->clock)};
 
     control_list_alive(run->control, &alive);
     leftover_find(&run->inventory, &request, &found);
@@ -280,6 +304,8 @@ static void add_leftovers(struct run *run, struct remains_list *list)
         if (!has_remains_of(list, found.items[i].job))
             remains_list_add(list, found.items[i].job, 1)->vm_uuid =
                 mem_dup(found.items[i].vm_uuid);
+    for (size_t i = 0; i < found.olds_n; i++)
+        add_old(run, &found.olds[i], list);
     for (size_t i = 0; i < found.notices.n; i++)
         log_info("run", "%s", found.notices.items[i]);
 }

@@ -7,8 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
+#include "common/base/error.h"
 #include "common/base/str.h"
 #include "common/store/scan.h"
+#include "coordinator/policy/leftover.h"
 #include "coordinator/run/run_inside.h"
 
 #include "common/base/poison.h"
@@ -70,7 +73,8 @@ static int look_into(struct shared *shared, const struct run *run, struct error 
     CLEAN_TEXT_LIST struct text_list folders = TEXT_LIST_INIT;
 
     for (size_t i = 0; i < run->plan.jobs_n; i++)
-        if (run->plan.jobs[i].job.folder)
+        /* Reading back takes nothing from anybody. */
+        if (run->plan.jobs[i].job.folder && run->plan.jobs[i].job.kind != JOB_VERIFY)
             text_list_add(&folders, run->plan.jobs[i].job.folder);
     text_list_sort(&folders);
     for (size_t i = 0; i < folders.n; i++) {
@@ -83,13 +87,41 @@ static int look_into(struct shared *shared, const struct run *run, struct error 
     return 0;
 }
 
+/* A run that only reads back takes nothing from anybody. */
+static bool has_backups(const struct run *run)
+{
+    for (size_t i = 0; i < run->plan.jobs_n; i++)
+        if (run->plan.jobs[i].job.kind != JOB_VERIFY)
+            return true;
+    return false;
+}
+
+/* A snapshot of OnyxBackupVM that is so young that its run may be going on, or came last night. */
+static int check_snapshots(const struct run *run, struct error *err)
+{
+    CLEAN_LEFTOVER_LIST struct leftover_list found = {0};
+    const struct leftover_request request = {.now_at = clock_wall_ms(run->clock)};
+
+    leftover_find(&run->inventory, &request, &found);
+    for (size_t i = 0; i < found.olds_n; i++)
+        if (found.olds[i].is_fresh)
+            return error_set(err, ERROR_STORE_FOREIGN,
+                             "OnyxBackupVM has made a snapshot ONYXBACKUP of %s within the last "
+                             "day: it still backs this pool up. Remove its cron lines and that "
+                             "snapshot, or say --force-shared-folder to go on beside it",
+                             found.olds[i].of_name);
+    return 0;
+}
+
 int run_check_shared(struct run *run, struct error *err)
 {
     CLEANUP(shared_done) struct shared shared = {.run = run};
     const struct catalog_backup_filter all = {.with_expired = true};
 
-    if (run->settings.is_share_forced)
+    if (run->settings.is_share_forced || !has_backups(run))
         return 0;
+    if (check_snapshots(run, err) < 0)
+        return -1;
     if (catalog_each_run(run->catalog, 2, see_run, &shared, err) < 0)
         return -1;
     if (shared.since_at == 0)

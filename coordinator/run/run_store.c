@@ -16,6 +16,7 @@
 #include "common/store/sums.h"
 #include "coordinator/run/run_inside.h"
 #include "coordinator/pins.h"
+#include "coordinator/verified.h"
 
 #include "common/base/poison.h"
 
@@ -189,7 +190,8 @@ int run_publish(struct run *run, struct error *err)
 {
     if (run_write_sums(run, err) < 0)
         return error_add(err, "write the digests");
-    if (pins_publish(run->catalog, run->store, err) < 0)
+    if (pins_publish(run->catalog, run->store, err) < 0 ||
+        verified_publish(run->catalog, run->store, run->marker.store_uuid, err) < 0)
         return -1;
     if (run_copy_catalog(run, err) < 0)
         return error_add(err, "copy the catalog into the store");

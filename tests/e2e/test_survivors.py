@@ -22,6 +22,12 @@ def disks_of(lab, ref):
             if vbd["VM"] == ref and vbd["type"] == "Disk"]
 
 
+def make_old(lab, class_name, ref):
+    """As if it had been taken years ago."""
+    lab.sim.control("object.set", **{"class": class_name, "object": ref, "field": "snapshot_time",
+                                     "value": "20200101T00:00:00Z"})
+
+
 def test_marks_that_travelled_protect_their_bearers():
     with Lab(pool([vm("web1", size_mib=4)], hosts=1)) as lab:
         original = lab.vm_ref("web1")
@@ -38,6 +44,7 @@ def test_marks_that_travelled_protect_their_bearers():
         call(lab, "VM.add_to_other_config", original, "onyxpool", mark)
         own = call(lab, "VM.snapshot", original, "before the upgrade")
         named = call(lab, "VM.snapshot", original, "ONYXBACKUP")
+        make_old(lab, "VM", named)
         kept = [clone, own, named] + disks_of(lab, clone) + disks_of(lab, own) + \
             disks_of(lab, named)
         assert len(kept) == 6
@@ -46,8 +53,52 @@ def test_marks_that_travelled_protect_their_bearers():
         assert done.returncode == 0, done.stderr
         refs = lab.refs()
         assert set(kept) <= set(refs["VM"] + refs["VDI"])
-        assert "ONYXBACKUP" in done.stdout + done.stderr
+        assert "OnyxBackupVM left a snapshot ONYXBACKUP of web1" in " ".join(done.stdout.split())
+        assert "adopt_snapshots = yes removes it" in " ".join(done.stdout.split())
         assert sum(ref not in lab.before["VM"] for ref in refs["VM"]) == 3
+
+
+def test_a_fresh_snapshot_of_onyxbackupvm_refuses_the_run_unless_forced():
+    with Lab(pool([vm("web1", size_mib=4)], hosts=1)) as lab:
+        fresh = call(lab, "VM.snapshot", lab.vm_ref("web1"), "ONYXBACKUP")
+        done = lab.run()
+        assert done.returncode == 5
+        assert "a snapshot ONYXBACKUP of web1 within the last day" in " ".join(done.stderr.split())
+        assert lab.files() == []
+        assert lab.run("--force-shared-folder").returncode == 0
+        lab.set(adopt_snapshots="yes")
+        done = lab.run("--force-shared-folder")
+        assert done.returncode == 0 and "less than a day old" in " ".join(done.stdout.split())
+        assert fresh in lab.refs()["VM"]
+
+
+def test_old_snapshots_of_onyxbackupvm_go_when_that_is_wished():
+    disks = [{"device": name, "sr": "nfs1", "size_mib": 2, "content": {"seed": n, "fill": 0.6}}
+             for n, name in enumerate(("xvda", "xvdb"))]
+    with Lab(pool([vm("web1", disks=disks), vm("other", size_mib=2)], hosts=1)) as lab:
+        original = lab.vm_ref("web1")
+        left = call(lab, "VM.snapshot", original, "ONYXBACKUP")
+        disk = call(lab, "VDI.snapshot", disks_of(lab, original)[0], {})
+        call(lab, "VDI.set_name_label", disk, "ONYXBACKUP")
+        users = call(lab, "VM.snapshot", original, "ONYXBACKUP of mine")
+        held = call(lab, "VDI.snapshot", disks_of(lab, original)[1], {})
+        call(lab, "VDI.set_name_label", held, "ONYXBACKUP")
+        call(lab, "VBD.create", dict(
+            VM=lab.vm_ref("other"), VDI=held, device="", userdevice="5", bootable=False, mode="RO",
+            type="Disk", unpluggable=True, empty=False, other_config={}, currently_attached=False,
+            qos_algorithm_type="", qos_algorithm_params={}))
+        for class_name, ref in (("VM", left), ("VM", users), ("VDI", disk), ("VDI", held)):
+            make_old(lab, class_name, ref)
+        gone = [left, disk] + disks_of(lab, left)
+        kept = [users, held, original] + disks_of(lab, users) + disks_of(lab, original)
+        lab.set(adopt_snapshots="yes")
+        done = lab.run("-e", "web1")
+        assert done.returncode == 0, done.stderr
+        assert "it is removed (adopt_snapshots)" in " ".join(done.stdout.split())
+        refs = lab.refs()
+        there = set(refs["VM"] + refs["VDI"])
+        assert not set(gone) & there and set(kept) <= there
+        assert lab.run("-e", "web1").returncode == 0
 
 
 def test_snapshot_of_a_dead_job_goes():

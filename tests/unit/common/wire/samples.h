@@ -116,6 +116,41 @@ static inline void sample_report_expired(struct job_report *report)
     error_set(&report->error, ERROR_IO, "remove backup_20261120-202700.xva");
 }
 
+static inline void sample_verify_job(struct job *job)
+{
+    str_copy(job->id, sizeof job->id, "00c0ffee00000009");
+    job->kind = JOB_VERIFY;
+    job->attempt = 1;
+    job->folder = mem_dup("web1");
+    job->subject.file = mem_dup("backup_20261122-202734.xva");
+    job->subject.size_bytes = UINT64_C(5) << 32;
+    str_copy(job->subject.job, sizeof job->subject.job, "00c0ffee00000001");
+    job->subject_sha256 =
+        mem_dup("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+static inline void sample_verdict(struct job_report *report, enum job_verdict_kind kind)
+{
+    bool is_good = kind != JOB_VERDICT_DAMAGED;
+    str_copy(report->id, sizeof report->id, "00c0ffee00000009");
+    report->attempt = 1;
+    report->state = is_good ? JOB_STATE_DONE : JOB_STATE_FAILED;
+    report->phase = JOB_PHASE_STREAM;
+    report->started_at = INT64_C(1795379254000);
+    report->finished_at = INT64_C(1795379256000);
+    report->verdict.kind = kind;
+    report->verdict.file = mem_dup("backup_20261122-202734.xva");
+    if (is_good)
+        report->verdict.sha256 =
+            mem_dup("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    if (kind == JOB_VERDICT_PROVEN)
+        report->verdict.proof = mem_dup("blocks");
+    else
+        report->verdict.text = mem_dup("it has 3 bytes, not 5");
+    if (!is_good)
+        error_set(&report->error, ERROR_CORRUPT, "web1/backup_20261122-202734.xva is damaged");
+}
+
 static inline void sample_report_done(struct job_report *report)
 {
     str_copy(report->id, sizeof report->id, "00c0ffee00000001");

@@ -343,6 +343,73 @@ static void expire_job_and_its_report_come_back_as_they_went(void **state)
     assert_report_equal(&note.report, &note_back.report);
 }
 
+static void verify_job_and_its_verdicts_come_back_as_they_went(void **state)
+{
+    (void)state;
+    CLEAN_WIRE_ORDERS struct wire_orders orders = {.next_ms = 1000};
+    CLEAN_WIRE_ORDERS struct wire_orders back = {0};
+    CLEAN_STR struct str bytes = STR_INIT;
+    struct error err = ERROR_INIT;
+    sample_verify_job(wire_orders_add_job(&orders));
+    assert_int_equal(wire_orders_pack(&orders, &bytes, &err), 0);
+    assert_int_equal(wire_orders_unpack(bytes.data, bytes.len, &back, &err), 0);
+    const struct job *a = &orders.assign[0], *b = &back.assign[0];
+    assert_job_equal(a, b);
+    assert_copied_equal(&a->subject, 1, &b->subject, 1);
+    assert_string_equal(a->subject_sha256, b->subject_sha256);
+    for (int i = JOB_VERDICT_NONE; i <= JOB_VERDICT_DAMAGED; i++) {
+        CLEAN_WIRE_NOTE struct wire_note note = {.kind = WIRE_NOTE_REPORT};
+        CLEAN_WIRE_NOTE struct wire_note note_back = {0};
+        sample_verdict(&note.report, (enum job_verdict_kind)i);
+        str_clear(&bytes);
+        assert_int_equal(wire_note_pack(&note, &bytes, &err), 0);
+        assert_int_equal(wire_note_unpack(bytes.data, bytes.len, &note_back, &err), 0);
+        const struct job_verdict *sent = &note.report.verdict, *got = &note_back.report.verdict;
+        assert_int_equal(got->kind, sent->kind);
+        if (i == JOB_VERDICT_NONE)
+            continue;
+        assert_true(str_equal(got->file, sent->file) && str_equal(got->proof, sent->proof) &&
+                    str_equal(got->sha256, sent->sha256) && str_equal(got->text, sent->text));
+    }
+}
+
+static void a_verdict_that_does_not_fit_its_report_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        enum job_verdict_kind kind;
+        enum job_state state;
+        const char *field;
+    } cases[] = {
+        {JOB_VERDICT_PROVEN, JOB_STATE_FAILED, "verdict.kind"},
+        {JOB_VERDICT_PROVEN, JOB_STATE_RUNNING, "verdict.kind"},
+        {JOB_VERDICT_READABLE, JOB_STATE_CANCELLED, "verdict.kind"},
+        {JOB_VERDICT_DAMAGED, JOB_STATE_DONE, "verdict.kind"},
+        {(enum job_verdict_kind)9, JOB_STATE_DONE, "verdict.kind"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        CLEAN_WIRE_NOTE struct wire_note note = {.kind = WIRE_NOTE_REPORT};
+        CLEAN_STR struct str bytes = STR_INIT;
+        struct error err = ERROR_INIT;
+        sample_verdict(&note.report, cases[i].kind);
+        note.report.state = cases[i].state;
+        assert_int_equal(wire_note_pack(&note, &bytes, &err), -1);
+        assert_non_null(strstr(err.text, cases[i].field));
+    }
+    for (int part = 0; part < 3; part++) { /* what a good verdict must tell */
+        CLEAN_WIRE_NOTE struct wire_note note = {.kind = WIRE_NOTE_REPORT};
+        CLEAN_STR struct str bytes = STR_INIT;
+        struct error err = ERROR_INIT;
+        sample_verdict(&note.report, JOB_VERDICT_PROVEN);
+        mem_set(part == 0   ? &note.report.verdict.sha256
+                : part == 1 ? &note.report.verdict.proof
+                            : &note.report.verdict.file,
+                part == 2 ? "../backup.xva" : NULL);
+        assert_int_equal(wire_note_pack(&note, &bytes, &err), -1);
+        assert_non_null(strstr(err.text, "verdict."));
+    }
+}
+
 /* ---- rules ---- */
 
 /* The change that a rule must see, and the field its error names. */
@@ -444,9 +511,36 @@ static const struct job_rule job_rules[] = {
     {"job.remains", job_cleanup_of_nothing},
 };
 
+SPOIL(verify_no_folder, mem_set(&job->folder, NULL))
+SPOIL(verify_no_file, mem_set(&job->subject.file, NULL))
+SPOIL(verify_up_file, mem_set(&job->subject.file, "../web2/backup.xva"))
+SPOIL(verify_short_sum, mem_set(&job->subject_sha256, "abc"))
+SPOIL(verify_huge, job->subject.size_bytes = UINT64_MAX)
+SPOIL(verify_of_other_kind, job->kind = JOB_CLEANUP)
+
+static const struct job_rule verify_rules[] = {
+    {"job.folder", verify_no_folder},       {"copied.file", verify_no_file},
+    {"copied.file", verify_up_file},        {"job.subject_sha256", verify_short_sum},
+    {"copied.size_bytes", verify_huge},     {"job.subject", verify_of_other_kind},
+};
+
+static void a_bad_verify_job_is_refused_by_the_name_of_its_field(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof verify_rules / sizeof verify_rules[0]; i++) {
+        CLEAN_JOB struct job job = {.id = ""};
+        struct error err = ERROR_INIT;
+        sample_verify_job(&job);
+        assert_int_equal(wire_job_check(&job, &err), 0);
+        verify_rules[i].spoil(&job);
+        assert_int_equal(wire_job_check(&job, &err), -1);
+        assert_non_null(strstr(err.text, verify_rules[i].field));
+    }
+}
+
 SPOIL(expire_no_folder, mem_set(&job->folder, NULL))
 SPOIL(expire_no_keeper, free(job->keepers[0].file); job->keepers_n = 0)
-SPOIL(expire_found_keeper, job->keepers[0].job[0] = '\0')
+SPOIL(expire_odd_keeper, job->keepers[0].job[0] = 'X')
 SPOIL(expire_no_victim, free(job->victims[1].file); free(job->victims[0].file); job->victims_n = 0)
 SPOIL(expire_up_victim, mem_set(&job->victims[1].file, "../web2/backup.xva"))
 SPOIL(expire_hidden_victim, mem_set(&job->victims[1].file, ".meta"))
@@ -458,7 +552,7 @@ SPOIL(expire_of_other_kind, job->kind = JOB_CLEANUP)
 
 static const struct job_rule expire_rules[] = {
     {"job.folder", expire_no_folder},       {"job.keepers", expire_no_keeper},
-    {"job.keepers", expire_found_keeper},   {"job.victims", expire_no_victim},
+    {"copied.job", expire_odd_keeper},      {"job.victims", expire_no_victim},
     {"copied.file", expire_up_victim},      {"copied.file", expire_hidden_victim},
     {"copied.file", expire_no_name},        {"copied.job", expire_odd_job},
     {"copied.size_bytes", expire_huge},     {"job.victims", expire_keeper},
@@ -904,6 +998,9 @@ int main(void)
         cmocka_unit_test(notes_come_back_as_they_went),
         cmocka_unit_test(limits_of_rate_come_back_as_they_went),
         cmocka_unit_test(expire_job_and_its_report_come_back_as_they_went),
+        cmocka_unit_test(verify_job_and_its_verdicts_come_back_as_they_went),
+        cmocka_unit_test(a_verdict_that_does_not_fit_its_report_is_refused),
+        cmocka_unit_test(a_bad_verify_job_is_refused_by_the_name_of_its_field),
         cmocka_unit_test(file_without_or_with_other_digests_comes_back_as_it_went),
         cmocka_unit_test(a_bad_expire_job_is_refused_by_the_name_of_its_field),
         cmocka_unit_test(a_bad_job_is_refused_by_the_name_of_its_field),

@@ -117,6 +117,13 @@ static void add_sr(struct pool *pool, const struct text_list *words)
     sr->shared = sr->hosts_n > 1;
 }
 
+/* "hour=N": N hours behind 1970; 0 when not told. */
+static int64_t snapshot_hour(const struct text_list *words)
+{
+    const char *hour = pool_text_value(words, "hour");
+    return hour ? strtoll(hour, NULL, 10) * 3600000 : 0;
+}
+
 static void add_vm(struct pool *pool, const struct text_list *words)
 {
     const char *name = words->items[1];
@@ -134,6 +141,7 @@ static void add_vm(struct pool *pool, const struct text_list *words)
     vm->is_control_domain = text_list_has(words, "control");
     vm->is_snapshot = of != NULL;
     vm->snapshot_of = of ? make_ref("vm", of) : NULL;
+    vm->snapshot_at = snapshot_hour(words);
     vm->has_vusbs = text_list_has(words, "vusb");
     vm->power_state = text_list_has(words, "suspended") ? VM_SUSPENDED : VM_HALTED;
     if (mark) {
@@ -170,6 +178,7 @@ static size_t add_vdi(struct pool *pool, const struct text_list *words)
     vdi->vhd_parent = parent ? make_uuid("vdi", parent) : NULL;
     vdi->is_snapshot = of != NULL;
     vdi->snapshot_of = of ? make_ref("vdi", of) : NULL;
+    vdi->snapshot_at = snapshot_hour(words);
     vdi->mark = mark ? make_mark(mark, vdi->uuid) : NULL;
     return pool->vdis_n - 1;
 }

@@ -6,9 +6,9 @@
  *   host NAME [disabled] [down]
  *   sr NAME [iso] [nosnap] [on HOST...]
  *   vm NAME [template|control] [snapshot-of=VM] [mark=JOB/LEASE] [foreign-mark] [name=TEXT]
- *           [blocked=TEXT] [vusb] [suspended]
+ *           [blocked=TEXT] [vusb] [suspended] [hour=N]
  *   disk VM DEVICE SR MIB [used=MIB] [cd] [missing] [sharable] [reset] [parent=VDI] [as=VDI]
- *           [snapshot-of=VDI] [mark=JOB/LEASE]          VM "-" is nobody's
+ *           [snapshot-of=VDI] [mark=JOB/LEASE] [hour=N]          VM "-" is nobody's
  * uuids are made from the kind and the name; a mark names its bearer unless foreign.
  */
 #ifndef ONYX_TESTS_UNIT_COORDINATOR_POLICY_POOL_TEXT_H

@@ -14,12 +14,14 @@
 #include "coordinator/policy/leftover.h"
 #include "tests/unit/coordinator/policy/pool_text.h"
 
+#define NOW (INT64_C(100) * 3600000) /* hour 100 */
+
 static void run_case(const struct text_list *lines, struct str *out)
 {
     CLEAN_POOL struct pool pool = {0};
     CLEAN_TEXT_LIST struct text_list alive = TEXT_LIST_INIT;
     CLEAN_LEFTOVER_LIST struct leftover_list found = {0};
-    struct leftover_request request = {.alive_jobs = &alive};
+    struct leftover_request request = {.alive_jobs = &alive, .now_at = NOW};
     for (size_t i = 0; i < lines->n; i++) {
         const char *line = lines->items[i];
         if (str_starts(line, "lease "))
@@ -39,6 +41,9 @@ static void run_case(const struct text_list *lines, struct str *out)
         pool_text_add_names(&pool, &item->srs, out);
         str_add_char(out, '\n');
     }
+    for (size_t i = 0; i < found.olds_n; i++)
+        str_add_format(out, "old %s of %s%s\n", found.olds[i].is_disk ? "disk" : "vm",
+                       found.olds[i].of_name, found.olds[i].is_fresh ? " fresh" : "");
     for (size_t i = 0; i < found.notices.n; i++)
         str_add_format(out, "notice %s\n", found.notices.items[i]);
 }
