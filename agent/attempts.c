@@ -17,7 +17,9 @@
 
 #include "common/base/poison.h"
 
-#define ROOM "agent"
+#define ROOM          "agent"
+#define IDLE_MS       600000 /* where a job names no other time */
+#define POOL_CLEAN_MS 150000 /* longer than a worker cleans up in the pool */
 
 static int64_t now_ms(const struct attempts *attempts)
 {
@@ -82,12 +84,10 @@ size_t attempts_count_free(const struct attempts *attempts)
     return taken < attempts->slots ? attempts->slots - taken : 0;
 }
 
-static struct attempts_item *find(const struct attempts *attempts, const char *id,
-                                  uint32_t attempt)
+static struct attempts_item *find(const struct attempts *attempts, const char *id, uint32_t attempt)
 {
     for (size_t i = 0; i < attempts->n; i++)
-        if (attempts->items[i].job.attempt == attempt &&
-            strcmp(attempts->items[i].job.id, id) == 0)
+        if (attempts->items[i].job.attempt == attempt && strcmp(attempts->items[i].job.id, id) == 0)
             return &attempts->items[i];
     return NULL;
 }
@@ -126,6 +126,8 @@ static void end_item(struct attempts *attempts, struct attempts_item *item, cons
     report->state = JOB_STATE_FAILED;
     report->finished_at = clock_wall_ms(attempts->clock);
     report->error = *why;
+    if (item->is_overdue)
+        error_add(&report->error, "it said nothing for too long in a call to the share");
 }
 
 int attempts_start(struct attempts *attempts, const struct job *job, struct wire_task *task)
@@ -137,8 +139,8 @@ int attempts_start(struct attempts *attempts, const struct job *job, struct wire
         return 1;
     if (is_job_running(attempts, job->id) || take_slot(attempts, &lock, &slot) != 1)
         return 0;
-    attempts->items = mem_grow(attempts->items, &attempts->cap, attempts->n + 1,
-                               sizeof *attempts->items);
+    attempts->items =
+        mem_grow(attempts->items, &attempts->cap, attempts->n + 1, sizeof *attempts->items);
     struct attempts_item *item = &attempts->items[attempts->n++];
     memset(item, 0, sizeof *item);
     item->child.task_fd = item->child.note_fd = -1;
@@ -158,6 +160,8 @@ int attempts_start(struct attempts *attempts, const struct job *job, struct wire
         return 1;
     }
     item->child.slot = slot;
+    item->child.clean_ms = attempts->clean_ms;
+    item->heard_ms = now_ms(attempts);
     item->is_running = true;
     log_info(ROOM, "job %s attempt %u (%s%s%s) begins", job->id, (unsigned)job->attempt,
              job_kind_name(job->kind), job->vm_name != NULL ? " of " : "",
@@ -221,6 +225,7 @@ static void hear(struct attempts *attempts, struct attempts_item *item)
         CLEAN_WIRE_NOTE struct wire_note note = {0};
         if (child_read(&item->child, &note) != 1)
             return;
+        item->heard_ms = now_ms(attempts);
         if (note.kind == WIRE_NOTE_REPORT)
             take_report(attempts, item, &note.report);
         else if (note.kind == WIRE_NOTE_LOG && attempts->log != NULL)
@@ -238,6 +243,41 @@ static void tell_end(const struct attempts_item *item)
               is_good ? "" : ": ", is_good ? "" : report->error.text);
 }
 
+/* In these phases a worker waits for the share alone, and nothing in itself ends a call that hangs
+ * there; the stream has its own time-out, a snapshot takes as long as its SR. */
+static bool is_too_silent(const struct attempts *attempts, const struct attempts_item *item)
+{
+    int64_t idle_ms = item->job.idle_timeout_ms != 0 ? (int64_t)item->job.idle_timeout_ms : IDLE_MS;
+    int64_t silent_ms = now_ms(attempts) - item->heard_ms;
+    if (item->has_result || item->is_cancelled)
+        return false;
+    if (!job_kind_is_backup(item->job.kind))
+        return silent_ms > 3 * idle_ms + POOL_CLEAN_MS;
+    switch (item->report.phase) {
+    case JOB_PHASE_START:
+    case JOB_PHASE_FINISH:
+        return silent_ms > idle_ms;
+    case JOB_PHASE_CLEAN:
+        return silent_ms > idle_ms + POOL_CLEAN_MS;
+    default:
+        return false;
+    }
+}
+
+static void end_silence(struct attempts *attempts, struct attempts_item *item)
+{
+    if (!is_too_silent(attempts, item))
+        return;
+    log_warn(ROOM,
+             "the worker of job %s attempt %u%s%s says nothing any more (%s): the share may "
+             "hang, it is told to end",
+             item->job.id, (unsigned)item->job.attempt, item->job.vm_name != NULL ? " of " : "",
+             item->job.vm_name != NULL ? item->job.vm_name : "",
+             job_phase_name(item->report.phase));
+    item->is_overdue = true;
+    cancel_item(attempts, item);
+}
+
 bool attempts_step(struct attempts *attempts)
 {
     bool has_finished = false;
@@ -250,6 +290,7 @@ bool attempts_step(struct attempts *attempts)
         /* A worker that said its last and lives on hangs in the store. */
         if (item->has_result)
             child_cancel(&item->child, now_ms(attempts));
+        end_silence(attempts, item);
         if (!child_has_ended(&item->child, now_ms(attempts), &status)) {
             if (child_is_hung(&item->child, now_ms(attempts)))
                 item->report.is_hung = true;

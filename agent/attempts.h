@@ -32,6 +32,8 @@ struct attempts_item {
     bool has_result; /* its last report has come */
     bool is_cancelled;
     uint64_t rate_limit; /* that it knows of */
+    int64_t heard_ms; /* monotonic: when it said something last */
+    bool is_overdue;  /* it was cancelled because it said nothing for too long */
 };
 
 struct attempts {
@@ -39,6 +41,7 @@ struct attempts {
     const char *program; /* borrowed */
     const struct clock *clock;
     size_t slots;
+    int64_t clean_ms; /* so long a cancelled worker may clean up */
     struct attempts_item *items;
     size_t n, cap;
     uint64_t taken_bytes; /* by workers, since the beginning */

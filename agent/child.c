@@ -93,6 +93,7 @@ int child_start(const char *program, int lock_fd, const struct wire_task *task,
         .task_fd = task_write,
         .note_fd = note_read,
         .reader = WIRE_PIPE_READER_INIT(note_read),
+        .clean_ms = CHILD_CLEAN_MS,
     };
     task_write = note_read = -1;
     return 0;
@@ -150,7 +151,7 @@ int64_t child_next_look_ms(const struct child *child)
 
 bool child_is_hung(const struct child *child, int64_t now_ms)
 {
-    return child->cancelled_ms != 0 && now_ms - child->cancelled_ms > CHILD_CLEAN_MS;
+    return child->cancelled_ms != 0 && now_ms - child->cancelled_ms > child->clean_ms;
 }
 
 void child_done(struct child *child)

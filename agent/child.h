@@ -15,7 +15,7 @@
 
 struct error;
 
-#define CHILD_CLEAN_MS 180000 /* a cancelled worker may take so long to clean up */
+#define CHILD_CLEAN_MS 180000 /* a cancelled worker may take so long to clean up, unless set */
 
 struct child {
     pid_t pid;   /* 0: none */
@@ -27,6 +27,7 @@ struct child {
     unsigned silent_looks; /* since then, for its end */
     int64_t cancelled_ms; /* monotonic; 0: not cancelled */
     bool is_killed;
+    int64_t clean_ms; /* after a cancel, until it is killed */
 };
 
 /*

@@ -64,6 +64,7 @@ static int run_agent(const char *self, const struct options *options, struct err
         .gentle = options->gentle,
         .nice = options->nice,
         .ionice = options->ionice,
+        .clean_ms = options->clean_ms,
         .log_level = options->log_level,
         .scope = place.scope,
         .state_file = place.session_file,

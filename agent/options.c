@@ -44,6 +44,7 @@ enum {
     OPT_LOAD_AVERAGE_MAX,
     OPT_PRESSURE_MAX,
     OPT_LOG_LEVEL,
+    OPT_CLEAN_MAX,
     OPT_RUNTIME_DIR,
     OPT_DRAIN,
     OPT_WORKER,
@@ -125,6 +126,10 @@ static const struct option table[OPT_N] = {
                        .kind = OPTION_CHOICE, .argument = "LEVEL",
                        .choices = "critical|error|warning|info|debug", .fallback = "info", RUN,
                        .help = "How much is told."},
+    [OPT_CLEAN_MAX] = {.name = "clean-max", AGENT, .key = "clean_max", .kind = OPTION_DURATION,
+                       .argument = "TIME", .min = 1000, .max = 3600000, .fallback = "180", RUN,
+                       .help = "How long a worker that was told to end may clean up before it is "
+                               "killed."},
     [OPT_RUNTIME_DIR] = {.name = "runtime-dir", AGENT, .key = "runtime_dir", .kind = OPTION_PATH,
                          .argument = "DIR", RUN,
                          .help = "Folder for what must outlive a killed agent; without it "
@@ -228,6 +233,7 @@ static int read_values(const struct option_set *set, struct options *options, st
     mem_set(&options->runtime_dir, option_text(set, OPT_RUNTIME_DIR));
     options->slots = (size_t)option_number(set, OPT_SLOTS);
     read_gentle(set, options);
+    options->clean_ms = option_number(set, OPT_CLEAN_MAX);
     return read_target(set, options, err);
 }
 

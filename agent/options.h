@@ -36,6 +36,7 @@ struct options {
     size_t slots;
     struct gentle_rule gentle;
     char *nice, *ionice; /* of workers */
+    int64_t clean_ms; /* so long a cancelled worker may clean up */
     enum log_level log_level;
     struct text_map hooks; /* hook.h */
     struct text_list warnings;

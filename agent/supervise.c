@@ -425,6 +425,7 @@ int supervise_run(const struct supervise_settings *settings, struct error *err)
         .scope = settings->scope,
         .program = settings->program,
         .clock = s.clock,
+        .clean_ms = settings->clean_ms,
         .slots = settings->slots < ATTEMPTS_SLOTS_MAX ? settings->slots : ATTEMPTS_SLOTS_MAX,
         .log = on_worker_log,
         .log_context = &s,

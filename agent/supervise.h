@@ -9,6 +9,7 @@
 #define ONYX_AGENT_SUPERVISE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "agent/gentle.h"
 #include "common/base/log.h"
@@ -34,6 +35,7 @@ struct supervise_settings {
     struct gentle_rule gentle;
     const char *nice;   /* of the workers: "0" to "19" */
     const char *ionice; /* "none", "best-effort", "idle" */
+    int64_t clean_ms; /* so long a cancelled worker may clean up */
     enum log_level log_level;
     const char *scope;      /* of process locks */
     const char *state_file; /* keeps the session's reference */

@@ -23,8 +23,8 @@ static int settle_remains(const struct job_context *context, const struct job_re
     enum settle_outcome outcome;
     if (remains->folder == NULL || remains->stem == NULL)
         return 0;
-    if (settle_files(context->store, remains->folder, remains->stem, remains->job,
-                     remains->attempt, &outcome, err) != 0)
+    if (settle_files(context->store, remains->folder, remains->stem, remains->job, remains->attempt,
+                     &outcome, err) != 0)
         return error_add(err, "files of the dead job %s in %s", remains->job, remains->folder);
     if (outcome != SETTLE_NOTHING)
         log_info(ROOM, "job %s attempt %u in %s: %s", remains->job, (unsigned)remains->attempt,
@@ -40,35 +40,38 @@ static int settle_remains(const struct job_context *context, const struct job_re
 int cleanup_run(const struct job_context *context, struct job_report *report, struct error *err)
 {
     const struct job *job = context->job;
-    struct error pool_error = ERROR_INIT;
+    struct error pool_error = ERROR_INIT, old_error = ERROR_INIT, store_error = ERROR_INIT;
+    bool is_settled = true;
     int result = 0;
     size_t n = 0;
     bool is_saved = false;
     report->phase = JOB_PHASE_CLEAN;
     context->tell(context->context, report);
-    for (size_t i = 0; i < job->remains_n; i++) {
-        struct error why = ERROR_INIT;
-        if (settle_remains(context, &job->remains[i], report, &is_saved, &why) != 0) {
-            if (result == 0)
-                *err = why;
-            result = -1;
-        }
-    }
-    if (snapshot_clean(context->xapi, job->remains, job->remains_n, job->lease, &n,
-                       &pool_error) != 0) {
-        if (result == 0)
-            *err = pool_error;
+    /* The pool first: a share that hangs must not keep the snapshot. */
+    if (snapshot_clean(context->xapi, job->remains, job->remains_n, job->lease, &n, &pool_error) !=
+        0)
         result = -1;
-    }
-    error_clear(&pool_error);
     if (snapshot_clean_old(context->xapi, job, clock_wall_ms(context->clock), &n, &report->warnings,
-                           &pool_error) != 0) {
+                           &old_error) != 0) {
         if (result == 0)
-            *err = pool_error;
+            pool_error = old_error;
         result = -1;
     }
     if (n > 0)
         log_info(ROOM, "%zu objects of dead jobs removed from the pool", n);
+    for (size_t i = 0; i < job->remains_n; i++) {
+        struct error why = ERROR_INIT;
+        if (settle_remains(context, &job->remains[i], report, &is_saved, &why) != 0) {
+            store_error = why;
+            is_settled = false;
+        }
+    }
+    if (result != 0)
+        *err = pool_error;
+    else if (!is_settled)
+        *err = store_error;
+    if (!is_settled)
+        result = -1;
     /* A report names the files of one attempt. */
     if (result == 0 && is_saved && job->remains_n == 1 &&
         earlier_report(context, &job->remains[0], report, err) < 0)

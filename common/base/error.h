@@ -49,7 +49,8 @@
     X(BAD_INPUT, 27, false, 1)                                                                     \
     X(LEASE, 28, true, 4)                                                                          \
     X(READ_ONLY, 29, true, 5)                                                                      \
-    X(STORE_GONE, 30, true, 5)
+    X(STORE_GONE, 30, true, 5)                                                                     \
+    X(HUNG, 31, false, 5)
 
 enum error_code {
 #define X(name, number, again, status) ERROR_##name = number,

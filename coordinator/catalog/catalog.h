@@ -210,6 +210,9 @@ int catalog_end_attempt(struct catalog *catalog, const struct job_report *report
                         struct error *err);
 
 /* What a cleanup job found out: nothing of the attempt is left. */
+/* Whether an attempt of a run ended with this error: 1, 0, -1. */
+int catalog_has_error(struct catalog *catalog, const char *run, enum error_code code,
+                      struct error *err);
 int catalog_set_clean(struct catalog *catalog, const char *job, uint32_t attempt,
                       struct error *err);
 

@@ -320,6 +320,19 @@ int catalog_end_attempt(struct catalog *catalog, const struct job_report *report
     return catalog_leave(catalog, catalog_write_end(catalog, report, now_at, err), err);
 }
 
+int catalog_has_error(struct catalog *catalog, const char *run, enum error_code code,
+                      struct error *err)
+{
+    CLEAN_STATEMENT sqlite3_stmt *rows = NULL;
+
+    if (catalog_prepare(catalog, &rows, err,
+                        "SELECT 1 FROM attempt JOIN job ON job.id = attempt.job"
+                        " WHERE job.run = ? AND attempt.error_code = ? LIMIT 1",
+                        "si", run, (int64_t)code) < 0)
+        return -1;
+    return catalog_step(catalog, rows, err);
+}
+
 int catalog_set_clean(struct catalog *catalog, const char *job, uint32_t attempt,
                       struct error *err)
 {

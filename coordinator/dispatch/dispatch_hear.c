@@ -75,6 +75,13 @@ static void dispatch_hear_running(struct dispatch *dispatch, struct item *item,
                        attempt->rate_bytes_s);
     if (item->job.state == JOB_STATE_ASSIGNED)
         dispatch_set_state(dispatch, item, JOB_STATE_RUNNING, NULL);
+    /* Killed, and it lives on in the kernel: the run does not wait for it. Its agent goes on
+     * listing it, and keeps its slot. */
+    if (report->is_hung)
+        dispatch_end_dead(dispatch, item, JOB_STATE_FAILED, false, ERROR_HUNG,
+                          "its worker hangs in a call to the share that nothing ends, and keeps a "
+                          "slot of this host until the share answers",
+                          now);
 }
 
 /* The end of an attempt that is not the present one of its job, or of a job of another run. */

@@ -357,8 +357,10 @@ void dispatch_end(struct dispatch *dispatch, struct item *item, const struct job
         dispatch_end_cleanup(dispatch, item, report, why, now);
     else
         dispatch_end_backup(dispatch, item, report, why, now);
-    if (is_dirty && !dispatch->is_cancelled)
-        dispatch_add_cleanup(dispatch, &remains, job->vm_name, host_uuid);
+    if (is_dirty && !dispatch->is_cancelled) {
+        bool is_hung = report->error.code == ERROR_HUNG; /* better from a host where it is not */
+        dispatch_add_cleanup(dispatch, &remains, job->vm_name, is_hung ? NULL : host_uuid);
+    }
 }
 
 void dispatch_end_dead(struct dispatch *dispatch, struct item *item, enum job_state state,

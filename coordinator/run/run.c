@@ -401,12 +401,25 @@ static void run_fill_end(struct run *run, int result, const struct error *error)
                                                : CATALOG_RUN_FAILED;
 }
 
+/* A share that hangs would keep us too; the next run writes what is missing. */
+static int run_publish_if_alive(struct run *run, struct error *err)
+{
+    int hung = catalog_has_error(run->catalog, run->record.id, ERROR_HUNG, err);
+
+    if (hung < 0)
+        return -1;
+    if (hung)
+        return error_set(err, ERROR_HUNG, "the share hangs: the digests and the copy of the catalog "
+                                          "are written by the next run");
+    return run_publish(run, err);
+}
+
 /* Record the end of the run; the control thread has ended. */
 static int run_end(struct run *run, int result, struct error *err)
 {
     struct error error = ERROR_INIT;
 
-    if (result == 0 && quit_count() < 2 && run_publish(run, &error) < 0) {
+    if (result == 0 && quit_count() < 2 && run_publish_if_alive(run, &error) < 0) {
         run_warn(run, error.text);
         error_clear(&error);
     }

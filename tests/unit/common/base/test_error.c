@@ -137,6 +137,8 @@ static void numbers_names_and_exit_statuses_are_the_published_ones(void **state)
     assert_int_equal(ERROR_NO_SPACE, 11);
     assert_int_equal(ERROR_LEASE, 28);
     assert_int_equal(ERROR_STORE_GONE, 30);
+    assert_int_equal(ERROR_HUNG, 31);
+    assert_false(error_may_be_retried(ERROR_HUNG));
     assert_string_equal(error_name(ERROR_NO_SPACE), "NO_SPACE");
     assert_string_equal(error_name((enum error_code)999), "UNKNOWN");
     assert_int_equal(error_code_from_number(18), ERROR_CORRUPT);

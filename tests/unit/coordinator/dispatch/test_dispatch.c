@@ -236,6 +236,8 @@ static void parse_report(struct world *world, char *word, struct job_report *rep
         report->is_clean = true;
     if (rest && str_ends(rest, "dirty"))
         report->is_clean = false;
+    if (rest && str_ends(rest, "hung"))
+        report->is_hung = true;
     if (rest && str_ends(rest, "saved"))
         job_report_add_file(report)->name = mem_dup("backup.xva");
     if (report->state == JOB_STATE_FAILED)
@@ -556,6 +558,16 @@ CASE(an_attempt_that_a_cleanup_finds_published_is_not_made_again,
      "state A => done\n"
      "wait 60000\nsync h1 => nothing\n")
 
+CASE(a_worker_that_hangs_for_good_does_not_keep_the_run,
+     "job A\njob B\nstart\n"
+     "sync h1 free=2 => assign A#1 assign B#1\n"
+     "sync h1 free=0 A#1=running B#1=running => nothing\n"
+     "sync h1 free=0 A#1=running:hung B#1=running => cancel A#1\n"
+     "state B => running\n"
+     "sync h1 free=1 A#1=running:hung B#1=done => assign clean(A#1)#1 cancel A#1 forget B#1\n"
+     "sync h1 free=1 A#1=running:hung clean(A#1)#1=done => cancel A#1 forget clean(A#1)#1\n"
+     "wait 60000\nsync h1 free=2 A#1=failed:IO:dirty => forget A#1\n")
+
 CASE(a_done_attempt_that_is_not_clean_is_done_and_cleaned,
      "job A\nstart\n"
      "sync h1 => assign A#1\n"
@@ -846,6 +858,7 @@ int main(void)
         cmocka_unit_test(
             a_cleanup_runs_where_the_dead_attempt_was_and_elsewhere_when_that_agent_is_silent),
         cmocka_unit_test(a_cleanup_that_fails_for_good_warns_and_lets_the_backup_go_on),
+        cmocka_unit_test(a_worker_that_hangs_for_good_does_not_keep_the_run),
         cmocka_unit_test(a_last_attempt_that_a_cleanup_finds_published_is_done),
         cmocka_unit_test(an_attempt_that_a_cleanup_finds_published_is_not_made_again),
         cmocka_unit_test(a_done_attempt_that_is_not_clean_is_done_and_cleaned),
