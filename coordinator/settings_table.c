@@ -233,7 +233,7 @@ const struct option settings_table[OPT_N] = {
                        .min = 1 * SECOND_MS, .max = 1 * (int64_t)DAY_MS, .fallback = "30m",
                        .help = "A run ends when the pool could not be reached for this long; the "
                                "next one continues it."},
-    [OPT_RUN_MAX] = {ONYXPOOL, .key = "run_max", .kind = OPTION_DURATION, .min = 1 * MINUTE_MS,
+    [OPT_RUN_MAX] = {ONYXPOOL, .key = "run_max", .kind = OPTION_DURATION, .min = 1 * SECOND_MS,
                      .max = 30 * (int64_t)DAY_MS, .fallback = "20h",
                      .help = "Jobs that have not begun by then fail."},
     [OPT_CONTINUE] = {ONYXPOOL, .key = "continue_max", .kind = OPTION_DURATION,

@@ -17,6 +17,8 @@
 #include "coordinator/catalog/lock.h"
 #include "coordinator/policy/report.h"
 
+#define REASONS_MAX 20 /* told to people; --json has all */
+
 struct counts {
     size_t waiting, running, done, failed, cancelled, skipped;
     uint64_t bytes;
@@ -91,6 +93,45 @@ static int count_queued(void *context, const struct backup *backup, struct error
     return 0;
 }
 
+static bool is_waiting(const struct report_job *job)
+{
+    return (job->state == JOB_STATE_PLANNED || job->state == JOB_STATE_WAITING) &&
+           job->reason != NULL && job->reason[0] != '\0';
+}
+
+static json_t *waits_json(const struct report *report)
+{
+    json_t *waits = json_array();
+    for (size_t i = 0; i < report->jobs_n; i++) {
+        const struct report_job *job = &report->jobs[i];
+        if (is_waiting(job))
+            (void)json_array_append_new(
+                waits, json_pack("{s:s,s:o,s:s,s:o}", "job", job->id, "name",
+                                 command_json_text(job->name), "kind", job_kind_name(job->kind),
+                                 "reason", command_json_text(job->reason)));
+    }
+    return waits;
+}
+
+/* What waits for what: each reason once, with how many jobs it holds and the first of them. */
+static void add_waiting(struct str *text, const struct report *report)
+{
+    CLEAN_TEXT_LIST struct text_list told = TEXT_LIST_INIT;
+    for (size_t i = 0; i < report->jobs_n && told.n < REASONS_MAX; i++) {
+        const struct report_job *job = &report->jobs[i];
+        size_t n = 0;
+        if (!is_waiting(job) || text_list_has(&told, job->reason))
+            continue;
+        text_list_add(&told, job->reason);
+        for (size_t k = i; k < report->jobs_n; k++)
+            n += is_waiting(&report->jobs[k]) && strcmp(report->jobs[k].reason, job->reason) == 0;
+        str_add_format(text, "  %s", job->name != NULL ? job->name : "?");
+        if (n > 1)
+            str_add_format(text, " and %zu more", n - 1);
+        str_add_format(text, " wait%s: %s\n", n == 1 ? "s" : "", job->reason);
+    }
+}
+
 static int print_json(const struct report *report, const struct lock_holder *holder,
                       bool is_living, size_t queued_n, struct error *err)
 {
@@ -102,14 +143,14 @@ static int print_json(const struct report *report, const struct lock_holder *hol
         count_jobs(report, &counts);
         (void)json_object_set_new(
             object, "run",
-            json_pack("{s:s,s:s,s:o,s:o,s:i,s:i,s:i,s:i,s:i,s:i,s:I,s:o}", "id", report->run,
+            json_pack("{s:s,s:s,s:o,s:o,s:i,s:i,s:i,s:i,s:i,s:i,s:I,s:o,s:o}", "id", report->run,
                       "state", state_of(report, is_living), "started_at",
                       command_json_time(report->started_at), "finished_at",
                       command_json_time(report->finished_at), "waiting", (int)counts.waiting,
                       "running", (int)counts.running, "done", (int)counts.done, "failed",
                       (int)counts.failed, "cancelled", (int)counts.cancelled, "skipped",
                       (int)counts.skipped, "bytes", (json_int_t)counts.bytes, "jobs",
-                      jobs_json(report)));
+                      jobs_json(report), "waits", waits_json(report)));
     }
     return command_print_json_take(object, err);
 }
@@ -160,10 +201,12 @@ static int print_text(const struct report *report, const struct lock_holder *hol
                        "%zu backup%s to be verified: the next run takes some along, onyxpool\n"
                        "verify reads all of them.\n",
                        queued_n, queued_n == 1 ? " waits" : "s wait");
-    if (is_living)
+    if (is_living) {
         add_running(&text, report);
-    else if (strcmp(report->state, "running") == 0)
+        add_waiting(&text, report);
+    } else if (strcmp(report->state, "running") == 0) {
         str_add(&text, "It was not ended; the next run with the same selection continues it.\n");
+    }
     return command_print(&text, err);
 }
 

@@ -390,6 +390,7 @@ static void plan_vm(struct planner *p, const struct selected *selected)
             plan_skip(p, JOB_BACKUP_VM, vm->uuid, vm->name, "%s", reason);
         return;
     }
+    plan_check_room(p, job, vm->vbds, vm->vbds_n);
     if (job->job.disks_n > 1)
         qsort(job->job.disks, job->job.disks_n, sizeof *job->job.disks, plan_compare_devices);
     plan_add_vm_facts(p, job, vm, selected);

@@ -49,6 +49,7 @@ static bool plan_disks(struct planner *p, const struct selected *selected, const
         p->plan->jobs_n--;
         return false;
     }
+    plan_check_room(p, job, vbds, n);
     if (n > 1)
         qsort(job->job.disks, n, sizeof *job->job.disks, plan_compare_devices);
     plan_add_vm_facts(p, job, &p->pool->vms[selected->vm], selected);

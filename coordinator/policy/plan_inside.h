@@ -36,6 +36,10 @@ bool plan_find_hosts(struct planner *p, struct plan_job *job, char reason[REASON
 
 void plan_add_disk(struct planner *p, struct plan_job *job, const struct vbd *vbd);
 
+/* A planned job waits, with the numbers, when an SR of these disks (VBDs) has no room for their
+ * snapshot. */
+void plan_check_room(struct planner *p, struct plan_job *job, const size_t *vbds, size_t n);
+
 /* Why the disk can't be read through a snapshot, or NULL. */
 const char *plan_disk_obstacle(const struct pool *pool, const struct vbd *vbd);
 

@@ -100,10 +100,16 @@ static void add_sr(struct pool *pool, const struct text_list *words)
 {
     struct sr *sr = pool_add_sr(pool);
     const char *name = words->items[1];
+    const char *type = pool_text_value(words, "type");
+    const char *size = pool_text_value(words, "size"), *used = pool_text_value(words, "used");
     sr->ref = make_ref("sr", name);
     sr->uuid = make_uuid("sr", name);
     sr->name = mem_dup(name);
-    sr->type = mem_dup(text_list_has(words, "iso") ? "iso" : "nfs");
+    sr->type = mem_dup(text_list_has(words, "iso") ? "iso"
+                       : type                      ? type
+                                                   : "nfs");
+    sr->physical_size_bytes = size ? strtoull(size, NULL, 10) * MIB : 0;
+    sr->physical_utilisation_bytes = used ? strtoull(used, NULL, 10) * MIB : 0;
     sr->content_type = mem_dup(text_list_has(words, "iso") ? "iso" : "user");
     sr->can_snapshot = !text_list_has(words, "nosnap");
     bool is_host = false;
