@@ -13,7 +13,8 @@
 #define PROCESS_FILES_MAX 4096 /* descriptors of a coordinator, if the hard limit allows */
 
 /*
- * No core file, and no look into memory or environment by other processes of the same user.
+ * No core file, and no look into memory or environment by other processes of the same user (the
+ * latter for root everywhere, for others from kernel 5.14 on).
  * Source: prctl(2) PR_SET_DUMPABLE, core(5).
  */
 void process_limits_hide(void);
