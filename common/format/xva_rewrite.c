@@ -64,9 +64,17 @@ static int keep_member(void *context, const struct tar_member *member, struct er
     return 0;
 }
 
+/* Called at once for a member without data. */
+static int end_member(void *context, struct error *err)
+{
+    (void)context;
+    (void)err;
+    return 0;
+}
+
 static int read_header(struct xva_rewrite *rewrite, struct error *err)
 {
-    static const struct tar_events events = {.begin = keep_member};
+    static const struct tar_events events = {.begin = keep_member, .end = end_member};
     struct tar_reader reader;
     struct tar_member member = {.size_bytes = 0};
 
