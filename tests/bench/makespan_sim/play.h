@@ -14,8 +14,8 @@
 
 struct play_result {
     double took_s;      /* on the clock of the simulation */
-    double plan_ms;     /* real time: the plan and its jobs in the dispatch */
-    double answer_us;   /* real time of one answer to a Sync: all of them by their number */
+    double plan_ms;     /* processor time: the plan and its jobs in the dispatch */
+    double answer_us;   /* processor time of one answer to a Sync: all by their number */
     double answer_max_us;
     size_t answers_n;
     size_t broken_n;    /* limits passed */
