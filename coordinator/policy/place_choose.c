@@ -431,8 +431,12 @@ int place_choose(struct place *place, const char *host_uuid, place_may_fn *may, 
     if (host == PLACE_NONE || place->ready_n == 0 || !is_open(place, &place->hosts[host]))
         return 0;
     place_look(place);
-    if (!find_candidate(place, host, may, context, &best) ||
-        must_yield(place, host, &best, may, context))
+    /* What others believed of it, they know now: nobody waits for a host that wants nothing. */
+    struct place_node *node = &place->hosts[host];
+    node->has_candidate = find_candidate(place, host, may, context, &best);
+    node->candidate = best;
+    node->candidate_at = place->version;
+    if (!node->has_candidate || must_yield(place, host, &best, may, context))
         return 0;
     *ret_choice = (struct place_choice){best.job, best.is_redirected};
     return 1;

@@ -324,11 +324,39 @@ static void pool_when_huge_then_a_look_takes_microseconds(void **state)
         fail_msg("%.1f us for one look", us);
 }
 
+static bool is_allowed(void *context, size_t job)
+{
+    return job != *(const size_t *)context;
+}
+
+/* Who was thought to want the only place and turns out not to have a job is not waited for. */
+static void place_when_the_other_wants_nothing_then_it_is_not_yielded_to(void **state)
+{
+    (void)state;
+    CLEAN_TEXT_LIST struct text_list h1 = TEXT_LIST_INIT, h2 = TEXT_LIST_INIT;
+    CLEAN_PLACE struct place *place = place_new(&(struct place_limits){.store_n = 1});
+    struct place_choice choice;
+    size_t none = SIZE_MAX, large = 1;
+    text_list_add(&h1, "h1");
+    text_list_add(&h2, "h2");
+    place_set_host(place, place_need_host(place, "h1"), &(struct place_host){true, true, 2});
+    place_set_host(place, place_need_host(place, "h2"), &(struct place_host){true, true, 2});
+    place_set_ready(place, place_add_job(place, &(struct place_job){
+                                                    JOB_BACKUP_VM, 5, &h1, NULL, false}));
+    place_set_ready(place, place_add_job(place, &(struct place_job){
+                                                    JOB_BACKUP_VM, 9, &h2, NULL, false}));
+    assert_int_equal(place_choose(place, "h1", is_allowed, &none, &choice), 0);
+    assert_int_equal(place_choose(place, "h2", is_allowed, &large, &choice), 0);
+    assert_int_equal(place_choose(place, "h1", is_allowed, &large, &choice), 1);
+    assert_int_equal(choice.job, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hosts_when_they_ask_then_as_the_case_file_says),
         cmocka_unit_test(run_when_played_whole_then_close_to_the_lower_bound),
+        cmocka_unit_test(place_when_the_other_wants_nothing_then_it_is_not_yielded_to),
         cmocka_unit_test(pool_when_huge_then_a_look_takes_microseconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
