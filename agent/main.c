@@ -98,6 +98,12 @@ static int run(int argc, char **argv, struct error *err)
         fputs(str_text(&help), stdout);
         return 0;
     }
+    if (options.wish == OPTIONS_EXAMPLE) {
+        CLEAN_STR struct str example = STR_INIT;
+        options_format_example(&example);
+        fputs(str_text(&example), stdout);
+        return 0;
+    }
     if (options.wish == OPTIONS_VERSION) {
         puts("onyxpool-agent " VERSION_TEXT);
         return 0;

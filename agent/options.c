@@ -47,6 +47,7 @@ enum {
     OPT_CLEAN_MAX,
     OPT_RUNTIME_DIR,
     OPT_DRAIN,
+    OPT_EXAMPLE,
     OPT_WORKER,
     OPT_N
 };
@@ -137,6 +138,8 @@ static const struct option table[OPT_N] = {
     [OPT_DRAIN] = {.name = "drain", SWITCH, RUN,
                    .help = "Let the agent that runs for this host finish its jobs and end; wait "
                            "for it."},
+    [OPT_EXAMPLE] = {.name = "example", SWITCH, RUN,
+                     .help = "Print a settings file that names every key, and end."},
     [OPT_WORKER] = {.name = "worker", SWITCH, RUN,
                     .help = "Run one job; the agent starts its workers with this."},
 };
@@ -243,6 +246,8 @@ static enum options_wish read_wish(const struct option_set *set)
         return OPTIONS_HELP;
     if (option_flag(set, OPT_VERSION))
         return OPTIONS_VERSION;
+    if (option_flag(set, OPT_EXAMPLE))
+        return OPTIONS_EXAMPLE;
     if (option_flag(set, OPT_WORKER))
         return OPTIONS_WORKER;
     return option_flag(set, OPT_DRAIN) ? OPTIONS_DRAIN : OPTIONS_RUN;
@@ -271,6 +276,16 @@ int options_read(size_t argc, const char *const *argv, struct options *ret, stru
     if (ret->wish == OPTIONS_RUN || ret->wish == OPTIONS_DRAIN)
         return read_values(&set, ret, err);
     return 0;
+}
+
+void options_format_example(struct str *out)
+{
+    str_add(out, "# Settings of onyxpool-agent, for " OPTIONS_FILE " of each host. Every key with "
+                 "its default; a host\n# in whose dom0 nothing is unusual needs none of them.\n\n");
+    option_format_example(table, OPT_N, out);
+    str_add(out, "\n# A command around the snapshots of VMs; a run's setting hooks names it.\n"
+                 "#[hook mysql]\n#before_snapshot = /usr/local/sbin/freeze-mysql\n"
+                 "#after_snapshot = /usr/local/sbin/thaw-mysql\n#timeout = 30s\n");
 }
 
 void options_format_help(struct str *out)

@@ -23,7 +23,8 @@ struct str;
 #define OPTIONS_KEY "/etc/onyxpool/agent.key"
 #define OPTIONS_INVENTORY "/etc/xensource-inventory"
 
-enum options_wish { OPTIONS_RUN, OPTIONS_WORKER, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_DRAIN };
+enum options_wish { OPTIONS_RUN, OPTIONS_WORKER, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_DRAIN,
+                    OPTIONS_EXAMPLE };
 
 struct options {
     enum options_wish wish;
@@ -50,6 +51,9 @@ int options_read(size_t argc, const char *const *argv, struct options *ret, stru
 
 /* Append the text of --help. */
 void options_format_help(struct str *out);
+
+/* Append a settings file that names every key. */
+void options_format_example(struct str *out);
 
 /* INSTALLATION_UUID of a dom0's inventory file. ERROR_SETTINGS says to use --host. */
 int options_read_inventory(const char *path, char ret_uuid[UUID_TEXT_MAX], struct error *err);

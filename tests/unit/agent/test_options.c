@@ -92,6 +92,42 @@ static void inventory_when_read_then_the_hosts_uuid(void **state)
     assert_int_equal(err.code, ERROR_SETTINGS);
 }
 
+static void gentleness_when_said_then_taken_and_else_sane(void **state)
+{
+    (void)state;
+    struct error err = ERROR_INIT;
+    CLEAN_OPTIONS struct options plain = {0}, options = {0}, bad = {0};
+    assert_int_equal(READ(&plain, &err, "--xapi", "/run/x", "--host", UUID), 0);
+    assert_string_equal(plain.nice, "10");
+    assert_string_equal(plain.ionice, "best-effort");
+    assert_int_equal(plain.gentle.host_rate, 0);
+    assert_int_equal(plain.gentle.load.cpu_max, 0);
+    assert_int_equal(READ(&options, &err, "--xapi", "/run/x", "--host", UUID, "--host-rate",
+                          "200M", "--nice", "19", "--ionice", "idle", "--load-max", "85",
+                          "--load-average-max", "4", "--pressure-max", "40"),
+                     0);
+    assert_int_equal(options.gentle.host_rate, 200 << 20);
+    assert_string_equal(options.nice, "19");
+    assert_string_equal(options.ionice, "idle");
+    assert_int_equal(options.gentle.load.cpu_max, 85);
+    assert_int_equal(options.gentle.load.average_max, 4);
+    assert_int_equal(options.gentle.load.pressure_max, 40);
+    assert_int_equal(READ(&bad, &err, "--host-rate", "1K"), -1);
+    assert_non_null(strstr(err.text, "256 KiB"));
+}
+
+/* onyxpool-agent --example > etc/agent.example makes it anew. */
+static void example_when_compared_then_as_shipped(void **state)
+{
+    (void)state;
+    CLEAN_STR struct str want = STR_INIT, got = STR_INIT;
+    struct error err = ERROR_INIT;
+    options_format_example(&want);
+    if (fd_read_file(TEST_SOURCE_ROOT "/etc/agent.example", 65536, &got, &err) != 0)
+        fail_msg("%s", err.text);
+    assert_string_equal(str_text(&got), str_text(&want));
+}
+
 static void place_when_claimed_twice_then_busy(void **state)
 {
     (void)state;
@@ -121,6 +157,8 @@ int main(void)
         cmocka_unit_test(options_when_given_then_taken),
         cmocka_unit_test(options_when_wrong_then_refused_by_name),
         cmocka_unit_test(inventory_when_read_then_the_hosts_uuid),
+        cmocka_unit_test(gentleness_when_said_then_taken_and_else_sane),
+        cmocka_unit_test(example_when_compared_then_as_shipped),
         cmocka_unit_test(place_when_claimed_twice_then_busy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
