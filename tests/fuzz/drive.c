@@ -3,7 +3,7 @@
  * Runs a fuzz target without a fuzzer: its seeds and its corpus (tests/fuzz/corpus/NAME), then
  * mutations of them from a fixed random sequence, so that a failure comes back, then for a moment
  * from a new one, whose number is told. ONYX_FUZZ_RUNS sets how many (2000; with
- * ONYX_TEST_FORM=long 200,000), ONYX_FUZZ_SECONDS how long the moment is (0.2; long 20), and
+ * ONYX_TEST_FORM=long 20,000), ONYX_FUZZ_SECONDS how long the moment is (0.2; long 60), and
  * ONYX_FUZZ_SEED the number to repeat one.
  *
  *   fuzz_xva                     run
@@ -198,8 +198,8 @@ static int run(const char *program)
     CLEANUP(inputs_done) struct inputs inputs = {.n = 0};
     struct sequence sequence = {.state = 88172645463325252u};
     bool is_long = str_equal(getenv("ONYX_TEST_FORM"), "long");
-    uint64_t runs = setting("ONYX_FUZZ_RUNS", is_long ? 200000 : 2000);
-    uint64_t seconds = setting("ONYX_FUZZ_SECONDS", is_long ? 20 : 0);
+    uint64_t runs = setting("ONYX_FUZZ_RUNS", is_long ? 20000 : 2000);
+    uint64_t seconds = setting("ONYX_FUZZ_SECONDS", is_long ? 60 : 0);
 
     for (unsigned i = 0; fuzz_seed(i, add_input(&inputs)); i++)
         continue;
