@@ -55,6 +55,40 @@ def test_compressed_export_is_whole_and_unpacks_to_the_archive(setting, suffix, 
         lab.assert_clean()
 
 
+def check_stream_digest(plain, meta):
+    """stream_xxh128 as xxhsum reads it, and stream_size."""
+    told = re.search(r"^stream_xxh128=([0-9a-f]{32})$", meta, re.M).group(1)
+    sums = plain.with_suffix(".xxh128")
+    sums.write_text(f"{told}  {plain.name}\n")
+    subprocess.run(["xxhsum", "-q", "-c", sums.name], cwd=plain.parent, check=True)
+    assert f"\nstream_size={plain.stat().st_size}\n" in meta
+
+
+@pytest.mark.parametrize("compress, unpack, keys", [
+    ("none", ["cat"], ["ring_mib = 8"]),
+    ("gzip", ["gzip", "-dc"], ["gzip_effort = small", "compress_threads = 3"]),
+    ("zstd", ["zstd", "-qdc"], ["compress_level = 3", "file_digest = none"])])
+def test_stream_is_treated_as_tuned_and_its_digest_is_what_xxhsum_checks(compress, unpack, keys):
+    with Lab(pool([vm("web1", size_mib=12)], hosts=1)) as lab:
+        configure(lab, keys, compress=compress)
+        done = lab.run()
+        assert done.returncode == 0, done.stdout + done.stderr
+        suffix = {"none": ".xva", "gzip": ".xva.gz", "zstd": ".xva.zst"}[compress]
+        data, = files_of(lab, "web1", suffix)
+        plain = lab.folder / "plain.xva"
+        with open(plain, "wb") as out:
+            subprocess.run([*unpack, data], check=True, stdout=out)
+        meta = meta_beside(data, suffix)
+        check_stream_digest(plain, meta)
+        assert disks_in(plain, lab.folder) == lab.disk_sums("web1")
+        sums = lab.store / ".onyxpool" / "SHA256SUMS"
+        if "file_digest = none" in keys:
+            assert "sha256" not in meta and (not sums.exists() or data.name not in sums.read_text())
+        else:
+            subprocess.run(["sha256sum", "-c", "--status", sums], cwd=lab.store, check=True)
+        lab.assert_clean()
+
+
 # -- the pool's database and the hosts -------------------------------------------------------------
 
 def test_pool_database_and_hosts_are_saved_each_by_its_own():
@@ -183,6 +217,27 @@ def test_root_disk_alone_is_exported_bit_for_bit(form):
         meta = meta_beside(data, "." + form)
         assert "device=xvda" in meta and f"proof={'length' if form == 'raw' else 'structure'}" in meta
         assert snapshots_asked(lab) == ["VDI.snapshot"]
+        assert len(files_of(lab, "web1", "")) == 2
+        lab.assert_clean()
+
+
+@pytest.mark.parametrize("form, compress, suffix, unpack", [
+    ("raw", "gzip", ".raw.gz", ["gzip", "-dc"]), ("vhd", "zstd", ".vhd.zst", ["zstd", "-qdc"])])
+def test_disk_is_compressed_where_asked_and_expires_like_any_other(form, compress, suffix, unpack):
+    with Lab(pool([vm("web1", disks=disks(7, 3))], hosts=1)) as lab:
+        configure(lab, [f"vdi_compress = {compress}"], vdi_export_format=form, vdi_exports="web1",
+                  max_backups=1)
+        for _ in range(2):
+            done = lab.run("--new")
+            assert done.returncode == 0, done.stdout + done.stderr
+        data, = files_of(lab, "web1", suffix)
+        plain = lab.folder / f"plain.{form}"
+        with open(plain, "wb") as out:
+            subprocess.run([*unpack, data], check=True, stdout=out)
+        assert disk_sum(lab, plain, 7) == lab.disk_sums("web1")[0]
+        meta = meta_beside(data, suffix)
+        check_stream_digest(plain, meta)
+        assert f"compression={compress}" in meta and "device=xvda" in meta
         assert len(files_of(lab, "web1", "")) == 2
         lab.assert_clean()
 
