@@ -13,6 +13,7 @@
 #include "common/base/str.h"
 #include "coordinator/catalog/catalog.h"
 #include "coordinator/policy/report.h"
+#include "coordinator/policy/report_sum.h"
 
 static struct report_job *find_job(struct report *report, const char *id)
 {
@@ -110,7 +111,11 @@ static int add_verified(void *context, const struct backup *backup, struct error
     (void)err;
     for (size_t i = 0; i < report->jobs_n; i++) {
         struct report_job *job = &report->jobs[i];
-        if (job->kind != JOB_VERIFY || job->state != JOB_STATE_DONE || !str_equal(job->name, path))
+        if (job->kind != JOB_VERIFY || !str_equal(job->name, path))
+            continue;
+        if (report_is_damage(job) && backup->verified_text)
+            mem_set(&job->reason, backup->verified_text); /* without who said so in which attempt */
+        if (job->state != JOB_STATE_DONE)
             continue;
         struct report_file *file = report_job_add_file(job);
         file->path = mem_dup(path);

@@ -106,7 +106,8 @@ static int print_text(const struct backup *backup, struct error *err)
     add_line(&text, "Kind", job_kind_name(backup->kind));
     add_line(&text, "State", backup_state_name(backup->state));
     add_line(&text, "Proof", backup->proof);
-    add_line(&text, "Consistency", job_consistency_name(backup->consistency));
+    add_line(&text, "Consistency",
+             backup->consistency != 0 ? job_consistency_name(backup->consistency) : NULL);
     add_line(&text, "Snapshot",
              backup->snapshot_at == 0 ? NULL : clock_format_local(backup->snapshot_at, at));
     add_line(&text, "Finished",
@@ -117,13 +118,15 @@ static int print_text(const struct backup *backup, struct error *err)
     if (backup->stream_ms > 0)
         add_line(&text, "Rate", num_format_rate(backup->size_bytes, backup->stream_ms, rate));
     add_line(&text, "Host", backup->host_name);
-    str_add_format(&text, "%-12s %s, job %s, attempt %u\n", "Run", backup->run, backup->job,
-                   backup->attempt);
+    if (backup->run[0] != '\0')
+        str_add_format(&text, "%-12s %s, job %s, attempt %u\n", "Run", backup->run, backup->job,
+                       backup->attempt);
     if (backup->verified_at != 0)
-        str_add_format(&text, "%-12s %s%s%s\n", "Verified",
-                       clock_format_local(backup->verified_at, at),
-                       backup->verified_text != NULL ? ": " : "",
-                       backup->verified_text != NULL ? backup->verified_text : "");
+        add_line(&text, "Verified", clock_format_local(backup->verified_at, at));
+    if (backup->verified_text != NULL) {
+        str_add_format(&text, "%-12s ", "Found");
+        option_wrap(backup->verified_text, 13, 13, &text);
+    }
     if (backup->is_verify_wanted)
         add_line(&text, "Verify", "queued: the next run does it, or onyxpool verify");
     if (backup->is_pinned)

@@ -17,6 +17,7 @@
 
 #define NAME_COLUMNS 26
 #define HOST_COLUMNS 14
+#define TEXT_COLUMNS 80
 
 void report_done(struct report *report)
 {
@@ -191,6 +192,18 @@ static void add_warnings(const struct report *report, struct str *out)
     }
 }
 
+/* How still the guest was, and the path: on two lines where one has no room, never cut. */
+static void add_backup_file(const struct report_job *job, const char *path, struct str *out)
+{
+    const char *still = job->consistency ? job_consistency_name(job->consistency) : NULL;
+    bool has_room = !still || 4 + strlen(still) + 2 + str_columns(path) <= TEXT_COLUMNS;
+
+    str_add(out, "    ");
+    if (still)
+        str_add_format(out, "%s%s", still, has_room ? ", " : "\n    ");
+    str_add_format(out, "%s\n", path);
+}
+
 static void add_backups(const struct report *report, struct str *out)
 {
     bool has_any = false;
@@ -205,18 +218,15 @@ static void add_backups(const struct report *report, struct str *out)
         has_any = true;
         int64_t stream_ms = job->stream_ms ? job->stream_ms : job->finished_at - job->started_at;
         str_add(out, "  ");
-        cell_add(out, job->name, NAME_COLUMNS, false);
+        cell_add(out, job->name, NAME_COLUMNS - 1, false);
+        str_add_char(out, ' '); /* between them, however long the name is */
         cell_add(out, job->host_name ? job->host_name : "-", HOST_COLUMNS, false);
         cell_add(out, num_format_bytes(report_stored_bytes(job), size), 11, true);
         cell_add(out, num_format_rate(job->bytes, stream_ms, rate), 13, true);
         cell_add(out, num_format_duration(stream_ms, took), 10, true);
         cell_end_line(out);
         for (size_t k = 0; k < job->files_n; k++) {
-            CLEAN_CHAR char *line = str_format(
-                "%s%s%s", job->consistency ? job_consistency_name(job->consistency) : "",
-                job->consistency ? ", " : "", job->files[k].path);
-            str_add(out, "    ");
-            option_wrap(line, 4, 6, out);
+            add_backup_file(job, job->files[k].path, out);
         }
         if (job->attempts > 1)
             str_add_format(out, "    after %u attempts\n", job->attempts);

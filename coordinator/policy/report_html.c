@@ -91,7 +91,7 @@ void report_format_outcome(const struct report *report, struct str *out)
     if (sums.failed_n)
         str_add_format(out, ", %zu failed", sums.failed_n);
     if (sums.damaged_n)
-        str_add_format(out, ", %zu old one%s DAMAGED", sums.damaged_n,
+        str_add_format(out, ", %zu older backup%s DAMAGED", sums.damaged_n,
                        sums.damaged_n == 1 ? "" : "s");
     if (sums.unread_n)
         str_add_format(out, ", %zu not verified", sums.unread_n);
