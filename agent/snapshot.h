@@ -7,9 +7,9 @@
  * VM.destroy leaves disks behind, so the snapshot's disks are destroyed one by one: VBDs of type
  * Disk whose VDI is a snapshot. We touch nothing that does not prove to be ours.
  *
- * A VDI snapshot has no name of ours at birth: the task that makes it is marked as soon as it is
- * known, then the snapshot, then the task goes. Whoever is killed on the way leaves a marked task
- * whose result is the snapshot.
+ * A VDI snapshot has no name of ours at birth, but the task that makes it bears the job's id from
+ * its own (session.h, xapi_set_tag): whoever is killed on the way leaves a task whose result is the
+ * snapshot. The snapshot is marked, then the task goes.
  */
 #ifndef ONYX_AGENT_SNAPSHOT_H
 #define ONYX_AGENT_SNAPSHOT_H
@@ -80,7 +80,9 @@ int snapshot_end(struct xapi *xapi, const struct job *job, const struct snapshot
  * that no VM has; the tasks that made them.
  *
  * Waits first until no snapshot operation runs on the VMs (ERROR_BUSY when that takes too long).
- * Marks of a lease above lease_max are left alone. *ret_n counts removed objects.
+ * Marks of a lease above lease_max are left alone. *ret_n counts removed objects, on failure too: one
+ * that can't be removed does not keep the others. FAULT_DISK_KEPT: all that is left is a disk that
+ * some VM has.
  */
 int snapshot_clean(struct xapi *xapi, const struct job_remains *remains, size_t n,
                    uint64_t lease_max, size_t *ret_n, struct error *err);

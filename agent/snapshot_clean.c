@@ -81,7 +81,19 @@ static int is_dom0s(struct xapi *xapi, const char *vbd, struct error *err)
     return json_is_true(answer) ? 1 : 0;
 }
 
-/* Take what dom0 has attached away from a disk. ERROR_BUSY if a VM has it: it is not ours then. */
+/* A user attached a disk of our snapshot to a VM of his: it stays as long as he has it there. */
+static int set_kept(struct xapi *xapi, const char *vdi, const char *vbd, struct error *err)
+{
+    CLEAN_CHAR char *vm = NULL, *name = NULL, *uuid = NULL;
+    if (xapi_call_text(xapi, &vm, NULL, "VBD.get_VM", "[s]", vbd) == 0)
+        (void)xapi_call_text(xapi, &name, NULL, "VM.get_name_label", "[s]", vm);
+    (void)xapi_call_text(xapi, &uuid, NULL, "VDI.get_uuid", "[s]", vdi);
+    return fault_set_own(err, FAULT_DISK_KEPT, "the VM %s has the disk %s of a backup's snapshot",
+                         name != NULL ? name : "of somebody", uuid != NULL ? uuid : vdi);
+}
+
+/* Take what dom0 has attached away from a disk. FAULT_DISK_KEPT if a VM has it: it is not ours
+ * then. */
 static int free_disk(struct xapi *xapi, const char *vdi, struct error *err)
 {
     CLEAN_JSON json_t *vbds = NULL;
@@ -100,7 +112,7 @@ static int free_disk(struct xapi *xapi, const char *vdi, struct error *err)
             return -1;
         }
         if (dom0s == 0)
-            return error_set(err, ERROR_BUSY, "a VM has this disk: it stays");
+            return set_kept(xapi, vdi, vbd, err);
         error_clear(&ignored);
         (void)xapi_call(xapi, NULL, &ignored, "VBD.unplug", "[s]", vbd);
         error_clear(&ignored);
@@ -124,7 +136,7 @@ static int destroy_disk(struct xapi *xapi, const char *vdi, struct error *err)
         struct error why = ERROR_INIT;
         int dom0s = vbd != NULL ? is_dom0s(xapi, vbd, &why) : 1;
         if (dom0s == 0)
-            return error_set(err, ERROR_BUSY, "a VM has the disk %s: it stays", vdi);
+            return set_kept(xapi, vdi, vbd, err);
         if (dom0s < 0 && !is_gone(&why)) {
             *err = why;
             return -1;
@@ -167,6 +179,14 @@ static int gather_disks(struct xapi *xapi, const struct pool *pool, const char *
     return 0;
 }
 
+/* Of several errors the first is told, but one that a user keeps is told last. 0, -1. */
+static int add_error(int result, const struct error *why, struct error *err)
+{
+    if (result == 0 || (fault_is(err, FAULT_DISK_KEPT) && !fault_is(why, FAULT_DISK_KEPT)))
+        *err = *why;
+    return -1;
+}
+
 /* One VM snapshot that is ours, and its disks. */
 static int destroy_snapshot(struct xapi *xapi, const char *ref, const char *job, uint64_t lease,
                             struct text_list *ret_destroyed, struct error *err)
@@ -194,9 +214,7 @@ static int destroy_snapshot(struct xapi *xapi, const char *ref, const char *job,
                 text_list_add(ret_destroyed, disks.items[i]);
             continue;
         }
-        if (result == 0)
-            *err = why;
-        result = -1;
+        result = add_error(result, &why, err);
     }
     return result;
 }
@@ -349,25 +367,36 @@ static int reap_tasks(struct xapi *xapi, const struct search *search, struct err
     return remains_reap_tasks(xapi, &labels, &search->refs, NULL, err);
 }
 
+/* All that was found; what can't be removed does not keep the rest from it. */
 static int clean_found(struct xapi *xapi, struct search *search, struct text_list *destroyed,
                        struct error *err)
 {
+    int result = 0;
     if (xapi_call_records(xapi, "VM.get_all_records", look_at_vm, search, err) != 0 ||
         reap_tasks(xapi, search, err) != 0)
         return -1;
-    for (size_t i = 0; i < search->refs.n; i++)
-        if (destroy_snapshot(xapi, search->refs.items[i], search->jobs.items[i],
-                             search->lease_max, destroyed, err) != 0)
-            return error_add(err, "remove a snapshot of the dead job %s", search->jobs.items[i]);
-    search_clear(search);
-    if (xapi_call_records(xapi, "VDI.get_all_records", look_at_vdi, search, err) != 0)
-        return -1;
     for (size_t i = 0; i < search->refs.n; i++) {
-        if (destroy_disk(xapi, search->refs.items[i], err) != 0)
-            return error_add(err, "remove a disk of the dead job %s", search->jobs.items[i]);
-        text_list_add(destroyed, search->refs.items[i]);
+        struct error why = ERROR_INIT;
+        if (destroy_snapshot(xapi, search->refs.items[i], search->jobs.items[i],
+                             search->lease_max, destroyed, &why) == 0)
+            continue;
+        error_add(&why, "remove a snapshot of the dead job %s", search->jobs.items[i]);
+        result = add_error(result, &why, err);
     }
-    return 0;
+    search_clear(search);
+    struct error listing = ERROR_INIT;
+    if (xapi_call_records(xapi, "VDI.get_all_records", look_at_vdi, search, &listing) != 0)
+        return add_error(result, &listing, err);
+    for (size_t i = 0; i < search->refs.n; i++) {
+        struct error why = ERROR_INIT;
+        if (destroy_disk(xapi, search->refs.items[i], &why) == 0) {
+            text_list_add(destroyed, search->refs.items[i]);
+            continue;
+        }
+        error_add(&why, "remove a disk of the dead job %s", search->jobs.items[i]);
+        result = add_error(result, &why, err);
+    }
+    return result;
 }
 
 int snapshot_clean(struct xapi *xapi, const struct job_remains *remains, size_t n,
@@ -390,8 +419,6 @@ int snapshot_clean(struct xapi *xapi, const struct job_remains *remains, size_t 
     /* Without a VM there was no snapshot, but a stream had its task. */
     int result = to_look_for > 0 ? clean_found(xapi, &search, &destroyed, err)
                                  : reap_tasks(xapi, &search, err);
-    if (result != 0)
-        return -1;
     *ret_n = destroyed.n;
-    return 0;
+    return result;
 }

@@ -18,31 +18,50 @@
 #include "common/model/pool.h"
 #include "common/xapi/call.h"
 #include "common/xapi/fault.h"
+#include "common/xapi/session.h"
 #include "common/xapi/task.h"
 
 #include "common/base/poison.h"
 
 #define ADOPT_WAIT_MS (15 * 60 * 1000)
 
-static const struct vdi *find_chosen(const struct pool *pool, const struct job_disk *disk)
+/* By its uuid; a disk that storage migration moved has another, and is what is at the device. */
+static const struct vdi *find_chosen(const struct pool *pool, const struct job_disk *disk,
+                                     bool *ret_is_moved)
 {
     const struct vm *vm = &pool->vms[0];
+    const struct vdi *at_device = NULL;
+    char device[16];
     for (size_t i = 0; i < vm->vbds_n; i++) {
         const struct vbd *vbd = &pool->vbds[vm->vbds[i]];
-        if (pool_vbd_is_exported(pool, vbd) && str_equal(pool->vdis[vbd->vdi].uuid, disk->vdi_uuid))
+        if (!pool_vbd_is_exported(pool, vbd))
+            continue;
+        *ret_is_moved = false;
+        if (str_equal(pool->vdis[vbd->vdi].uuid, disk->vdi_uuid))
             return &pool->vdis[vbd->vdi];
+        if (str_equal(vbd_device_name(vbd, device), disk->device))
+            at_device = &pool->vdis[vbd->vdi];
     }
-    return NULL;
+    *ret_is_moved = true;
+    return at_device;
 }
 
 static int find_all_chosen(const struct pool *pool, const struct job *job,
-                           struct text_list *ret_refs, struct error *err)
+                           struct text_list *ret_refs, struct text_list *warnings,
+                           struct error *err)
 {
     for (size_t i = 0; i < job->disks_n; i++) {
-        const struct vdi *vdi = find_chosen(pool, &job->disks[i]);
+        const struct job_disk *disk = &job->disks[i];
+        bool is_moved = false;
+        const struct vdi *vdi = find_chosen(pool, disk, &is_moved);
         if (vdi == NULL)
-            return error_set(err, ERROR_NOT_FOUND, "%s does not have its disk %s (%s) any more",
-                             job->vm_name, job->disks[i].device, job->disks[i].vdi_uuid);
+            return fault_set_own(err, FAULT_DISK_GONE, "%s does not have its disk %s (%s) any more",
+                                 job->vm_name, disk->device, disk->vdi_uuid);
+        if (is_moved)
+            text_list_add_format(warnings,
+                                 "%s: its disk %s is another one than when the run was planned (%s, "
+                                 "then %s): the one it has now is saved",
+                                 job->vm_name, disk->device, vdi->uuid, disk->vdi_uuid);
         text_list_add(ret_refs, vdi->ref);
     }
     return 0;
@@ -106,9 +125,6 @@ static int take_disk(struct xapi *xapi, const struct job *job, const char *vdi,
     CLEAN_CHAR char *task = NULL;
     if (xapi_start_async(xapi, "VDI.snapshot", json_pack("[s, {}]", vdi), &task, err) != 0)
         return -1;
-    /* The mark is for whoever comes after us; while we live we know the task without it. */
-    (void)xapi_call(xapi, NULL, NULL, "task.add_to_other_config", "[s, s, s]", task, MARK_KEY,
-                    job->id);
     if (xapi_task_follow(xapi, task, SNAPSHOT_TIMEOUT_MS, &facts, err) != 0)
         return -1; /* the task stays: it tells whose its result is */
     if (task_facts_check(&facts, err) != 0) {
@@ -143,7 +159,7 @@ int snapshot_begin_disks(struct xapi *xapi, const struct job *job, const struct 
     CLEAN_TEXT_LIST struct text_list chosen = TEXT_LIST_INIT;
     CLEAN_TEXT_LIST struct text_list others = TEXT_LIST_INIT;
     const struct vm *vm = &pool->vms[0];
-    if (find_all_chosen(pool, job, &chosen, err) != 0)
+    if (find_all_chosen(pool, job, &chosen, warnings, err) != 0)
         return -1;
     find_others(pool, &chosen, &others);
     bool is_vss = text_list_has(&vm->allowed_operations, "snapshot_with_quiesce");
@@ -167,19 +183,26 @@ int snapshot_begin_disks(struct xapi *xapi, const struct job *job, const struct 
 struct marked {
     const char *job;
     struct text_list tasks;
+    struct text_list disks; /* of tasks, those that make a disk's snapshot */
 };
 
 static void marked_done(struct marked *marked)
 {
     text_list_done(&marked->tasks);
+    text_list_done(&marked->disks);
 }
 
 static int look_at_task(void *context, const char *ref, const json_t *record, struct error *err)
 {
     struct marked *marked = context;
     (void)err;
-    if (str_equal(reply_text(json_object_get(record, "other_config"), MARK_KEY, NULL), marked->job))
-        text_list_add(&marked->tasks, ref);
+    const json_t *config = json_object_get(record, "other_config");
+    if (!str_equal(reply_text(config, XAPI_TAG_KEY, NULL), marked->job) &&
+        !str_equal(reply_text(config, MARK_KEY, NULL), marked->job)) /* of older agents */
+        return 0;
+    text_list_add(&marked->tasks, ref);
+    if (strcmp(reply_text(record, "name_label", ""), "Async.VDI.snapshot") == 0)
+        text_list_add(&marked->disks, ref);
     return 0;
 }
 
@@ -200,8 +223,9 @@ int snapshot_adopt_tasks(struct xapi *xapi, const char *job, uint64_t lease, str
         CLEANUP(disk_done) struct snapshot_disk disk = {0};
         const char *task = marked.tasks.items[i];
         if (xapi_task_follow(xapi, task, ADOPT_WAIT_MS, &facts, err) != 0)
-            return error_add(err, "wait for a disk's snapshot of the dead job %s", job);
-        if (facts.status == TASK_SUCCESS && facts.result.n > 0 &&
+            return error_add(err, "wait for what the dead job %s began", job);
+        bool is_disk = text_list_has(&marked.disks, task);
+        if (is_disk && facts.status == TASK_SUCCESS && facts.result.n > 0 &&
             adopt(xapi, facts.result.items[0], job, lease, &disk, err) != 0) {
             if (err->code != ERROR_XAPI_GONE)
                 return -1;

@@ -227,6 +227,7 @@ static int run_job(struct worker *worker, struct job_report *report, struct erro
         check_store(task, store, err) != 0 || open_xapi(task, &xapi, err) != 0)
         return -1;
     xapi_set_cancel(xapi, is_cancelled, worker);
+    xapi_set_tag(xapi, task->job.id);
     store_set_rule(store,
                    &(struct space_rule){.threshold_percent = task->job.space_threshold_percent,
                                         .floor_percent = task->job.hard_floor_percent});
@@ -249,14 +250,16 @@ static int run_job(struct worker *worker, struct job_report *report, struct erro
     return result;
 }
 
-static void finish_report(const struct worker *worker, int result, const struct error *err,
+static void finish_report(struct worker *worker, int result, const struct error *err,
                           struct job_report *report)
 {
     report->finished_at = clock_wall_ms(worker->clock);
     report->state = JOB_STATE_DONE;
     if (result == 0)
         return;
-    report->state = err->code == ERROR_CANCELLED ? JOB_STATE_CANCELLED : JOB_STATE_FAILED;
+    /* Whatever failed after the wish to end, did so because of it. */
+    report->state = err->code == ERROR_CANCELLED || is_cancelled(worker) ? JOB_STATE_CANCELLED
+                                                                         : JOB_STATE_FAILED;
     report->error = *err;
 }
 

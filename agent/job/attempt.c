@@ -11,6 +11,7 @@
 
 #include "agent/hook.h"
 #include "agent/job/earlier.h"
+#include "agent/job/why.h"
 #include "agent/pipeline/sink_file.h"
 #include "agent/pipeline/source_xapi.h"
 #include "common/base/clock.h"
@@ -353,6 +354,8 @@ int attempt_run(const struct job_context *context, struct job_report *report,
     int result = steps(&attempt, err);
     if (result == 0)
         result = publish_all(&attempt, err);
+    else
+        why_look(context, err);
     report->is_clean = false;
     tell(&attempt, JOB_PHASE_CLEAN);
     bool is_pool_clean = clean_pool(&attempt);

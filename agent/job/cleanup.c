@@ -12,6 +12,7 @@
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/store/settle.h"
+#include "common/xapi/fault.h"
 
 #include "common/base/poison.h"
 
@@ -48,9 +49,14 @@ int cleanup_run(const struct job_context *context, struct job_report *report, st
     report->phase = JOB_PHASE_CLEAN;
     context->tell(context->context, report);
     /* The pool first: a share that hangs must not keep the snapshot. */
+    bool is_kept = false;
     if (snapshot_clean(context->xapi, job->remains, job->remains_n, job->lease, &n, &pool_error) !=
-        0)
-        result = -1;
+        0) {
+        is_kept = fault_is(&pool_error, FAULT_DISK_KEPT);
+        if (is_kept)
+            text_list_add(&report->warnings, pool_error.text);
+        result = is_kept ? 0 : -1;
+    }
     if (snapshot_clean_old(context->xapi, job, clock_wall_ms(context->clock), &n, &report->warnings,
                            &old_error) != 0) {
         if (result == 0)
@@ -76,6 +82,7 @@ int cleanup_run(const struct job_context *context, struct job_report *report, st
     if (result == 0 && is_saved && job->remains_n == 1 &&
         earlier_report(context, &job->remains[0], report, err) < 0)
         result = -1;
-    report->is_clean = result == 0;
+    /* What a user keeps stays listed, and the next run looks again: done, but not clean. */
+    report->is_clean = result == 0 && !is_kept;
     return result;
 }

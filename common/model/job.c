@@ -323,9 +323,9 @@ bool job_state_may_follow(enum job_state from, enum job_state to)
         [JOB_STATE_WAITING] = BIT(PLANNED) | BIT(WAITING) | BIT(ASSIGNED) | BIT(CANCELLED) |
                               BIT(SKIPPED) | BIT(FAILED),
         [JOB_STATE_ASSIGNED] = BIT(RUNNING) | BIT(DONE) | BIT(FAILED) | BIT(CANCELLED) | BIT(LOST) |
-                               BIT(PLANNED),
+                               BIT(PLANNED) | BIT(SKIPPED),
         [JOB_STATE_RUNNING] = BIT(RUNNING) | BIT(DONE) | BIT(FAILED) | BIT(CANCELLED) | BIT(LOST) |
-                              BIT(PLANNED),
+                              BIT(PLANNED) | BIT(SKIPPED),
         [JOB_STATE_DONE] = 0,
         [JOB_STATE_FAILED] = BIT(PLANNED) | BIT(DONE),
         [JOB_STATE_CANCELLED] = BIT(PLANNED) | BIT(DONE),

@@ -31,6 +31,7 @@ struct http {
     CURL *easy;
     CURLM *multi;
     struct curl_slist *post_headers;
+    char *post_header; /* the request's own line in them, or NULL */
     http_cancel_fn *cancel;
     void *cancel_context;
 };
@@ -56,6 +57,23 @@ static void http_init_library(void)
     curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+/* The headers of a POST, with one line of the request's own. */
+static void http_set_headers(struct http *http, const char *line)
+{
+    const char *lines[] = {"Content-Type: application/json", "Expect:", line};
+
+    curl_slist_free_all(http->post_headers);
+    http->post_headers = NULL;
+    mem_set(&http->post_header, line);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines && lines[i]; i++) {
+        struct curl_slist *longer = curl_slist_append(http->post_headers, lines[i]);
+
+        if (!longer)
+            abort(); /* memory for small objects */
+        http->post_headers = longer;
+    }
+}
+
 struct http *http_new(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -64,11 +82,9 @@ struct http *http_new(void)
     pthread_once(&once, http_init_library);
     http->easy = curl_easy_init();
     http->multi = curl_multi_init();
-    http->post_headers = curl_slist_append(NULL, "Content-Type: application/json");
-    if (http->post_headers)
-        curl_slist_append(http->post_headers, "Expect:");
-    if (!http->easy || !http->multi || !http->post_headers)
+    if (!http->easy || !http->multi)
         abort(); /* memory for small objects */
+    http_set_headers(http, NULL);
     curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, 2L);
     return http;
 }
@@ -82,6 +98,7 @@ void http_free(struct http *http)
     curl_easy_cleanup(http->easy);
     curl_multi_cleanup(http->multi);
     curl_slist_free_all(http->post_headers);
+    free(http->post_header);
     free(http);
     errno = kept;
 }
@@ -239,6 +256,8 @@ static void exchange_set_options(struct exchange *exchange)
     if (request->body) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_n);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
+        if (!str_equal(request->header, exchange->http->post_header))
+            http_set_headers(exchange->http, request->header);
         curl_easy_setopt(easy, CURLOPT_HTTPHEADER, exchange->http->post_headers);
     }
 }

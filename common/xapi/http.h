@@ -38,6 +38,7 @@ struct http_request {
     const char *pinned_by; /* where the pins are from, for messages */
     const char *body;      /* POST as application/json when set, else GET */
     size_t body_n;
+    const char *header;    /* one more line of the header, with a body; NULL none */
     bool is_repeatable;
     int64_t idle_timeout_ms; /* no byte for so long: ERROR_TIMEOUT; 0 none */
     int64_t timeout_ms;      /* the whole exchange; 0 none */

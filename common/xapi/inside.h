@@ -24,6 +24,7 @@ struct xapi {
     char *pins;       /* of target.certificate_file; NULL none */
     char *originator; /* NULL for a lent session */
     char *session;    /* NULL before the login */
+    char *tag_header; /* of calls that make a task; NULL none */
     bool is_own;
     struct http *http;
     xapi_cancel_fn *cancel;

@@ -23,6 +23,7 @@
 
 #define XAPI_API_VERSION    "1.0"
 #define XAPI_SLEEP_SLICE_MS 100
+#define XAPI_TAG_HEADER     "X-Http-Other-Config-Onyxpool"
 
 static int xapi_new(const struct xapi_target *target, struct xapi **ret_xapi, struct error *err)
 {
@@ -52,6 +53,7 @@ static void xapi_free(struct xapi *xapi)
     free(xapi->pins);
     free(xapi->originator);
     free(xapi->session);
+    free(xapi->tag_header);
     free(xapi);
     errno = kept;
 }
@@ -61,6 +63,13 @@ void xapi_set_cancel(struct xapi *xapi, xapi_cancel_fn *cancel, void *context)
     xapi->cancel = cancel;
     xapi->cancel_context = context;
     http_set_cancel(xapi->http, cancel, context);
+}
+
+void xapi_set_tag(struct xapi *xapi, const char *tag)
+{
+    CLEAN_CHAR char *line = tag ? str_format(XAPI_TAG_HEADER ": %s", tag) : NULL;
+
+    mem_set(&xapi->tag_header, line);
 }
 
 const char *xapi_session(const struct xapi *xapi)
@@ -88,6 +97,11 @@ int xapi_sleep(struct xapi *xapi, int64_t ms, struct error *err)
         poll(NULL, 0, (int)(left_ms < XAPI_SLEEP_SLICE_MS ? left_ms : XAPI_SLEEP_SLICE_MS));
     }
 }
+
+/* Releases before 7.0 know XML-RPC alone: to them our calls are no calls. */
+#define XAPI_STRANGER                                                                              \
+    "%s does not answer as a XAPI with JSON-RPC (is the address right? onyxpool needs XenServer "  \
+    "7.0, XCP-ng 7.4 or newer)"
 
 /* --- one exchange -------------------------------------------------------------------------- */
 
@@ -142,7 +156,7 @@ static int post_check(const struct xapi *xapi, const struct post *post, struct e
     fault_set_page(err, post->status, text);
     if (err)
         err->code = ERROR_POOL_UNREACHABLE;
-    return error_add(err, "%s does not answer as a XAPI (is the address right?)", xapi_name(xapi));
+    return error_add(err, XAPI_STRANGER, xapi_name(xapi));
 }
 
 int xapi_post(struct xapi *xapi, const char *method, const json_t *params, int64_t idle_ms,
@@ -165,6 +179,7 @@ int xapi_post(struct xapi *xapi, const char *method, const json_t *params, int64
         .pinned_by = xapi->target.certificate_file,
         .body = body,
         .body_n = strlen(body),
+        .header = !strncmp(method, "Async.", 6) ? xapi->tag_header : NULL,
         .is_repeatable = method_is_repeatable(method),
         .idle_timeout_ms = idle_ms,
         .timeout_ms = timeout_ms,
@@ -201,8 +216,7 @@ static int login_once(struct xapi *xapi, struct text_list *ret_fault, struct err
     int found = reply_parse_fault(&text, &result, ret_fault, err);
 
     if (found < 0)
-        return error_add(err, "%s does not answer as a XAPI (is the address right?)",
-                         xapi_name(xapi));
+        return error_add(err, XAPI_STRANGER, xapi_name(xapi));
     if (found) {
         fault_set(err, ret_fault);
         return fault_is(err, "HOST_IS_SLAVE") && ret_fault->n > 1 ? 1 : -1;

@@ -57,6 +57,18 @@ void xapi_clean(struct xapi **xapi);
 
 void xapi_set_cancel(struct xapi *xapi, xapi_cancel_fn *cancel, void *context);
 
+/*
+ * From now on every task that XAPI makes for a call of ours bears this text from its birth, in
+ * other_config under XAPI_TAG_KEY: whoever dies before the answer leaves a task that tells whose it is.
+ * Letters, digits and hyphens; NULL: none.
+ *
+ * Source: xapi context.ml (get_http_other_config), taskHelper.ml (make): headers
+ * X-Http-Other-Config-K go into other_config "http:k"; since XenServer 6.1. A slave's socket hands
+ * them on to the master (api_server.ml, forward).
+ */
+#define XAPI_TAG_KEY "http:onyxpool"
+void xapi_set_tag(struct xapi *xapi, const char *tag);
+
 /* Sleep; ERROR_CANCELLED when cancelled meanwhile. For those who try again after a while. */
 int xapi_sleep(struct xapi *xapi, int64_t ms, struct error *err);
 

@@ -45,15 +45,9 @@ int task_facts_check(const struct task_facts *facts, struct error *err)
     case TASK_FAILURE:
         return fault_set(err, &facts->error_info);
     case TASK_CANCELLED:
-        error_set(err, ERROR_CANCELLED, "the task was cancelled");
-        error_set_origin(err, "TASK_CANCELLED");
-        return -1;
+        return fault_set_own(err, "TASK_CANCELLED", "the task was cancelled");
     case TASK_GONE:
-        error_set(err, ERROR_XAPI,
-                  "the task vanished before its end was seen: the toolstack was restarted, or "
-                  "somebody destroyed the task");
-        error_set_origin(err, TASK_GONE_ORIGIN);
-        return -1;
+        return fault_set_own(err, FAULT_TASK_GONE, "the task vanished before its end was seen");
     case TASK_PENDING:
         break;
     }

@@ -21,7 +21,6 @@ struct error;
 struct xapi;
 
 #define TASK_RESULT_MAX  65536
-#define TASK_GONE_ORIGIN "TASK_GONE" /* origin of the error when a task vanished unseen */
 
 enum task_status { TASK_PENDING, TASK_SUCCESS, TASK_FAILURE, TASK_CANCELLED, TASK_GONE };
 
@@ -35,8 +34,8 @@ struct task_facts {
 void task_facts_done(struct task_facts *facts);
 #define CLEAN_TASK_FACTS CLEANUP(task_facts_done)
 
-/* 0 for success; -1 with the error that the facts amount to (fault.h; ERROR_CANCELLED;
- * ERROR_XAPI with origin TASK_GONE; pending is ERROR_TIMEOUT). */
+/* 0 for success; -1 with the error that the facts amount to (fault.h;
+ * ERROR_XAPI with origin TASK_CANCELLED or FAULT_TASK_GONE; pending is ERROR_TIMEOUT). */
 int task_facts_check(const struct task_facts *facts, struct error *err);
 
 /* Texts in an XML-RPC value as XAPI prints it into task.result: "<value>OpaqueRef:x</value>", an
@@ -76,7 +75,7 @@ int xapi_start_async(struct xapi *xapi, const char *method, json_t *params_take,
  * void one). method is without "Async.".
  *
  * Fails:  fault.h's codes from the call and from the task; ERROR_TIMEOUT, ERROR_CANCELLED: the
- *         operation may still happen; ERROR_XAPI with origin TASK_GONE: it may have happened.
+ *         operation may still happen; ERROR_XAPI with origin FAULT_TASK_GONE: it may have happened.
  * Owns:   caller frees ret_value; it may be NULL.
  */
 int xapi_run_async(struct xapi *xapi, char **ret_value, struct error *err, int64_t timeout_ms,

@@ -62,6 +62,7 @@ void dispatch_free(struct dispatch **dispatch)
         catalog_job_done(&d->items[i].job);
         dispatch_attempt_done(&d->items[i].now);
         free(d->items[i].avoid_uuid);
+        text_list_done(&d->items[i].allowed);
         free(d->items[i].last_host_uuid);
     }
     for (size_t i = 0; i < d->listed_n; i++)
@@ -80,6 +81,7 @@ void dispatch_free(struct dispatch **dispatch)
     free(d->ended);
     agents_done(&d->agents);
     text_map_done(&d->host_names);
+    text_map_done(&d->away);
     free(d->run);
     free(d->store_uuid);
     free(d->store_nonce);

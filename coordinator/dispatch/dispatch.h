@@ -34,6 +34,7 @@
 #include "coordinator/progress.h"
 
 struct random;
+struct text_map;
 
 #define DISPATCH_NEXT_MS 1000      /* when an agent shall come again: nothing is waiting for it */
 #define DISPATCH_NEXT_SOON_MS 200  /* work is waiting or being handed over */
@@ -42,6 +43,7 @@ struct random;
 struct dispatch_settings {
     uint32_t attempts_max;
     int64_t backoff_ms; /* before the second attempt; doubles, at most 16 times */
+    int64_t later_ms;   /* a pool or host that is not there costs no attempt for so long; 0: it does */
     int64_t lost_ms;
     int64_t strange_ms; /* so long a job waits for an agent on one of its hosts before any takes it */
     int64_t stall_ms;   /* nothing runs and nothing can begin: after so long what waits fails */
@@ -109,6 +111,15 @@ bool dispatch_is_folder_saved(const struct dispatch *dispatch, const char *folde
 
 /* All jobs are there: assigning may begin. */
 void dispatch_start(struct dispatch *dispatch, struct dispatch_now now);
+
+/* Hosts that get no job at the moment, by uuid, with the reason for people. Copied. */
+void dispatch_set_away(struct dispatch *dispatch, const struct text_map *away);
+
+/* Whether, since the last question, an attempt failed because the plan is out of date. */
+bool dispatch_take_replan(struct dispatch *dispatch);
+/* Where a backup that has not ended may run now. An unknown id is fine. */
+void dispatch_move_job(struct dispatch *dispatch, const char *id, const struct text_list *hosts,
+                       const struct text_list *srs, bool may_be_redirected);
 
 /* No job begins any more, running ones are told to end. */
 void dispatch_cancel(struct dispatch *dispatch, struct dispatch_now now);

@@ -69,7 +69,6 @@ void dispatch_follow(struct dispatch *dispatch, const struct item *item)
 
 size_t *dispatch_fill_hosts(struct dispatch *dispatch, struct dispatch_now now)
 {
-    struct agents_store store = dispatch_store(dispatch);
     size_t *unlisted = mem_zero(dispatch->agents.n + 1, sizeof *unlisted);
     char why[AGENTS_REASON_MAX];
 
@@ -90,7 +89,7 @@ size_t *dispatch_fill_hosts(struct dispatch *dispatch, struct dispatch_now now)
                 place_need_host(dispatch->place, agent->host_uuid);
         }
         const struct place_host host = {
-            .is_ready = !agents_why_not(agent, &store, why),
+            .is_ready = !dispatch_agent_why_not(dispatch, agent, why),
             .is_near = now.ms - agent->heard_ms <= DISPATCH_FAIR_MS,
             .slots_free = slots > unlisted[i] ? slots - (uint32_t)unlisted[i] : 0};
         place_set_host(dispatch->place, dispatch->place_hosts[i], &host);

@@ -7,6 +7,7 @@
 #define ONYX_COORDINATOR_DISPATCH_INSIDE_H
 
 #include "common/base/text_map.h"
+#include "common/xapi/fault.h"
 #include "coordinator/dispatch/dispatch.h"
 #include "coordinator/dispatch/id_index.h"
 #include "coordinator/policy/place.h"
@@ -37,7 +38,11 @@ struct attempt {
 struct item {
     struct catalog_job job; /* job.attempt is the number of the newest attempt */
     struct attempt now;     /* when assigned or running */
-    uint32_t failures;
+    uint32_t failures;       /* attempts that count */
+    uint32_t waits;          /* in a row, for a pool or host that was not there */
+    int64_t waits_since_ms;  /* when the first of them ended */
+    enum fault_step step;    /* taken after the last attempt, where that failed */
+    struct text_list allowed; /* the job's hosts without those that can't do it; empty: all */
     int64_t not_before_ms;
     char *avoid_uuid;    /* host where the last attempt failed */
     char *last_host_uuid; /* of the newest attempt */
@@ -76,6 +81,8 @@ struct dispatch {
     int64_t moved_ms; /* when something last ran or began */
     struct agents agents;
     struct text_map host_names;
+    struct text_map away;  /* hosts that get no job, and why */
+    bool is_replan_wanted; /* a job's end says that the plan is out of date */
     struct item *items;
     size_t items_n, items_cap;
     struct id_index item_index;
@@ -151,6 +158,19 @@ void dispatch_warn(struct dispatch *dispatch, const char *format, ...)
 /* A job's state, with the reason for people, into memory and the changes. */
 void dispatch_set_state(struct dispatch *dispatch, struct item *item, enum job_state state,
                         const char *reason);
+
+/* dispatch_fault.c: the hosts that may run it now. */
+const struct text_list *dispatch_hosts(const struct item *item);
+/* None is left out any more. */
+void dispatch_allow_all(struct item *item);
+/* What follows from an attempt's error; its cost is noted in the item. */
+enum fault_step dispatch_weigh(struct dispatch *dispatch, struct item *item,
+                               const struct error *error, struct dispatch_now now);
+/* Placement is to know the hosts that it may run on now. */
+void dispatch_place_anew(struct dispatch *dispatch, const struct item *item);
+/* Why this agent gets no job: itself, or its host. */
+bool dispatch_agent_why_not(const struct dispatch *dispatch, const struct agent *agent,
+                            char text[AGENTS_REASON_MAX]);
 
 /* Begin the next attempt on a host. */
 void dispatch_begin(struct dispatch *dispatch, struct item *item, const struct agent *agent,

@@ -41,14 +41,13 @@ static bool dispatch_may_begin(void *context, size_t job)
 static bool dispatch_is_cleanup_for(const struct dispatch *dispatch, const struct item *item,
                                     const char *host_uuid, struct dispatch_now now)
 {
-    struct agents_store store = dispatch_store(dispatch);
     char why[AGENTS_REASON_MAX];
 
     for (size_t i = 0; i < item->job.hosts.n; i++) {
         const struct agent *agent = agents_find(&dispatch->agents, item->job.hosts.items[i]);
 
         if (agent && now.ms - agent->heard_ms < DISPATCH_PIN_MS &&
-            !agents_why_not(agent, &store, why))
+            !dispatch_agent_why_not(dispatch, agent, why))
             return text_list_has(&item->job.hosts, host_uuid);
     }
     return true;
@@ -162,11 +161,10 @@ static bool dispatch_place_one(struct dispatch *dispatch, const struct agent *ag
 void dispatch_place(struct dispatch *dispatch, const char *host_uuid, struct dispatch_now now)
 {
     const struct agent *agent = agents_find(&dispatch->agents, host_uuid);
-    struct agents_store store = dispatch_store(dispatch);
     char why[AGENTS_REASON_MAX];
 
     if (!agent || !dispatch->is_started || dispatch->is_cancelled || !dispatch->is_renewed ||
-        agents_why_not(agent, &store, why))
+        dispatch_agent_why_not(dispatch, agent, why))
         return;
     for (size_t n = 0; n < DISPATCH_ASSIGN_MAX; n++)
         if (!dispatch_place_one(dispatch, agent, now))
@@ -201,19 +199,19 @@ static void dispatch_lose_agents(struct dispatch *dispatch, struct dispatch_now 
 static void dispatch_explain(struct dispatch *dispatch, const struct space_facts *space,
                              const struct item *item, char text[AGENTS_REASON_MAX])
 {
-    struct agents_store store = dispatch_store(dispatch);
-
     if (!dispatch->is_renewed) {
         str_copy(text, AGENTS_REASON_MAX, "the pool's lease could not be renewed");
         return;
     }
-    for (size_t i = 0; i < item->job.hosts.n; i++) {
-        const char *host_uuid = item->job.hosts.items[i];
+    const struct text_list *hosts = dispatch_hosts(item);
+
+    for (size_t i = 0; i < hosts->n; i++) {
+        const char *host_uuid = hosts->items[i];
         const struct agent *agent = agents_find(&dispatch->agents, host_uuid);
         char why[AGENTS_REASON_MAX];
         CLEAN_CHAR char *line = NULL;
 
-        if (agent && !agents_why_not(agent, &store, why)) {
+        if (agent && !dispatch_agent_why_not(dispatch, agent, why)) {
             if (dispatch_judge_space(dispatch, space, item, text) == SPACE_WAIT)
                 return;
             if (agent->sync.hold_back)
@@ -229,7 +227,7 @@ static void dispatch_explain(struct dispatch *dispatch, const struct space_facts
                                   dispatch_host_name(dispatch, host_uuid));
         str_copy(text, AGENTS_REASON_MAX, line);
     }
-    if (item->job.hosts.n == 0)
+    if (hosts->n == 0)
         str_copy(text, AGENTS_REASON_MAX, "no host of the pool can run it");
 }
 
@@ -266,7 +264,6 @@ static void dispatch_refresh_reasons(struct dispatch *dispatch, struct dispatch_
 static bool dispatch_is_hopeless(const struct dispatch *dispatch, const struct item *item,
                                  struct dispatch_now now)
 {
-    struct agents_store store = dispatch_store(dispatch);
     bool may_go_anywhere = item->job.may_be_redirected || dispatch_is_errand(item);
     char why[AGENTS_REASON_MAX];
 
@@ -275,8 +272,8 @@ static bool dispatch_is_hopeless(const struct dispatch *dispatch, const struct i
     for (size_t i = 0; i < dispatch->agents.n; i++) {
         const struct agent *agent = &dispatch->agents.items[i];
 
-        if ((may_go_anywhere || text_list_has(&item->job.hosts, agent->host_uuid)) &&
-            !agents_why_not(agent, &store, why))
+        if ((may_go_anywhere || text_list_has(dispatch_hosts(item), agent->host_uuid)) &&
+            !dispatch_agent_why_not(dispatch, agent, why))
             return false;
     }
     return true;

@@ -210,28 +210,26 @@ void dispatch_note_end(struct dispatch *dispatch, const struct job_report *repor
 static void dispatch_again(struct dispatch *dispatch, struct item *item, const char *reason,
                            struct dispatch_now now)
 {
-    uint32_t steps = item->failures > 0 ? item->failures - 1 : 0;
+    uint32_t n = item->failures + item->waits;
+    uint32_t steps = n > 0 ? n - 1 : 0;
 
     if (steps > DISPATCH_BACKOFF_STEPS)
         steps = DISPATCH_BACKOFF_STEPS;
-    item->not_before_ms =
-        item->failures > 0 ? now.ms + (dispatch->settings.backoff_ms << steps) : now.ms;
+    item->not_before_ms = now.ms;
+    if (n > 0 && item->step != FAULT_ELSEWHERE)
+        item->not_before_ms += dispatch->settings.backoff_ms << steps;
     dispatch_set_state(dispatch, item, JOB_STATE_PLANNED, reason);
 }
 
 static bool dispatch_may_retry(const struct dispatch *dispatch, const struct item *item,
                                enum error_code code)
 {
-    /* What is wrong with a host's store or session need not be wrong with the next host's. */
-    bool is_host = code == ERROR_STORE_MISSING || code == ERROR_STORE_FOREIGN ||
-                   code == ERROR_POOL_REFUSED || code == ERROR_AUTH || code == ERROR_EXISTS;
-
     /* A damaged file is read once more, by another host if there is one; then it is damaged. */
     bool is_damaged = dispatch_is_verify(item) && code == ERROR_CORRUPT && item->failures > 1;
 
-    return !dispatch->is_cancelled && !is_damaged &&
+    return !dispatch->is_cancelled && !is_damaged && item->step != FAULT_GIVE_UP &&
            item->failures < dispatch->settings.attempts_max &&
-           item->job.job.attempt < JOB_ATTEMPTS_MAX && (is_host || error_may_be_retried(code));
+           item->job.job.attempt < JOB_ATTEMPTS_MAX;
 }
 
 /* A cleanup found that the dead attempt had published: that attempt is done, and so is its job, of
@@ -270,7 +268,7 @@ static void dispatch_end_cleanup(struct dispatch *dispatch, struct item *item,
     if (report->state == JOB_STATE_DONE) {
         if (report->files_n > 0 && job->remains_n == 1)
             dispatch_end_saved(dispatch, &job->remains[0], report, now);
-        for (size_t i = 0; i < job->remains_n; i++) {
+        for (size_t i = 0; i < job->remains_n && report->is_clean; i++) {
             struct dispatch_change *change =
                 dispatch_add_change(dispatch, DISPATCH_CLEAN, job->remains[i].job);
 
@@ -309,6 +307,8 @@ static void dispatch_end_backup(struct dispatch *dispatch, struct item *item,
         dispatch_set_state(dispatch, item, JOB_STATE_CANCELLED, "the run was cancelled");
     else if (report->state == JOB_STATE_CANCELLED && item->job.job.attempt < JOB_ATTEMPTS_MAX)
         dispatch_again(dispatch, item, why, now);
+    else if (item->step == FAULT_SKIP)
+        dispatch_set_state(dispatch, item, JOB_STATE_SKIPPED, why);
     else if (dispatch_may_retry(dispatch, item, report->error.code))
         dispatch_again(dispatch, item, why, now);
     else
@@ -327,6 +327,8 @@ static char *dispatch_make_reason(const struct dispatch *dispatch, const struct 
         return mem_dup("");
     if (!error_is_set(&report->error))
         return str_format("attempt %u on %s was ended by its agent", report->attempt, host);
+    if (fault_judge(&report->error).step == FAULT_SKIP)
+        return mem_dup(report->error.text);
     return str_format("attempt %u on %s: %s", report->attempt, host, report->error.text);
 }
 
@@ -346,17 +348,16 @@ void dispatch_end(struct dispatch *dispatch, struct item *item, const struct job
     dispatch->moved_ms = now.ms;
     item->bytes = report->bytes;
     item->job.is_open = false;
-    if (report->state == JOB_STATE_FAILED || report->state == JOB_STATE_LOST) {
-        item->failures++;
-        mem_set(&item->avoid_uuid, item->now.host_uuid);
-        place_set_avoid(dispatch->place, (size_t)(item - dispatch->items), item->avoid_uuid);
-    }
+    item->step = FAULT_SOON;
+    if (report->state == JOB_STATE_FAILED || report->state == JOB_STATE_LOST)
+        item->step = dispatch_weigh(dispatch, item, &report->error, now);
     if (job->kind == JOB_EXPIRE)
         dispatch_skip_verifies(dispatch, item, report);
     if (dispatch_is_cleanup(item))
         dispatch_end_cleanup(dispatch, item, report, why, now);
     else
         dispatch_end_backup(dispatch, item, report, why, now);
+    dispatch_place_anew(dispatch, item);
     if (is_dirty && !dispatch->is_cancelled) {
         bool is_hung = report->error.code == ERROR_HUNG; /* better from a host where it is not */
         dispatch_add_cleanup(dispatch, &remains, job->vm_name, is_hung ? NULL : host_uuid);

@@ -53,11 +53,10 @@ const struct agents *dispatch_agents(const struct dispatch *dispatch)
 bool dispatch_why_not(const struct dispatch *dispatch, const char *host_uuid,
                       char text[AGENTS_REASON_MAX])
 {
-    struct agents_store store = dispatch_store(dispatch);
     const struct agent *agent = agents_find(&dispatch->agents, host_uuid);
 
     text[0] = '\0';
-    return !agent || agents_why_not(agent, &store, text);
+    return !agent || dispatch_agent_why_not(dispatch, agent, text);
 }
 
 size_t dispatch_jobs_n(const struct dispatch *dispatch)

@@ -287,6 +287,20 @@ void place_set_over(struct place *place, size_t job)
     item->state = PLACE_OVER;
 }
 
+void place_move_job(struct place *place, size_t job, const struct place_job *now)
+{
+    enum place_state state = place->items[job].state;
+
+    if (place->items[job].group == PLACE_NONE || state == PLACE_RUNNING)
+        return;
+    place_set_over(place, job);
+    size_t group = need_group(place, now);
+    place->items[job].group = group;
+    place->version++;
+    if (state == PLACE_READY)
+        place_set_ready(place, job);
+}
+
 void place_set_running(struct place *place, size_t job, const char *host_uuid)
 {
     struct place_item *item = &place->items[job];

@@ -57,6 +57,9 @@ struct place_job {
  * placed, and keeps the indexes in step with the caller's. */
 size_t place_add_job(struct place *place, const struct place_job *job);
 
+/* What is known of it has changed: its hosts, its SRs, the redirect. Not while it runs. */
+void place_move_job(struct place *place, size_t job, const struct place_job *now);
+
 void place_set_ready(struct place *place, size_t job); /* waits for a host */
 void place_set_over(struct place *place, size_t job);  /* ended, or not to be given now */
 /* Assigned to a host or running there. */

@@ -281,6 +281,7 @@ int run_listen(struct run *run, struct error *err)
         .random = run->random,
         .dispatch = {.attempts_max = s->attempts_max,
                      .backoff_ms = s->backoff_ms,
+                     .later_ms = s->pool_lost_ms,
                      .lost_ms = s->lost_ms,
                      .strange_ms = s->muster_ms,
                      .stall_ms = 4 * s->muster_ms,

@@ -181,11 +181,16 @@ static int start_background(const struct call *call, method_fn *run)
     struct pool *pool = call->pool;
     CLEAN_CHAR char *label = str_format("Async.%s", call->name);
     struct object *task = task_make(call->host, label, "", call->session_ref);
+    CLEAN_TEXT_MAP struct text_map config = TEXT_MAP_INIT;
     pthread_attr_t attributes;
     pthread_t thread;
 
+    request_task_config(call->request, &config);
+    if (config.n > 0)
+        object_set_map(pool, task, F_task_other_config, &config);
     answer_text(call->answer, object_ref(task));
     background->call = *call;
+    background->call.request = NULL;
     background->run = run;
     background->call.params = json_deep_copy(call->params);
     background->call.answer = &background->answer;
@@ -279,6 +284,7 @@ void dispatch(struct incoming *incoming)
                         .host = incoming->request->host,
                         .transport = incoming->request->transport,
                         .user_agent = agent ? agent : "",
+                        .request = incoming->request,
                         .answer = incoming->answer,
                         .failure = incoming->failure};
     CLEAN_CHAR char *dummy = str_format("DummyRef:|%s|%s", random_uuid(pool->random, uuid), name);

@@ -47,6 +47,9 @@ struct request {
 const char *request_query(const struct request *request, const char *name);
 const char *request_header(const struct request *request, const char *lower_case_name);
 const char *request_cookie(const struct request *request, const char *name);
+/* Headers X-Http-Other-Config-K: V as a new task has them in other_config: "http:k" = V.
+ * Source: context.ml (get_http_other_config), taskHelper.ml (make). */
+void request_task_config(const struct request *request, struct text_map *ret_config);
 /* Cookie first, then query: session_id, task_id, subtask_of. */
 const char *request_cookie_or_query(const struct request *request, const char *name);
 

@@ -281,6 +281,20 @@ const char *request_header(const struct request *request, const char *lower_case
     return text_map_get(&request->headers, lower_case_name);
 }
 
+void request_task_config(const struct request *request, struct text_map *ret_config)
+{
+    static const char prefix[] = "x-http-other-config-";
+
+    for (size_t i = 0; i < request->headers.n; i++) {
+        const struct text_pair *header = &request->headers.pairs[i];
+
+        if (!str_starts(header->key, prefix))
+            continue;
+        CLEAN_CHAR char *key = str_format("http:%s", header->key + sizeof prefix - 1);
+        text_map_set(ret_config, key, header->value);
+    }
+}
+
 const char *request_cookie(const struct request *request, const char *name)
 {
     return text_map_get(&request->cookies, name);

@@ -23,6 +23,7 @@ struct call {
     struct host *host;  /* who runs it: the master for what a slave forwards */
     enum transport transport;
     const char *user_agent;
+    const struct request *request; /* while the call is dispatched */
     const char *name; /* as dispatched: "VM.snapshot" */
     const struct message *message;
     json_t *params; /* without the session */

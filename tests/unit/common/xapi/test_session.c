@@ -202,7 +202,7 @@ static void every_shape_of_error_gives_its_code(void **state)
     scene.behaviour = "json 1";
     assert_int_equal(xapi_call(xapi, NULL, &err, "VM.get_all", NULL), -1);
     assert_int_equal(err.code, ERROR_XAPI_GONE);
-    assert_string_equal(err.text, "VM.get_all: HANDLE_INVALID(VM, x)");
+    assert_string_equal(err.text, "VM.get_all: HANDLE_INVALID(VM, x): it was removed meanwhile");
     scene.behaviour = "http 500";
     assert_int_equal(xapi_call(xapi, NULL, &err, "VM.get_all", NULL), -1);
     assert_int_equal(err.code, ERROR_XAPI);

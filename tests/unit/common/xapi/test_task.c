@@ -215,8 +215,8 @@ static void failures_of_a_task_are_those_of_the_operation(void **state)
         const char *origin;
     } cases[] = {
         {FAILURE, false, ERROR_NO_SPACE, "SR_BACKEND_FAILURE_44"},
-        {CANCELLED, false, ERROR_CANCELLED, "TASK_CANCELLED"},
-        {SUCCESS, true, ERROR_XAPI, TASK_GONE_ORIGIN},
+        {CANCELLED, false, ERROR_XAPI, "TASK_CANCELLED"},
+        {SUCCESS, true, ERROR_XAPI, FAULT_TASK_GONE},
         {"\"status\":\"strange\"", false, ERROR_PROTOCOL, ""},
     };
 

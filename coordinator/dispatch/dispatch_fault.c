@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What the error of an attempt means for its job: the table of faults, applied.
+ *
+ * An error of a pool or host that is not there costs no attempt, for as long as a pool may be away
+ * before the run ends; what lasts longer costs one like any other. A host that can't do a job is left
+ * out until no other is left.
+ */
+#include "coordinator/dispatch/dispatch.h"
+
+#include <string.h>
+
+#include "common/base/str.h"
+#include "coordinator/dispatch/dispatch_inside.h"
+
+#include "common/base/poison.h"
+
+const struct text_list *dispatch_hosts(const struct item *item)
+{
+    return item->allowed.n > 0 ? &item->allowed : &item->job.hosts;
+}
+
+void dispatch_allow_all(struct item *item)
+{
+    text_list_done(&item->allowed);
+}
+
+/* Leave this host out; false when no other would be left. */
+static bool dispatch_exclude(struct item *item, const char *host_uuid)
+{
+    CLEAN_TEXT_LIST struct text_list rest = TEXT_LIST_INIT;
+    const struct text_list *hosts = dispatch_hosts(item);
+
+    for (size_t i = 0; i < hosts->n; i++)
+        if (strcmp(hosts->items[i], host_uuid) != 0)
+            text_list_add(&rest, hosts->items[i]);
+    dispatch_allow_all(item);
+    if (rest.n == 0)
+        return false;
+    text_list_copy(&item->allowed, &rest);
+    return true;
+}
+
+static void dispatch_avoid(struct dispatch *dispatch, struct item *item, const char *host_uuid)
+{
+    mem_set(&item->avoid_uuid, host_uuid);
+    place_set_avoid(dispatch->place, (size_t)(item - dispatch->items), host_uuid);
+}
+
+void dispatch_place_anew(struct dispatch *dispatch, const struct item *item)
+{
+    const struct place_job job = {.kind = item->job.job.kind,
+                                  .estimate_bytes = item->job.job.estimate_bytes,
+                                  .hosts = dispatch_hosts(item),
+                                  .srs = &item->job.srs,
+                                  .may_be_redirected = item->job.may_be_redirected};
+
+    if (!dispatch_is_errand(item) && !job_state_is_end(item->job.state))
+        place_move_job(dispatch->place, (size_t)(item - dispatch->items), &job);
+}
+
+/* Whether it may be waited for once more without a cost. */
+static bool dispatch_may_wait(const struct dispatch *dispatch, struct item *item,
+                              struct dispatch_now now)
+{
+    if (item->waits == 0)
+        item->waits_since_ms = now.ms;
+    return now.ms - item->waits_since_ms < dispatch->settings.later_ms;
+}
+
+enum fault_step dispatch_weigh(struct dispatch *dispatch, struct item *item,
+                               const struct error *error, struct dispatch_now now)
+{
+    struct fault_verdict verdict = fault_judge(error);
+
+    if (verdict.step == FAULT_LATER && dispatch_may_wait(dispatch, item, now)) {
+        item->waits++;
+        dispatch_avoid(dispatch, item,
+                       verdict.scope == FAULT_OF_HOST ? item->now.host_uuid : NULL);
+        return FAULT_LATER;
+    }
+    if (verdict.step == FAULT_LATER)
+        verdict.step = FAULT_SOON;
+    else
+        item->waits = 0;
+    if (verdict.step == FAULT_ELSEWHERE) {
+        if (!dispatch_is_errand(item) && dispatch_exclude(item, item->now.host_uuid))
+            return FAULT_ELSEWHERE;
+        verdict.step = FAULT_SOON;
+    }
+    item->failures++;
+    dispatch_avoid(dispatch, item, item->now.host_uuid);
+    if (verdict.step == FAULT_REPLAN)
+        dispatch->is_replan_wanted = true;
+    return verdict.step;
+}
+
+bool dispatch_take_replan(struct dispatch *dispatch)
+{
+    bool is = dispatch->is_replan_wanted;
+
+    dispatch->is_replan_wanted = false;
+    return is;
+}
+
+void dispatch_move_job(struct dispatch *dispatch, const char *id, const struct text_list *hosts,
+                       const struct text_list *srs, bool may_be_redirected)
+{
+    struct item *item = dispatch_find_item(dispatch, id);
+
+    if (!item || job_state_is_end(item->job.state) || dispatch_is_errand(item))
+        return;
+    text_list_done(&item->job.hosts);
+    text_list_copy(&item->job.hosts, hosts);
+    text_list_done(&item->job.srs);
+    text_list_copy(&item->job.srs, srs);
+    item->job.may_be_redirected = may_be_redirected;
+    dispatch_allow_all(item);
+}
+
+void dispatch_set_away(struct dispatch *dispatch, const struct text_map *away)
+{
+    text_map_done(&dispatch->away);
+    text_map_copy(&dispatch->away, away);
+}
+
+bool dispatch_agent_why_not(const struct dispatch *dispatch, const struct agent *agent,
+                            char text[AGENTS_REASON_MAX])
+{
+    struct agents_store store = dispatch_store(dispatch);
+    const char *away = text_map_get(&dispatch->away, agent->host_uuid);
+
+    if (agents_why_not(agent, &store, text))
+        return true;
+    if (!away)
+        return false;
+    str_copy(text, AGENTS_REASON_MAX, away);
+    return true;
+}
