@@ -45,7 +45,7 @@ int task_facts_check(const struct task_facts *facts, struct error *err)
     case TASK_FAILURE:
         return fault_set(err, &facts->error_info);
     case TASK_CANCELLED:
-        return fault_set_own(err, "TASK_CANCELLED", "the task was cancelled");
+        return fault_set_own(err, "TASK_CANCELLED", "TASK_CANCELLED");
     case TASK_GONE:
         return fault_set_own(err, FAULT_TASK_GONE, "the task vanished before its end was seen");
     case TASK_PENDING:

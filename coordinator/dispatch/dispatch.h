@@ -33,6 +33,7 @@
 #include "coordinator/catalog/catalog.h"
 #include "coordinator/progress.h"
 
+struct plan;
 struct random;
 struct text_map;
 
@@ -117,9 +118,9 @@ void dispatch_set_away(struct dispatch *dispatch, const struct text_map *away);
 
 /* Whether, since the last question, an attempt failed because the plan is out of date. */
 bool dispatch_take_replan(struct dispatch *dispatch);
-/* Where a backup that has not ended may run now. An unknown id is fine. */
-void dispatch_move_job(struct dispatch *dispatch, const char *id, const struct text_list *hosts,
-                       const struct text_list *srs, bool may_be_redirected);
+/* Where backups that have not ended may run now, as a plan made later says. What it adds or lacks
+ * changes nothing. */
+void dispatch_follow_plan(struct dispatch *dispatch, const struct plan *plan);
 
 /* No job begins any more, running ones are told to end. */
 void dispatch_cancel(struct dispatch *dispatch, struct dispatch_now now);

@@ -12,6 +12,7 @@
 
 #include "common/base/str.h"
 #include "coordinator/dispatch/dispatch_inside.h"
+#include "coordinator/policy/plan.h"
 
 #include "common/base/poison.h"
 
@@ -103,19 +104,43 @@ bool dispatch_take_replan(struct dispatch *dispatch)
     return is;
 }
 
-void dispatch_move_job(struct dispatch *dispatch, const char *id, const struct text_list *hosts,
-                       const struct text_list *srs, bool may_be_redirected)
+/* Whether both are the same piece of work; its disks may have moved. */
+static bool dispatch_is_same_work(const struct job *a, const struct job *b)
 {
-    struct item *item = dispatch_find_item(dispatch, id);
+    if (a->kind != b->kind || !str_equal(a->vm_uuid, b->vm_uuid) ||
+        !str_equal(a->host_uuid, b->host_uuid) || a->disks_n != b->disks_n)
+        return false;
+    for (size_t i = 0; i < a->disks_n; i++)
+        if (!str_equal(a->disks[i].device, b->disks[i].device))
+            return false;
+    return true;
+}
 
-    if (!item || job_state_is_end(item->job.state) || dispatch_is_errand(item))
-        return;
+static void dispatch_move(struct dispatch *dispatch, struct item *item,
+                          const struct plan_job *planned)
+{
     text_list_done(&item->job.hosts);
-    text_list_copy(&item->job.hosts, hosts);
+    text_list_copy(&item->job.hosts, &planned->hosts);
     text_list_done(&item->job.srs);
-    text_list_copy(&item->job.srs, srs);
-    item->job.may_be_redirected = may_be_redirected;
+    text_list_copy(&item->job.srs, &planned->srs);
+    item->job.may_be_redirected = planned->may_be_redirected;
     dispatch_allow_all(item);
+    dispatch_place_anew(dispatch, item);
+}
+
+void dispatch_follow_plan(struct dispatch *dispatch, const struct plan *plan)
+{
+    for (size_t i = 0; i < dispatch->items_n; i++) {
+        struct item *item = &dispatch->items[i];
+
+        if (job_state_is_end(item->job.state) || dispatch_is_errand(item))
+            continue;
+        for (size_t k = 0; k < plan->jobs_n; k++)
+            if (dispatch_is_same_work(&item->job.job, &plan->jobs[k].job)) {
+                dispatch_move(dispatch, item, &plan->jobs[k]);
+                break;
+            }
+    }
 }
 
 void dispatch_set_away(struct dispatch *dispatch, const struct text_map *away)

@@ -265,6 +265,8 @@ static void dispatch_end_cleanup(struct dispatch *dispatch, struct item *item,
 {
     const struct job *job = &item->job.job;
 
+    for (size_t i = 0; i < report->warnings.n; i++)
+        dispatch_warn(dispatch, "%s", report->warnings.items[i]);
     if (report->state == JOB_STATE_DONE) {
         if (report->files_n > 0 && job->remains_n == 1)
             dispatch_end_saved(dispatch, &job->remains[0], report, now);

@@ -283,6 +283,28 @@ int control_plan(struct control *control, const struct catalog_job *jobs, size_t
     return result;
 }
 
+void control_set_away(struct control *control, const struct text_map *away)
+{
+    pthread_mutex_lock(&control->mutex);
+    dispatch_set_away(control->dispatch, away);
+    pthread_mutex_unlock(&control->mutex);
+}
+
+bool control_take_replan(struct control *control)
+{
+    pthread_mutex_lock(&control->mutex);
+    bool is = dispatch_take_replan(control->dispatch);
+    pthread_mutex_unlock(&control->mutex);
+    return is;
+}
+
+void control_follow_plan(struct control *control, const struct plan *plan)
+{
+    pthread_mutex_lock(&control->mutex);
+    dispatch_follow_plan(control->dispatch, plan);
+    pthread_mutex_unlock(&control->mutex);
+}
+
 void control_release_job(struct control *control, const char *id)
 {
     pthread_mutex_lock(&control->mutex);

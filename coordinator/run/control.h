@@ -22,7 +22,9 @@ struct catalog;
 struct clock;
 struct control;
 struct error;
+struct plan;
 struct random;
+struct text_map;
 struct wire_pool_keys;
 
 /* All of it is borrowed until control_stop but the keys and the dispatch's texts. */
@@ -55,6 +57,10 @@ void control_name_host(struct control *control, const char *host_uuid, const cha
  * What fails leaves nothing behind. */
 int control_plan(struct control *control, const struct catalog_job *jobs, size_t jobs_n,
                  const struct job_remains *remains, size_t remains_n, struct error *err);
+/* See dispatch_set_away, dispatch_take_replan, dispatch_follow_plan. */
+void control_set_away(struct control *control, const struct text_map *away);
+bool control_take_replan(struct control *control);
+void control_follow_plan(struct control *control, const struct plan *plan);
 void control_release_job(struct control *control, const char *id);
 void control_cancel(struct control *control);
 

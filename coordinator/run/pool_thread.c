@@ -20,6 +20,8 @@
 #include "common/base/log.h"
 #include "common/base/quit.h"
 #include "common/base/str.h"
+#include "common/base/text_map.h"
+#include "common/xapi/call.h"
 #include "common/xapi/pool_lease.h"
 #include "common/xapi/remains.h"
 #include "common/xapi/session.h"
@@ -52,6 +54,8 @@ struct pool_thread {
     int64_t renewed_ms; /* last success */
     int64_t next_renewal_ms; /* 0: no lease */
     unsigned failures_n; /* renewals that failed in a row */
+    struct text_map away; /* as seen last; guarded */
+    bool is_away_new;
     struct xapi *xapi;
 };
 
@@ -82,6 +86,47 @@ static void pool_thread_wait(struct pool_thread *pool, int64_t ms)
     pthread_cond_timedwait(&pool->condition, &pool->mutex, &until);
 }
 
+static int pool_thread_on_host(void *context, const char *ref, const json_t *record,
+                               struct error *err)
+{
+    struct text_map *away = context;
+
+    (void)ref;
+    (void)err;
+    if (!reply_bool(record, "enabled", true))
+        text_map_set(away, reply_text(record, "uuid", ""),
+                     "the host is disabled (maintenance): it gets jobs again when it is enabled");
+    return 0;
+}
+
+/* Which hosts went into maintenance, or came back. A look that fails changes nothing. */
+static void pool_thread_look_hosts(struct pool_thread *pool)
+{
+    CLEAN_TEXT_MAP struct text_map away = TEXT_MAP_INIT;
+    struct error error = ERROR_INIT;
+
+    if (xapi_call_records(pool->xapi, "host.get_all_records", pool_thread_on_host, &away, &error)) {
+        log_debug("pool", "look at the hosts: %s", error.text);
+        return;
+    }
+    pthread_mutex_lock(&pool->mutex);
+    text_map_done(&pool->away);
+    text_map_copy(&pool->away, &away);
+    pool->is_away_new = true;
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+int pool_thread_take_away(struct pool_thread *pool, struct text_map *ret_away)
+{
+    pthread_mutex_lock(&pool->mutex);
+    int is_new = pool->is_away_new;
+    if (is_new)
+        text_map_copy(ret_away, &pool->away);
+    pool->is_away_new = false;
+    pthread_mutex_unlock(&pool->mutex);
+    return is_new;
+}
+
 /* Without the mutex: it talks to the pool. */
 static void pool_thread_renew(struct pool_thread *pool)
 {
@@ -101,10 +146,12 @@ static void pool_thread_renew(struct pool_thread *pool)
         pool->next_renewal_ms = clock_monotonic_ms(pool->settings.clock) + POOL_AGAIN_MS;
     }
     pthread_mutex_unlock(&pool->mutex);
-    if (result == 0)
+    if (result == 0) {
         pool->failures_n = 0;
-    else if (error.code != ERROR_CANCELLED && pool->failures_n++ % POOL_TELL_EVERY == 0)
+        pool_thread_look_hosts(pool);
+    } else if (error.code != ERROR_CANCELLED && pool->failures_n++ % POOL_TELL_EVERY == 0) {
         log_warn("pool", "%s", error.text);
+    }
 }
 
 static void pool_thread_leave(struct pool_thread *pool)
@@ -351,6 +398,7 @@ void pool_thread_stop(struct pool_thread **pool)
     pthread_join(p->thread, NULL);
     pthread_cond_destroy(&p->condition);
     pthread_mutex_destroy(&p->mutex);
+    text_map_done(&p->away);
     free(p);
     *pool = NULL;
 }

@@ -18,6 +18,7 @@
 struct clock;
 struct error;
 struct pool_thread;
+struct text_map;
 struct xapi;
 struct xapi_target;
 
@@ -61,6 +62,10 @@ struct pool_thread_lease {
 };
 
 struct pool_thread_lease pool_thread_look_lease(struct pool_thread *pool);
+
+/* Hosts that shall get no job (disabled: in maintenance), by uuid, with the reason for people: looked
+ * at with each renewal. 1 when that is new since the last call, 0 when not; ret is zero before. */
+int pool_thread_take_away(struct pool_thread *pool, struct text_map *ret_away);
 
 /* Give the lease back, log out, end the thread. NULL inside is fine. */
 void pool_thread_stop(struct pool_thread **pool);

@@ -163,7 +163,11 @@ static int run_check(struct run *run, struct error *err)
 {
     struct pool_thread_lease lease = pool_thread_look_lease(run->pool_thread);
 
+    CLEAN_TEXT_MAP struct text_map away = TEXT_MAP_INIT;
+
     control_set_lease(run->control, lease.n, lease.is_renewed && !lease.is_lost);
+    if (pool_thread_take_away(run->pool_thread, &away) > 0)
+        control_set_away(run->control, &away);
     if (lease.is_lost)
         return error_set(err, ERROR_LEASE,
                          "another coordinator has taken the pool's lease: its run goes on, this "
@@ -289,6 +293,19 @@ static int run_leave_at_once(struct error *err)
                      "next run cleans up");
 }
 
+/* The plan is out of date, said an attempt: its next one shall begin by what is true now. */
+static void run_heed_replan(struct run *run)
+{
+    struct error error = ERROR_INIT;
+
+    if (run->is_interrupted || run->is_away || !control_take_replan(run->control))
+        return;
+    if (run_replan(run, &error) < 0)
+        log_warn("run", "read the pool again: %s", error.text);
+    else
+        log_info("run", "the pool has changed: it was read again");
+}
+
 /* Until every job has come to its end. */
 static int run_follow(struct run *run, struct error *err)
 {
@@ -318,6 +335,7 @@ static int run_follow(struct run *run, struct error *err)
                 log_warn("run", "look again at waiting jobs: %s", error.text);
             next_release_ms = now_ms + RUN_RELEASE_MS;
         }
+        run_heed_replan(run);
         run_pause(RUN_SLICE_MS);
     }
 }

@@ -86,5 +86,7 @@ int run_begin_record(struct run *run, struct error *err);
 int run_plan_jobs(struct run *run, struct error *err);
 /* Look again whether jobs that the plan let wait may begin. */
 int run_release_waiting(struct run *run, struct error *err);
+/* Read the pool again, since an attempt failed because it changed, and tell where jobs may run. */
+int run_replan(struct run *run, struct error *err);
 
 #endif

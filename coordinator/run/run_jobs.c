@@ -484,3 +484,14 @@ int run_release_waiting(struct run *run, struct error *err)
     }
     return 0;
 }
+
+int run_replan(struct run *run, struct error *err)
+{
+    CLEANUP(replan_done) struct replan again = {0};
+
+    if (pool_thread_do(run->pool_thread, run_work_inventory, &again.pool, err) < 0 ||
+        run->request->plan(run->request->plan_context, &again.pool, &again.plan, err) < 0)
+        return -1;
+    control_follow_plan(run->control, &again.plan);
+    return 0;
+}

@@ -49,7 +49,7 @@ def test_answer_that_is_lost_leaves_nothing(method, drop):
 
 
 @pytest.mark.parametrize("drop", ["before", "after"])
-@pytest.mark.parametrize("method", ["task.add_to_other_config", "task.create",
+@pytest.mark.parametrize("method", ["VDI.snapshot", "task.create",
                                     "VDI.add_to_other_config", "VDI.destroy"])
 def test_answer_that_is_lost_in_a_disk_export_leaves_nothing(method, drop):
     with Lab(pool([vm("web1", size_mib=2)], hosts=1)) as lab:

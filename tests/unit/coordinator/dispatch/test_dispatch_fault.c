@@ -16,6 +16,7 @@
 #include "common/base/str.h"
 #include "common/base/text_map.h"
 #include "common/xapi/fault.h"
+#include "coordinator/policy/plan.h"
 
 #define JOB_ID       "00000000000000aa"
 #define ATTEMPTS_MAX 3
@@ -324,14 +325,18 @@ static void a_moved_job_goes_to_its_new_hosts(void **state)
 {
     (void)state;
     struct world world;
-    CLEAN_TEXT_LIST struct text_list now_on = TEXT_LIST_INIT;
-    CLEAN_TEXT_LIST struct text_list srs = TEXT_LIST_INIT;
+    CLEAN_PLAN struct plan plan = {0};
 
     begin(&world, JOB_BACKUP_VM, 1);
-    text_list_add(&now_on, "h3");
-    text_list_add(&srs, "s2");
-    dispatch_move_job(world.dispatch, JOB_ID, &now_on, &srs, false);
-    dispatch_move_job(world.dispatch, "0000000000000000", &now_on, &srs, false);
+    plan.jobs = mem_grow(plan.jobs, &plan.jobs_cap, 2, sizeof *plan.jobs);
+    memset(plan.jobs, 0, 2 * sizeof *plan.jobs);
+    plan.jobs_n = 2;
+    plan.jobs[0].job.kind = plan.jobs[1].job.kind = JOB_BACKUP_VM;
+    plan.jobs[0].job.vm_uuid = mem_dup("another");
+    text_list_add(&plan.jobs[0].hosts, "h2");
+    plan.jobs[1].job.vm_uuid = mem_dup("vm");
+    text_list_add(&plan.jobs[1].hosts, "h3");
+    dispatch_follow_plan(world.dispatch, &plan);
     assert_false(sync(&world, 0, NULL));
     assert_true(sync(&world, 2, NULL));
     end(&world);
