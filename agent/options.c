@@ -73,7 +73,8 @@ static const struct option table[OPT_N] = {
                                 .help = "File with the user's password, for an URL."},
     [OPT_XAPI_CERT] = {.name = "xapi-cert", AGENT, .key = "xapi_cert", .kind = OPTION_PATH,
                        .argument = "FILE", RUN,
-                       .help = "Certificates of the pool's hosts (PEM), for https."},
+                       .help = "Certificates (PEM) of the pool's hosts, or of the CA that signed them; for "
+                               "https."},
     [OPT_XAPI_TLS_PORT] = {.name = "xapi-tls-port", AGENT, .key = "xapi_tls_port",
                            .kind = OPTION_INT, .argument = "PORT", .min = 1, .max = 65535,
                            .fallback = "443", RUN,

@@ -163,7 +163,8 @@ const struct option settings_table[OPT_N] = {
                                 .help = "File whose first line is that user's password."},
     [OPT_XAPI_CERT] = {.name = "xapi-cert", ONYXPOOL, .key = "xapi_cert", .kind = OPTION_PATH,
                        .argument = "FILE", .commands = PLACES,
-                       .help = "Certificate (PEM) that the pool must show; only with https."},
+                       .help = "Certificates (PEM) of the pool's hosts, or of the CA that signed them; "
+                               "only with https."},
     [OPT_XAPI_TLS_PORT] = {.name = "xapi-tls-port", ONYXPOOL, .key = "xapi_tls_port",
                            .kind = OPTION_INT, .argument = "PORT", .min = 1, .max = 65535,
                            .fallback = "443", .commands = PLACES,

@@ -32,6 +32,7 @@ struct http {
     CURLM *multi;
     struct curl_slist *post_headers;
     char *post_header; /* the request's own line in them, or NULL */
+    bool is_by_ca; /* the last TLS peer was known by who signed it: tried first */
     http_cancel_fn *cancel;
     void *cancel_context;
 };
@@ -49,6 +50,8 @@ struct exchange {
     bool has_byte;   /* of the answer */
     int64_t active_ms;
     char detail[CURL_ERROR_SIZE];
+    bool is_by_ca;   /* the peer is asked for a signature instead of a pinned key */
+    bool is_unknown; /* the peer was refused */
 };
 
 static void http_init_library(void)
@@ -245,14 +248,14 @@ static void exchange_set_options(struct exchange *exchange)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, exchange);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, exchange);
-    /* The key is checked instead of the chain of signatures and the name. */
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
-    curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
+    /* The key is checked instead of the chain of signatures and the name, or these two. */
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, exchange->is_by_ca ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, exchange->is_by_ca ? 2L : 0L);
+    curl_easy_setopt(easy, CURLOPT_CAINFO, exchange->is_by_ca ? request->ca_file : NULL);
     curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     curl_easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, 0L);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, request->pins);
+    curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, exchange->is_by_ca ? NULL : request->pins);
     if (request->body) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_n);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
@@ -291,15 +294,18 @@ static int exchange_error_connect(struct exchange *exchange, const char *name, c
                      name, detail);
 }
 
-static int exchange_error_pin(struct exchange *exchange, const char *name)
+static int exchange_error_pin(struct exchange *exchange, const char *name, const char *detail)
 {
     const char *by = exchange->request->pinned_by;
 
+    exchange->is_unknown = true;
     return error_set(exchange->err, ERROR_AUTH,
-                     "the certificate of %s is not the pinned one (%s): either this is another "
+                     "the certificate of %s is not the pinned one (%s)%s%s: either this is another "
                      "machine, or its certificate was renewed; fetch it anew in dom0 of the master "
                      "with host.get_server_certificate (xe host-get-server-certificate)",
-                     name, by ? by : "none given");
+                     name, by ? by : "none given",
+                     exchange->is_by_ca ? ", nor signed by one there: " : "",
+                     exchange->is_by_ca ? detail : "");
 }
 
 /* libcurl's verdict as our error. */
@@ -318,7 +324,7 @@ static int exchange_error(struct exchange *exchange, CURLcode code)
         return exchange_error_connect(exchange, name, detail);
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
     case CURLE_PEER_FAILED_VERIFICATION:
-        return exchange_error_pin(exchange, name);
+        return exchange_error_pin(exchange, name, detail);
     case CURLE_SSL_CONNECT_ERROR:
         return error_set(err, ERROR_POOL_UNREACHABLE, "no TLS with %s: %s; is its port right?",
                          name, detail);
@@ -389,6 +395,20 @@ static int exchange_run(struct exchange *exchange)
     }
 }
 
+static int exchange_once(struct exchange *exchange)
+{
+    struct http *http = exchange->http;
+
+    exchange->active_ms = now_ms();
+    exchange->is_unknown = false;
+    exchange_set_options(exchange);
+    curl_multi_add_handle(http->multi, http->easy);
+    int result = exchange_run(exchange);
+
+    curl_multi_remove_handle(http->multi, http->easy);
+    return result;
+}
+
 int http_perform(struct http *http, const struct http_request *request,
                  const struct http_sink *sink, struct error *err)
 {
@@ -400,12 +420,16 @@ int http_perform(struct http *http, const struct http_request *request,
     if (str_starts(request->url, "https:") && !request->socket && !request->pins)
         return error_set(err, ERROR_AUTH, "%s: no certificate is pinned", request->url);
     exchange.head.content_length = -1;
-    exchange.active_ms = now_ms();
-    exchange_set_options(&exchange);
-    curl_multi_add_handle(http->multi, http->easy);
-    int result = exchange_run(&exchange);
+    exchange.is_by_ca = request->ca_file && http->is_by_ca;
+    int result = exchange_once(&exchange);
 
-    curl_multi_remove_handle(http->multi, http->easy);
+    /* Nothing was sent to a peer that we do not know: know it in the other way. */
+    if (result && exchange.is_unknown && request->ca_file) {
+        exchange.is_by_ca = !exchange.is_by_ca;
+        result = exchange_once(&exchange);
+    }
+    if (!result)
+        http->is_by_ca = exchange.is_by_ca;
     if (!result && !exchange.is_head_done)
         return error_set(err, ERROR_PROTOCOL, "the answer had no complete headers");
     return result;

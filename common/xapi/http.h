@@ -4,7 +4,7 @@
  * room that knows libcurl.
  *
  * Follows nothing, decodes nothing, believes no proxy, no netrc and no trust store: a TLS peer is
- * known by its pins. No wait is longer than HTTP_POLL_MS without asking whether it was cancelled.
+ * known by its pins, or by who signed it. No wait is longer than HTTP_POLL_MS without asking whether it was cancelled.
  * SIGPIPE must be ignored in the process (quit_watch does), since TLS writes without MSG_NOSIGNAL.
  * A connection is used again only for requests that may be repeated: libcurl sends such a request
  * a second time when the old connection turns out to be closed.
@@ -36,6 +36,7 @@ struct http_request {
     const char *url;       /* whole; its host only fills the Host header when socket is set */
     const char *pins;      /* https: see certificate.h */
     const char *pinned_by; /* where the pins are from, for messages */
+    const char *ca_file;   /* PEM: who is signed by one of these, for its name, is known too; NULL */
     const char *body;      /* POST as application/json when set, else GET */
     size_t body_n;
     const char *header;    /* one more line of the header, with a body; NULL none */
@@ -68,7 +69,7 @@ void http_set_cancel(struct http *http, http_cancel_fn *cancel, void *context);
  * Send a request and give its answer to the sink. 0 means the answer came to its end in order: its
  * length was reached, or the peer closed where no length was said.
  *
- * Fails:  ERROR_POOL_UNREACHABLE (no connection), ERROR_AUTH (not the pinned certificate),
+ * Fails:  ERROR_POOL_UNREACHABLE (no connection), ERROR_AUTH (certificate neither pinned nor signed),
  *         ERROR_SHORT (closed before the end; with not a byte sent: says so), ERROR_TIMEOUT,
  *         ERROR_CANCELLED, ERROR_PROTOCOL, or what the sink says.
  */

@@ -177,6 +177,7 @@ int xapi_post(struct xapi *xapi, const char *method, const json_t *params, int64
         .url = url,
         .pins = xapi->pins,
         .pinned_by = xapi->target.certificate_file,
+        .ca_file = xapi->target.certificate_file,
         .body = body,
         .body_n = strlen(body),
         .header = !strncmp(method, "Async.", 6) ? xapi->tag_header : NULL,

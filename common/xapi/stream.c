@@ -198,6 +198,7 @@ static int get_run(struct xapi *xapi, const struct place *place, const char *pat
         .url = url,
         .pins = place->pins,
         .pinned_by = place->pinned_by,
+        .ca_file = xapi->target.certificate_file,
         .idle_timeout_ms = idle_timeout_ms,
     };
 

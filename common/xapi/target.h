@@ -28,7 +28,7 @@ struct xapi_target {
     char *url;              /* "https://host", "http://127.0.0.1:8080", no path; URL */
     char *user;             /* URL; NULL is "root" */
     char *password;         /* URL */
-    char *certificate_file; /* PEM, one or more certificates of the pool's hosts; NULL none */
+    char *certificate_file; /* PEM: certificates of the pool's hosts, or of who signs them; NULL */
     uint16_t tls_port;      /* port of redirects that name none; 0 is 443 */
     bool is_clear_allowed;  /* http:// to another machine */
 };

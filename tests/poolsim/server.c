@@ -60,6 +60,7 @@ struct server {
     struct listener *listeners;
     size_t listeners_n, listeners_cap;
     struct ssl_ctx_st *tls;
+    char *names; /* of the certificate */
     char *pem;
     char *key_pem;
     char *control_path;
@@ -70,6 +71,26 @@ struct server {
 const char *server_certificate(const struct server *server)
 {
     return server->pem;
+}
+
+int server_rotate_certificate(struct server *server, const char *ca_pem, const char *ca_key_pem,
+                              struct error *err)
+{
+    struct tls_signer signer = {ca_pem, ca_key_pem};
+    struct ssl_ctx_st *tls = NULL;
+    char *pem = NULL;
+    char *key_pem = NULL;
+
+    if (tls_make(server->pool->hosts[0]->name, server->names, ca_pem ? &signer : NULL, &tls, &pem,
+                 &key_pem, err))
+        return -1;
+    SSL_CTX_free(server->tls);
+    free(server->pem);
+    free(server->key_pem);
+    server->tls = tls;
+    server->pem = pem;
+    server->key_pem = key_pem;
+    return 0;
 }
 
 static void add_listener(struct server *server, int fd, struct host *host, enum transport transport)
@@ -158,7 +179,8 @@ int server_open(struct pool *pool, struct server **ret_server, struct error *err
     server->pool = pool;
     for (size_t i = 0; i < pool->hosts_n; i++)
         str_add_format(&names, "%sIP:%s", i ? "," : "", pool->hosts[i]->address);
-    result = tls_make(pool->hosts[0]->name, str_text(&names), &server->tls, &server->pem,
+    server->names = mem_dup(str_text(&names));
+    result = tls_make(pool->hosts[0]->name, server->names, NULL, &server->tls, &server->pem,
                       &server->key_pem, err);
     if (result == 0)
         result = nbd_open(pool, server->pem, server->key_pem, &pool->nbd, err);
@@ -198,6 +220,7 @@ void server_free(struct server *server)
     free(server->control_path);
     free(server->listeners);
     SSL_CTX_free(server->tls);
+    free(server->names);
     free(server->pem);
     free(server->key_pem);
     free(server);
@@ -297,9 +320,14 @@ static void *serve(void *context)
     struct connection *connection = NULL;
     bool is_kept;
 
-    if (connection_open(live->host, live->transport, live->fd,
-                        live->transport == TRANSPORT_TLS ? server->tls : NULL, &connection))
+    pool_lock(pool);
+    struct ssl_ctx_st *tls = live->transport == TRANSPORT_TLS ? server->tls : NULL;
+    if (tls)
+        SSL_CTX_up_ref(tls);
+    pool_unlock(pool);
+    if (connection_open(live->host, live->transport, live->fd, tls, &connection))
         connection = NULL;
+    SSL_CTX_free(tls);
     pool_lock(pool);
     live->connection = connection;
     if (connection && live->is_control)

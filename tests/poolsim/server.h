@@ -28,6 +28,13 @@ void server_serve(struct connection *connection, bool is_control);
 /* The pool's TLS certificate, PEM. Borrowed. */
 const char *server_certificate(const struct server *server);
 
+/*
+ * Another key and certificate for all new TLS connections: signed by itself, or, when ca_pem and
+ * ca_key_pem are given, by that CA. Lock held.
+ */
+int server_rotate_certificate(struct server *server, const char *ca_pem, const char *ca_key_pem,
+                              struct error *err);
+
 /* Cut every connection of a host (it went down). Lock not held. */
 void server_cut_host(struct server *server, struct host *host);
 

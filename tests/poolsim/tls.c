@@ -42,7 +42,31 @@ static int add_names(X509 *certificate, const char *alternatives)
     return result;
 }
 
-static int fill(X509 *certificate, EVP_PKEY *key, const char *name, const char *alternatives)
+/* By its own key, or by the signer's. */
+static int sign(X509 *certificate, EVP_PKEY *key, const struct tls_signer *signer)
+{
+    if (!signer) {
+        X509_set_issuer_name(certificate, X509_get_subject_name(certificate));
+        return X509_sign(certificate, key, EVP_sha256()) > 0 ? 0 : -1;
+    }
+    BIO *pem = BIO_new_mem_buf(signer->pem, -1);
+    BIO *key_pem = BIO_new_mem_buf(signer->key_pem, -1);
+    X509 *ca = PEM_read_bio_X509(pem, NULL, NULL, NULL);
+    EVP_PKEY *ca_key = PEM_read_bio_PrivateKey(key_pem, NULL, NULL, NULL);
+    int result = -1;
+
+    if (ca && ca_key && X509_set_issuer_name(certificate, X509_get_subject_name(ca)) == 1 &&
+        X509_sign(certificate, ca_key, EVP_sha256()) > 0)
+        result = 0;
+    EVP_PKEY_free(ca_key);
+    X509_free(ca);
+    BIO_free(key_pem);
+    BIO_free(pem);
+    return result;
+}
+
+static int fill(X509 *certificate, EVP_PKEY *key, const char *name, const char *alternatives,
+                const struct tls_signer *signer)
 {
     X509_NAME *subject = X509_get_subject_name(certificate);
 
@@ -53,10 +77,9 @@ static int fill(X509 *certificate, EVP_PKEY *key, const char *name, const char *
     X509_set_pubkey(certificate, key);
     X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)name, -1, -1,
                                0);
-    X509_set_issuer_name(certificate, subject);
     if (add_names(certificate, alternatives))
         return -1;
-    return X509_sign(certificate, key, EVP_sha256()) > 0 ? 0 : -1;
+    return sign(certificate, key, signer);
 }
 
 static char *bio_text(BIO *bio)
@@ -69,15 +92,16 @@ static char *bio_text(BIO *bio)
     return text;
 }
 
-int tls_make(const char *name, const char *alternatives, struct ssl_ctx_st **ret_context,
-             char **ret_pem, char **ret_key_pem, struct error *err)
+int tls_make(const char *name, const char *alternatives, const struct tls_signer *signer,
+             struct ssl_ctx_st **ret_context, char **ret_pem, char **ret_key_pem,
+             struct error *err)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *certificate = X509_new();
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     int result = 0;
 
-    if (!key || !certificate || !context || fill(certificate, key, name, alternatives) ||
+    if (!key || !certificate || !context || fill(certificate, key, name, alternatives, signer) ||
         SSL_CTX_use_certificate(context, certificate) != 1 ||
         SSL_CTX_use_PrivateKey(context, key) != 1)
         result = fail(err, "make a certificate");

@@ -10,7 +10,12 @@ struct ssl_ctx_st;
 
 /* A context with a new key and certificate for the name and the addresses ("IP:127.0.1.1,...").
  * *ret_pem (certificate) and *ret_key_pem are the caller's. */
-int tls_make(const char *name, const char *alternatives, struct ssl_ctx_st **ret_context,
-             char **ret_pem, char **ret_key_pem, struct error *err);
+struct tls_signer {
+    const char *pem, *key_pem;
+};
+
+int tls_make(const char *name, const char *alternatives, const struct tls_signer *signer,
+             struct ssl_ctx_st **ret_context, char **ret_pem, char **ret_key_pem,
+             struct error *err);
 
 #endif

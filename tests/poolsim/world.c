@@ -13,6 +13,7 @@
 #include "tests/poolsim/control.h"
 #include "tests/poolsim/disks.h"
 #include "tests/poolsim/host.h"
+#include "tests/poolsim/server.h"
 #include "tests/poolsim/store_inside.h"
 #include "tests/poolsim/value.h"
 
@@ -185,6 +186,12 @@ static int pool_restart_toolstack(struct control *control)
     if (pool_is_master(host))
         host_forget_runtime(control->pool);
     return 0;
+}
+
+static int pool_rotate_certificate(struct control *control)
+{
+    return server_rotate_certificate(control->pool->master->server, text_of(control, "ca"),
+                                     text_of(control, "ca_key"), control->err);
 }
 
 /* --- VMs --- */
@@ -479,6 +486,7 @@ static const struct {
     {"host.sr", host_sr},
     {"pool.move_master", pool_move_master},
     {"pool.restart_toolstack", pool_restart_toolstack},
+    {"pool.rotate_certificate", pool_rotate_certificate},
     {"vm.migrate", vm_migrate},
     {"vm.power_state", vm_state},
     {"vm.rename", vm_rename},
