@@ -88,6 +88,8 @@
     X("DEVICE_DETACH_REJECTED", XAPI, SOON, JOB, true)                                             \
     X("DEVICE_DETACH_TIMEOUT", XAPI, SOON, JOB, true)                                              \
     X("DEVICE_ATTACH_TIMEOUT", XAPI, SOON, HOST, true)                                             \
+    X("VBD_IS_EMPTY", XAPI, GIVE_UP, JOB, false)                                                   \
+    X("VBD_NOT_REMOVABLE_MEDIA", XAPI, GIVE_UP, JOB, false)                                        \
     X("TOO_MANY_STORAGE_MIGRATES", XAPI, SOON, HOST, false)                                        \
     X("VM_HAS_TOO_MANY_SNAPSHOTS", XAPI, GIVE_UP, JOB, false)                                      \
     X("TASK_CANCELLED", XAPI, SOON, JOB, false)                                                    \
