@@ -239,6 +239,7 @@ static void fill_selection(struct settings *settings)
     settings->ways.raw_source = str_equal(source, "raw")   ? JOB_RAW_RAW
                                 : str_equal(source, "vhd") ? JOB_RAW_VHD
                                                            : JOB_RAW_AUTO;
+    settings->ways.is_deep = option_flag(o, OPT_DEEP_CHECK);
     settings->ways.keeps_ova = !option_flag(o, OPT_REWRITE_OVA);
     settings->pool_backup = option_flag(o, OPT_POOL_BACKUP);
     settings->host_backup = option_flag(o, OPT_HOST_BACKUP);

@@ -204,6 +204,11 @@ const struct option settings_table[OPT_N] = {
                                 "allocated; the file is the same. auto takes vhd where at most "
                                 "half is allocated. By vhd the file's sha256 is not known (it "
                                 "would read all holes); .meta has sparse_xxh128 instead."},
+    [OPT_DEEP_CHECK] = {ONYXPOOL, .key = "deep_check", .kind = OPTION_BOOL, .fallback = "False",
+                        .help = "Read every disk of a VM export a second time from its snapshot "
+                                "and compare it with the archive: a block that is missing in the "
+                                "middle of an archive looks like zeros. Doubles what the SR "
+                                "reads."},
     [OPT_OVERLAP] = {ONYXPOOL, .key = "overlap", .kind = OPTION_CHOICE,
                      .choices = "both|prefer_vdi", .fallback = "both",
                      .help = "What happens to a VM that both lists choose: both exports, or the "

@@ -61,6 +61,7 @@ enum settings_option {
     OPT_HOOKS,
     OPT_REWRITE_OVA,
     OPT_RAW_SOURCE,
+    OPT_DEEP_CHECK,
     OPT_OVERLAP,
     OPT_STRICT,
     OPT_NEW,

@@ -137,41 +137,34 @@ int attempt_begin_snapshot(struct attempt *attempt, attempt_snapshot_fn *begin, 
     return 0;
 }
 
-int attempt_run_stream(struct attempt *attempt, size_t index, const struct attempt_stream *stream,
-                       struct error *err)
+/* Into a file, or into nothing (file NULL). */
+static int run_pipeline(struct attempt *attempt, const struct attempt_stream *stream,
+                        const struct attempt_file *file, struct pipeline_result *ret_result,
+                        struct error *err)
 {
     const struct job *job = attempt->job;
-    struct attempt_file *file = &attempt->files[index];
     CLEAN_SOURCE_XAPI struct source_xapi *source = NULL;
     CLEAN_CHAR char *label = remains_task_label(job->id);
     int64_t idle_ms = job->idle_timeout_ms != 0 ? (int64_t)job->idle_timeout_ms : IDLE_TIMEOUT_MS;
-    tell(attempt, JOB_PHASE_STREAM);
     if (source_xapi_open(attempt->context->xapi, label, stream->query, idle_ms, &source, err) != 0)
         return -1;
     struct pipeline_source pipeline_source = source_xapi_source(source);
-    struct pipeline_sink pipeline_sink =
-        stream->is_sparse ? sink_file_sparse(file->publish) : sink_file(file->publish);
+    struct pipeline_sink pipeline_sink = file == NULL        ? sink_none()
+                                         : stream->is_sparse ? sink_file_sparse(file->publish)
+                                                             : sink_file(file->publish);
     struct pipeline_settings settings = {
         .hang_ms = idle_ms,
-        .compress = job->compress,
+        .compress = file != NULL ? job->compress : JOB_COMPRESS_NONE,
         .tuning = job->tuning,
         .stage = stream->stage,
         .has_no_digests = stream->has_own_digest,
         .is_cancelled = is_cancelled,
         .rate_limit = rate_limit,
-        .progress = on_progress,
+        .progress = file != NULL ? on_progress : NULL,
         .context = attempt,
     };
-    file->proof = stream->proof;
     int result = pipeline_run(&pipeline_source, &stream->check, &pipeline_sink, &settings,
-                              &file->streamed, err);
-    attempt->bytes_before += file->streamed.bytes;
-    attempt->report->bytes = attempt->bytes_before;
-    attempt->report->stream_ms += file->streamed.stream_ms;
-    attempt->report->throttled_ms += file->streamed.throttled_us / 1000;
-    attempt->report->rate_limit =
-        rate_lower(attempt->report->rate_limit, file->streamed.rate_limit);
-    attempt->report->is_hung = file->streamed.is_hung;
+                              ret_result, err);
     const char *redirected_to = source_xapi_redirected_to(source);
     if (redirected_to != NULL && stream->is_never_redirected)
         return error_set(err, ERROR_XAPI, "the bytes came from the host at %s, not from this one",
@@ -180,6 +173,30 @@ int attempt_run_stream(struct attempt *attempt, size_t index, const struct attem
         text_list_add_format(&attempt->report->warnings, "the bytes came from the host at %s",
                              redirected_to);
     return result;
+}
+
+int attempt_run_stream(struct attempt *attempt, size_t index, const struct attempt_stream *stream,
+                       struct error *err)
+{
+    struct attempt_file *file = &attempt->files[index];
+    tell(attempt, JOB_PHASE_STREAM);
+    file->proof = stream->proof;
+    int result = run_pipeline(attempt, stream, file, &file->streamed, err);
+    attempt->bytes_before += file->streamed.bytes;
+    attempt->report->bytes = attempt->bytes_before;
+    attempt->report->stream_ms += file->streamed.stream_ms;
+    attempt->report->throttled_ms += file->streamed.throttled_us / 1000;
+    attempt->report->rate_limit =
+        rate_lower(attempt->report->rate_limit, file->streamed.rate_limit);
+    attempt->report->is_hung = file->streamed.is_hung;
+    return result;
+}
+
+int attempt_read_stream(struct attempt *attempt, const struct attempt_stream *stream,
+                        struct error *err)
+{
+    struct pipeline_result result;
+    return run_pipeline(attempt, stream, NULL, &result, err);
 }
 
 /* --- publish --------------------------------------------------------------------------------- */

@@ -75,4 +75,8 @@ int attempt_begin_snapshot(struct attempt *attempt, attempt_snapshot_fn *begin, 
 int attempt_run_stream(struct attempt *attempt, size_t index, const struct attempt_stream *stream,
                        struct error *err);
 
+/* Read a stream to its end and keep nothing but what its stage takes. */
+int attempt_read_stream(struct attempt *attempt, const struct attempt_stream *stream,
+                        struct error *err);
+
 #endif

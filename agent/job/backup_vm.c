@@ -5,6 +5,7 @@
 #include "agent/job/backup_vm.h"
 
 #include "agent/job/attempt.h"
+#include "agent/job/deep_check.h"
 #include "agent/pipeline/checks.h"
 #include "agent/pipeline/stages.h"
 #include "common/base/error.h"
@@ -58,6 +59,8 @@ static int stream(struct attempt *attempt, size_t file, struct error *err)
     stream_add_escaped(&query, attempt->snapshot.ref);
     if (new_check(&attempt->snapshot, &check, err) != 0)
         return -1;
+    if (attempt->job->ways.is_deep)
+        xva_check_take_digests(check);
     CLEAN_XVA_REWRITE struct xva_rewrite *rewrite = new_rewrite(attempt);
     struct pipeline_stage stage = stages_xva_rewrite(rewrite);
     struct attempt_stream from = {
@@ -70,7 +73,7 @@ static int stream(struct attempt *attempt, size_t file, struct error *err)
         return -1;
     if (from.stage != NULL)
         warn_if_refused(attempt, rewrite);
-    return 0;
+    return attempt->job->ways.is_deep ? deep_check(attempt, check, err) : 0;
 }
 
 static int steps(struct attempt *attempt, struct error *err)

@@ -34,3 +34,33 @@ struct pipeline_sink sink_file_sparse(struct publish *publish)
     sink.skip = skip_zeros;
     return sink;
 }
+
+static int drop_bytes(void *context, const void *bytes, size_t n, struct error *err)
+{
+    (void)context;
+    (void)bytes;
+    (void)n;
+    (void)err;
+    return 0;
+}
+
+static int drop_zeros(void *context, uint64_t n, struct error *err)
+{
+    (void)context;
+    (void)n;
+    (void)err;
+    return 0;
+}
+
+static int finish_nothing(void *context, struct error *err)
+{
+    (void)context;
+    (void)err;
+    return 0;
+}
+
+struct pipeline_sink sink_none(void)
+{
+    return (struct pipeline_sink){
+        .write = drop_bytes, .skip = drop_zeros, .finish = finish_nothing};
+}

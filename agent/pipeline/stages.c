@@ -23,6 +23,8 @@ static int feed_raw(void *context, const void *bytes, size_t n, pipeline_intake_
     struct stages_raw *raw = context;
     raw->next = next;
     raw->next_context = next_context;
+    if (raw->raw == NULL)
+        return pass_raw(raw, bytes, n, err);
     return vhd_raw_feed(raw->raw, bytes, n, pass_raw, raw, err);
 }
 
@@ -32,7 +34,7 @@ static int finish_raw(void *context, pipeline_intake_fn *next, void *next_contex
     struct stages_raw *raw = context;
     raw->next = next;
     raw->next_context = next_context;
-    return vhd_raw_finish(raw->raw, pass_raw, raw, err);
+    return raw->raw != NULL ? vhd_raw_finish(raw->raw, pass_raw, raw, err) : 0;
 }
 
 struct pipeline_stage stages_vhd_raw(struct stages_raw *raw)

@@ -13,7 +13,7 @@ struct xva_rewrite;
 
 /* A raw disk out of a VHD, and its digest. */
 struct stages_raw {
-    struct vhd_raw *raw;
+    struct vhd_raw *raw; /* NULL: what comes is the disk */
     struct sparse_digest *digest;
     pipeline_intake_fn *next; /* while one of the stage's functions runs */
     void *next_context;

@@ -18,6 +18,7 @@
 #include "common/base/str.h"
 #include "common/format/digest.h"
 #include "common/format/late_error.h"
+#include "common/format/sparse_digest.h"
 #include "common/format/tar.h"
 #include "common/model/pool.h"
 
@@ -52,6 +53,8 @@ struct xva_check {
     enum digest_kind kind;
     char sum[SUM_TEXT_MAX];
     size_t sum_n;
+    bool takes_digests;
+    struct sparse_digest *sparse; /* of the disk being read */
 
     struct late_error late;
 };
@@ -121,6 +124,17 @@ static void skip_empty_disks(struct xva_check *check)
         check->disk++;
 }
 
+/* At the beginning of each disk. */
+static int begin_digest(struct xva_check *check, struct error *err)
+{
+    sparse_digest_free(check->sparse);
+    check->sparse = NULL;
+    if (!check->takes_digests || check->disk == check->summary.ova.disks_n)
+        return 0;
+    check->sparse = sparse_digest_new(err);
+    return check->sparse ? 0 : -1;
+}
+
 static int end_ova(struct xva_check *check, struct error *err)
 {
     if (ova_reader_finish(check->ova_reader, &check->summary.ova, err))
@@ -130,7 +144,9 @@ static int end_ova(struct xva_check *check, struct error *err)
     name_devices(check);
     skip_empty_disks(check);
     check->want = WANT_BLOCK;
-    return check->is_expecting ? compare_expected(check, err) : 0;
+    if (check->is_expecting && compare_expected(check, err))
+        return -1;
+    return begin_digest(check, err);
 }
 
 static int begin_ova(const struct tar_member *member, struct error *err)
@@ -199,6 +215,8 @@ static int place_block(struct xva_check *check, const struct tar_member *member,
         return bad_block(check, member->name, "is not 1 MiB long and is not the last one", err);
     if (length % SECTOR)
         return bad_block(check, member->name, "is no whole number of sectors long", err);
+    if (check->sparse)
+        sparse_digest_update(check->sparse, NULL, (size_t)skipped);
     check->done_bytes += end - check->offset;
     check->offset = end;
     check->next = number + 1;
@@ -285,6 +303,8 @@ static int on_data(void *context, const unsigned char *bytes, size_t n, struct e
             digest_update(check->xxhash, bytes, n);
         if (!check->is_kind_known || check->kind == DIGEST_SHA1)
             digest_update(check->sha1, bytes, n);
+        if (check->sparse)
+            sparse_digest_update(check->sparse, bytes, n);
         return 0;
     case WANT_SUM:
         break;
@@ -330,10 +350,13 @@ static int end_sum(struct xva_check *check, struct error *err)
     }
     check->want = WANT_BLOCK;
     if (check->offset == disk_now(check)->virtual_size_bytes) {
+        if (check->sparse)
+            sparse_digest_final(check->sparse, check->summary.disks[check->disk].sparse_xxh128);
         check->disk++;
         check->next = check->offset = 0;
         check->is_started = false;
         skip_empty_disks(check);
+        return begin_digest(check, err);
     }
     return 0;
 }
@@ -382,6 +405,7 @@ void xva_check_free(struct xva_check *check)
     xva_summary_done(&check->summary);
     digest_free(check->xxhash);
     digest_free(check->sha1);
+    sparse_digest_free(check->sparse);
     mem_free_void(&check->expected);
     mem_free_void(&check);
 }
@@ -390,6 +414,19 @@ void xva_check_clean(struct xva_check **check)
 {
     xva_check_free(*check);
     *check = NULL;
+}
+
+void xva_check_take_digests(struct xva_check *check)
+{
+    check->takes_digests = true;
+}
+
+const char *xva_check_disk_digest(const struct xva_check *check, const char *vdi_uuid)
+{
+    for (size_t i = 0; i < check->summary.ova.disks_n; i++)
+        if (str_equal(check->summary.ova.disks[i].vdi_uuid, vdi_uuid))
+            return check->summary.disks[i].sparse_xxh128;
+    return NULL;
 }
 
 int xva_check_feed(struct xva_check *check, const void *bytes, size_t n, struct error *err)

@@ -21,6 +21,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/random.h"
+#include "common/format/digest.h"
 #include "common/format/ova.h"
 
 struct error;
@@ -41,6 +42,7 @@ struct xva_disk {
     uint64_t blocks_n;     /* with data; the others are zero */
     uint64_t keep_alive_n; /* members of length zero */
     uint64_t data_bytes;
+    char sparse_xxh128[DIGEST_TEXT_MAX]; /* of the disk: see xva_check_take_digests; "" none */
 };
 
 struct xva_summary {
@@ -63,6 +65,13 @@ struct xva_check *xva_check_new(const struct xva_expected *expected, size_t expe
 void xva_check_free(struct xva_check *check);
 #define CLEAN_XVA_CHECK CLEANUP(xva_check_clean)
 void xva_check_clean(struct xva_check **check);
+
+/* Before the first byte: take a digest (sparse_digest) of each disk as an import would make it. */
+void xva_check_take_digests(struct xva_check *check);
+
+/* Behind xva_check_finish without ret: the digest of the disk with this VDI, NULL if it is not
+ * there. Borrowed. */
+const char *xva_check_disk_digest(const struct xva_check *check, const char *vdi_uuid);
 
 /*
  * The next n bytes, in pieces of any size.

@@ -103,7 +103,7 @@ enum job_raw_source { JOB_RAW_AUTO = 0, JOB_RAW_RAW = 1, JOB_RAW_VHD = 2 };
 struct job_ways {
     bool keeps_ova; /* the snapshot's ova.xml as XAPI wrote it, not made into the VM's */
     enum job_raw_source raw_source; /* which stream a raw file is written from */
-    bool is_deep; /* what is missing is compared with what is allocated */
+    bool is_deep; /* what an archive holds is compared with a second reading of the disks */
 };
 
 /* How still the guest was when its snapshot was taken. */

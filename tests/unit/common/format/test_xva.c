@@ -13,6 +13,7 @@
 
 #include "common/base/error.h"
 #include "common/base/str.h"
+#include "common/format/sparse_digest.h"
 #include "common/format/xva.h"
 #include "tests/unit/common/format/make_xva.h"
 
@@ -602,6 +603,53 @@ static void an_archive_cut_at_any_byte_is_short(void **state)
     }
 }
 
+/* The first block of an archive of two, a hole, and the second one, found behind their headers. */
+static void add_blocks(struct sparse_digest *digest, const struct str *archive, size_t first,
+                       size_t hole)
+{
+    const char *at = memmem(archive->data, archive->len, "Ref:12/00000000", 15);
+    const char *last = memmem(archive->data, archive->len, "Ref:12/00000004", 15);
+
+    sparse_digest_update(digest, at + 512, first);
+    sparse_digest_update(digest, NULL, hole);
+    sparse_digest_update(digest, last + 512, 512);
+}
+
+/* The digest of a disk is of what an import makes of it: gaps, keep-alives and a short end. */
+static void digests_are_of_the_disks_as_imported(void **state)
+{
+    CLEAN_STR struct str a = STR_INIT, b = STR_INIT;
+    const struct str *archives[] = {&a, &b};
+    char texts[2][DIGEST_TEXT_MAX];
+
+    (void)state;
+    begin_one(&a, 4 * MIB + 512);
+    make_block(&a, "Ref:12", 0, MIB);
+    make_block(&a, "Ref:12", 2, 0);
+    make_block(&a, "Ref:12", 3, MIB); /* at 2 MiB: the keep-alive took a number and no place */
+    make_block(&a, "Ref:12", 5, 512);
+    make_end(&a);
+    begin_one(&b, 4 * MIB + 512);
+    make_block(&b, "Ref:12", 0, MIB);
+    make_block(&b, "Ref:12", 4, 512);
+    make_end(&b);
+    for (size_t i = 0; i < 2; i++) {
+        struct error err = ERROR_INIT;
+        CLEAN_XVA_CHECK struct xva_check *check = xva_check_new(NULL, 0, &err);
+        xva_check_take_digests(check);
+        assert_int_equal(xva_check_feed(check, archives[i]->data, archives[i]->len, &err), 0);
+        assert_int_equal(xva_check_finish(check, NULL, &err), 0);
+        assert_null(xva_check_disk_digest(check, "another"));
+        str_copy(texts[i], DIGEST_TEXT_MAX, xva_check_disk_digest(check, "vdi-0"));
+    }
+    struct error err = ERROR_INIT;
+    CLEAN_SPARSE_DIGEST struct sparse_digest *by_hand = sparse_digest_new(&err);
+    char want[DIGEST_TEXT_MAX];
+    add_blocks(by_hand, &b, MIB, 3 * MIB);
+    assert_string_equal(texts[1], sparse_digest_final(by_hand, want));
+    assert_string_not_equal(texts[0], texts[1]);
+}
+
 /* Whole members gone, twice, or changed for one another: what is left is a tar in good order. */
 static void members_gone_twice_or_swapped_are_found(void **state)
 {
@@ -669,6 +717,7 @@ int main(void)
         cmocka_unit_test(a_flipped_bit_in_any_byte_is_found),
         cmocka_unit_test(an_archive_cut_at_any_byte_is_short),
         cmocka_unit_test(members_gone_twice_or_swapped_are_found),
+        cmocka_unit_test(digests_are_of_the_disks_as_imported),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
