@@ -5,6 +5,7 @@ A row is a function of the bench; it adds figures. A figure without a goal is re
 """
 import os
 import shlex
+import shutil
 
 import measure
 from small_vms import small_vms
@@ -16,13 +17,8 @@ KINDS = ("text", "binary", "random", "sparse")
 
 def clear(bench):
     """The folder where the files of one run are made, empty."""
-    for path in bench.out.iterdir():
-        if path.is_dir():
-            for file in path.iterdir():
-                file.unlink()
-            path.rmdir()
-        else:
-            path.unlink()
+    shutil.rmtree(bench.out)
+    bench.out.mkdir()
 
 
 def ours(bench, name, transport="unix", compress="none", keep=True, env=None, jobs=1, ring=None,
