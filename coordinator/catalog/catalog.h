@@ -28,7 +28,7 @@
 #include "common/model/backup.h"
 #include "common/model/job.h"
 
-#define CATALOG_VERSION 4
+#define CATALOG_VERSION 5
 #define CATALOG_BUSY_MS 10000
 #define CATALOG_LOG_MAX 20000 /* newest lines that are kept */
 
@@ -345,6 +345,25 @@ int catalog_next_request(struct catalog *catalog, struct catalog_request *ret_re
                          struct error *err);
 int catalog_answer_request(struct catalog *catalog, int64_t id, enum catalog_request_state state,
                            int exit_status, const char *answer, int64_t now_at, struct error *err);
+
+/* ---- what a run's coordinator refused or dropped on its port ---- */
+
+struct catalog_refused {
+    uint64_t other_key;     /* Hellos of another pool key */
+    uint64_t other_version; /* Hellos without a common version */
+    uint64_t strange;       /* bytes that are no frame of ours */
+    uint64_t unreadable;    /* frames of ours that can't be read */
+    uint64_t forged;        /* frames that did not open: forged or damaged */
+    uint64_t repeated;      /* frames that were heard before */
+    uint64_t second_agent;  /* of a second agent with the key of one that is heard */
+    uint64_t shut;          /* connections that were too many */
+};
+
+int catalog_put_refused(struct catalog *catalog, const char *run,
+                        const struct catalog_refused *refused, struct error *err);
+/* Zeroes where nothing was written. */
+int catalog_get_refused(struct catalog *catalog, const char *run,
+                        struct catalog_refused *ret_refused, struct error *err);
 
 /* ---- log lines that agents told, and our own ---- */
 

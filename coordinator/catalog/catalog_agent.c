@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The catalog's agents as they were last seen, and the log lines of a run.
+ * The catalog's agents as they were last seen, who was refused, and the log lines of a run.
  */
 #include "coordinator/catalog/catalog.h"
 
@@ -86,6 +86,46 @@ int catalog_each_agent(struct catalog *catalog, catalog_agent_fn *each, void *co
         if (each(context, &agent, err) < 0)
             return -1;
     }
+}
+
+int catalog_put_refused(struct catalog *catalog, const char *run,
+                        const struct catalog_refused *refused, struct error *err)
+{
+    return catalog_run_sql(catalog, err,
+                           "INSERT OR REPLACE INTO refused(run, other_key, other_version, strange,"
+                           " unreadable, forged, repeated, second_agent, shut)"
+                           " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                           "suuuuuuuu", run, refused->other_key, refused->other_version,
+                           refused->strange, refused->unreadable, refused->forged,
+                           refused->repeated, refused->second_agent, refused->shut);
+}
+
+int catalog_get_refused(struct catalog *catalog, const char *run,
+                        struct catalog_refused *ret_refused, struct error *err)
+{
+    CLEAN_STATEMENT sqlite3_stmt *row = NULL;
+    int found;
+
+    *ret_refused = (struct catalog_refused){0};
+    if (catalog_prepare(catalog, &row, err,
+                        "SELECT other_key, other_version, strange, unreadable, forged, repeated,"
+                        " second_agent, shut FROM refused WHERE run = ?",
+                        "s", run) < 0)
+        return -1;
+    found = catalog_step(catalog, row, err);
+    if (found <= 0)
+        return found;
+    *ret_refused = (struct catalog_refused){
+        .other_key = (uint64_t)catalog_column_int(row, 0),
+        .other_version = (uint64_t)catalog_column_int(row, 1),
+        .strange = (uint64_t)catalog_column_int(row, 2),
+        .unreadable = (uint64_t)catalog_column_int(row, 3),
+        .forged = (uint64_t)catalog_column_int(row, 4),
+        .repeated = (uint64_t)catalog_column_int(row, 5),
+        .second_agent = (uint64_t)catalog_column_int(row, 6),
+        .shut = (uint64_t)catalog_column_int(row, 7),
+    };
+    return 0;
 }
 
 int catalog_add_line(struct catalog *catalog, const struct catalog_line *line, struct error *err)

@@ -96,5 +96,12 @@ static const char catalog_step_4[] =
     "CREATE INDEX backup_by_verified_run ON backup(verified_run) WHERE verified_run IS NOT NULL;"
     "CREATE INDEX backup_verify_wanted ON backup(is_verify_wanted) WHERE is_verify_wanted != 0;";
 
-const char *const catalog_steps[CATALOG_VERSION] = {catalog_step_1, catalog_step_2,
-                                                    catalog_step_3, catalog_step_4};
+/* What a run's coordinator refused or dropped on its port. */
+static const char catalog_step_5[] =
+    "CREATE TABLE refused("
+    " run TEXT PRIMARY KEY, other_key INTEGER NOT NULL, other_version INTEGER NOT NULL,"
+    " strange INTEGER NOT NULL, unreadable INTEGER NOT NULL, forged INTEGER NOT NULL,"
+    " repeated INTEGER NOT NULL, second_agent INTEGER NOT NULL, shut INTEGER NOT NULL);";
+
+const char *const catalog_steps[CATALOG_VERSION] = {
+    catalog_step_1, catalog_step_2, catalog_step_3, catalog_step_4, catalog_step_5};

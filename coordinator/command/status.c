@@ -24,6 +24,12 @@ struct counts {
     uint64_t bytes;
 };
 
+/* What stands beside the run's report. */
+struct beside {
+    size_t queued_n; /* adopted backups that wait to be read back */
+    struct catalog_refused refused;
+};
+
 static void count_jobs(const struct report *report, struct counts *counts)
 {
     for (size_t i = 0; i < report->jobs_n; i++) {
@@ -113,6 +119,31 @@ static json_t *waits_json(const struct report *report)
     return waits;
 }
 
+/* By kind, as the run's log tells them. */
+static json_t *refused_json(const struct catalog_refused *refused)
+{
+    return json_pack(
+        "{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "other_key", (json_int_t)refused->other_key,
+        "other_version", (json_int_t)refused->other_version, "strange",
+        (json_int_t)refused->strange, "unreadable", (json_int_t)refused->unreadable, "forged",
+        (json_int_t)refused->forged, "repeated", (json_int_t)refused->repeated, "second_agent",
+        (json_int_t)refused->second_agent, "connections_shut", (json_int_t)refused->shut);
+}
+
+/* Single damaged or repeated frames are no matter for people; these are. */
+static void add_refused(struct str *text, const struct catalog_refused *refused)
+{
+    if (refused->other_key > 0)
+        str_add(text, "Agents with a key of another pool were refused.\n");
+    if (refused->other_version > 0)
+        str_add(text, "Agents of another version were refused.\n");
+    if (refused->second_agent > 0)
+        str_add(text, "A second agent with the key of another one was refused.\n");
+    if (refused->shut > 0)
+        str_add_format(text, "%llu connections were shut: too many stood on the port.\n",
+                       (unsigned long long)refused->shut);
+}
+
 /* What waits for what: each reason once, with how many jobs it holds and the first of them. */
 static void add_waiting(struct str *text, const struct report *report)
 {
@@ -132,25 +163,26 @@ static void add_waiting(struct str *text, const struct report *report)
     }
 }
 
-static int print_json(const struct report *report, const struct lock_holder *holder,
-                      bool is_living, size_t queued_n, struct error *err)
+static int print_json(const struct report *report, const struct lock_holder *holder, bool is_living,
+                      const struct beside *beside, struct error *err)
 {
     struct counts counts = {0};
     json_t *object = json_pack("{s:b,s:o,s:I}", "coordinator", is_living, "pid",
                                is_living ? json_integer((json_int_t)holder->pid) : json_null(),
-                               "verify_queued", (json_int_t)queued_n);
+                               "verify_queued", (json_int_t)beside->queued_n);
     if (report->run[0] != '\0' && object != NULL) {
         count_jobs(report, &counts);
         (void)json_object_set_new(
             object, "run",
-            json_pack("{s:s,s:s,s:o,s:o,s:i,s:i,s:i,s:i,s:i,s:i,s:I,s:o,s:o}", "id", report->run,
-                      "state", state_of(report, is_living), "started_at",
+            json_pack("{s:s,s:s,s:o,s:o,s:i,s:i,s:i,s:i,s:i,s:i,s:I,s:o,s:o,s:o}", "id",
+                      report->run, "state", state_of(report, is_living), "started_at",
                       command_json_time(report->started_at), "finished_at",
                       command_json_time(report->finished_at), "waiting", (int)counts.waiting,
                       "running", (int)counts.running, "done", (int)counts.done, "failed",
                       (int)counts.failed, "cancelled", (int)counts.cancelled, "skipped",
                       (int)counts.skipped, "bytes", (json_int_t)counts.bytes, "jobs",
-                      jobs_json(report), "waits", waits_json(report)));
+                      jobs_json(report), "waits", waits_json(report), "refused",
+                      refused_json(&beside->refused)));
     }
     return command_print_json_take(object, err);
 }
@@ -167,8 +199,8 @@ static void add_running(struct str *text, const struct report *report)
     }
 }
 
-static int print_text(const struct report *report, const struct lock_holder *holder,
-                      bool is_living, size_t queued_n, struct error *err)
+static int print_text(const struct report *report, const struct lock_holder *holder, bool is_living,
+                      const struct beside *beside, struct error *err)
 {
     CLEAN_STR struct str text = STR_INIT;
     char when[CLOCK_ISO_MAX];
@@ -196,11 +228,12 @@ static int print_text(const struct report *report, const struct lock_holder *hol
     if (counts.skipped > 0)
         str_add_format(&text, ", %zu skipped", counts.skipped);
     str_add_char(&text, '\n');
-    if (queued_n > 0)
+    add_refused(&text, &beside->refused);
+    if (beside->queued_n > 0)
         str_add_format(&text,
                        "%zu backup%s to be verified: the next run takes some along, onyxpool\n"
                        "verify reads all of them.\n",
-                       queued_n, queued_n == 1 ? " waits" : "s wait");
+                       beside->queued_n, beside->queued_n == 1 ? " waits" : "s wait");
     if (is_living) {
         add_running(&text, report);
         add_waiting(&text, report);
@@ -217,7 +250,7 @@ int command_status(const struct settings *settings, struct error *err)
     CLEAN_CHAR char *fallback = settings->catalog == NULL ? catalog_default_path() : NULL;
     struct lock_holder holder = {0};
     const struct catalog_backup_filter queued = {.only_wanted = true};
-    size_t queued_n = 0;
+    struct beside beside = {0};
 
     if (command_check_operands(settings, 0, 0, "", err) != 0)
         return -1;
@@ -226,11 +259,13 @@ int command_status(const struct settings *settings, struct error *err)
         return -1;
     int found = command_open_catalog(settings, &catalog, err);
     if (found == 1)
-        found = catalog_each_backup(catalog, &queued, count_queued, &queued_n, err);
+        found = catalog_each_backup(catalog, &queued, count_queued, &beside.queued_n, err);
     if (found == 0 && catalog)
         found = command_read_report(catalog, NULL, &report, err);
+    if (found == 1)
+        found = catalog_get_refused(catalog, report.run, &beside.refused, err);
     if (found < 0)
         return -1;
-    return settings->is_json ? print_json(&report, &holder, held == 1, queued_n, err)
-                             : print_text(&report, &holder, held == 1, queued_n, err);
+    return settings->is_json ? print_json(&report, &holder, held == 1, &beside, err)
+                             : print_text(&report, &holder, held == 1, &beside, err);
 }

@@ -22,6 +22,7 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/wire/server.h"
+#include "coordinator/catalog/catalog.h"
 #include "coordinator/run/control_record.h"
 
 #include "common/base/poison.h"
@@ -85,6 +86,21 @@ static void control_look_at_keys(struct control *control)
         log_warn("control", "the keys go on as they were read before: %s", err.text);
 }
 
+static struct catalog_refused control_refused(const struct control *control)
+{
+    struct wire_server_counts counts;
+
+    wire_server_count(control->server, &counts);
+    return (struct catalog_refused){.other_key = counts.key,
+                                    .other_version = counts.version,
+                                    .strange = counts.foreign,
+                                    .unreadable = counts.malformed,
+                                    .forged = counts.unsealed,
+                                    .repeated = counts.old,
+                                    .second_agent = counts.twin,
+                                    .shut = counts.shut};
+}
+
 static void control_tick(struct control *control)
 {
     struct dispatch_now now = control_now(control);
@@ -94,6 +110,8 @@ static void control_tick(struct control *control)
         dispatch_tick(control->dispatch, now);
         control_record_changes(&control->record, control->dispatch, now);
         control_record_bytes(&control->record, control->dispatch, now);
+        struct catalog_refused refused = control_refused(control);
+        control_record_refused(&control->record, &refused, now);
     }
     if (now.ms >= control->next_keys_ms) {
         control->next_keys_ms = now.ms + CONTROL_KEYS_MS;
@@ -190,6 +208,9 @@ void control_stop(struct control **control)
         pthread_mutex_unlock(&c->mutex);
         control_wake(c);
         pthread_join(c->thread, NULL);
+        struct catalog_refused refused = control_refused(c);
+        c->record.next_refused_ms = 0; /* the last of it */
+        control_record_refused(&c->record, &refused, control_now(c));
     }
     wire_server_free(&c->server);
     dispatch_free(&c->dispatch);
@@ -352,6 +373,13 @@ void control_list_troubles(struct control *control, struct text_list *ret_lines)
             text_list_add_format(ret_lines, "the agent of host %s gets no job: %s",
                                  agent->host_name ? agent->host_name : agent->host_uuid, why);
     }
+    pthread_mutex_unlock(&control->mutex);
+}
+
+void control_count_refused(struct control *control, struct catalog_refused *ret_refused)
+{
+    pthread_mutex_lock(&control->mutex);
+    *ret_refused = control_refused(control);
     pthread_mutex_unlock(&control->mutex);
 }
 

@@ -19,6 +19,7 @@
 #include "coordinator/expiry.h"
 
 struct catalog;
+struct catalog_refused;
 struct clock;
 struct control;
 struct error;
@@ -69,6 +70,9 @@ void control_list_alive(struct control *control, struct text_list *ret_ids);
 size_t control_ready_n(struct control *control, const struct text_list *host_uuids);
 /* A sentence for each agent that is there and would get no job. */
 void control_list_troubles(struct control *control, struct text_list *ret_lines);
+
+/* Peers that were refused or dropped since control_start. */
+void control_count_refused(struct control *control, struct catalog_refused *ret_refused);
 
 bool control_is_over(struct control *control);
 bool control_is_listed(struct control *control); /* something waits to be forgotten */

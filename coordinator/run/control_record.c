@@ -20,6 +20,7 @@
 #define RECORD_AGENT_MS 15000
 #define RECORD_TROUBLE_MS 60000
 #define RECORD_BYTES_MS 5000
+#define RECORD_REFUSED_MS 5000
 #define RECORD_START_MS 5000 /* an agent that has just started is still looking at its store */
 
 void control_record_init(struct control_record *record, struct catalog *catalog)
@@ -280,6 +281,23 @@ void control_record_bytes(struct control_record *record, const struct dispatch *
         return;
     catalog_undo(record->catalog);
     log_debug("control", "write down how far jobs are: %s", error.text);
+}
+
+void control_record_refused(struct control_record *record, const struct catalog_refused *refused,
+                            struct dispatch_now now)
+{
+    const uint64_t n = refused->other_key + refused->other_version + refused->strange +
+                       refused->unreadable + refused->forged + refused->repeated +
+                       refused->second_agent + refused->shut;
+    struct error error = ERROR_INIT;
+
+    if (!record->run[0] || n == record->refused_n || now.ms < record->next_refused_ms)
+        return;
+    record->next_refused_ms = now.ms + RECORD_REFUSED_MS;
+    if (catalog_put_refused(record->catalog, record->run, refused, &error) == 0)
+        record->refused_n = n;
+    else
+        log_debug("control", "write down who was refused: %s", error.text);
 }
 
 static void record_log_lines(const struct wire_sync *sync, const struct agent *agent)

@@ -14,6 +14,7 @@
 #include "coordinator/run/events.h"
 
 struct catalog;
+struct catalog_refused;
 
 struct control_record {
     struct catalog *catalog; /* borrowed */
@@ -25,6 +26,8 @@ struct control_record {
     bool has_trouble;      /* the last commit failed */
     int64_t trouble_ms;    /* when it was told last */
     int64_t next_bytes_ms; /* when the running jobs' bytes are written next */
+    int64_t next_refused_ms; /* when what was refused may be written again */
+    uint64_t refused_n;    /* what of it is written */
     int64_t stamp;         /* data_version at the last look at requests */
     struct text_map agents; /* host uuid -> what was last told of it */
     struct text_map agents_ms; /* host uuid -> when its row was written */
@@ -45,6 +48,10 @@ void control_record_sync(struct control_record *record, struct dispatch *dispatc
 /* How far the running jobs are, every few seconds: for `status`, which reads beside the run. */
 void control_record_bytes(struct control_record *record, const struct dispatch *dispatch,
                           struct dispatch_now now);
+
+/* What was refused since the server was made, when it grew and every few seconds at most. */
+void control_record_refused(struct control_record *record, const struct catalog_refused *refused,
+                            struct dispatch_now now);
 
 /* Answer the requests that other processes have put into the catalog. True when one of them asks
  * to cancel the run. */

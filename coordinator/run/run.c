@@ -14,6 +14,7 @@
 #include "common/base/num.h"
 #include "common/base/quit.h"
 #include "common/base/str.h"
+#include "coordinator/catalog/catalog.h"
 #include "coordinator/run/run_inside.h"
 
 #include "common/base/poison.h"
@@ -231,6 +232,25 @@ static int run_heed_pool(struct run *run, struct error *err)
     return 0;
 }
 
+/* Nobody is there, or nobody with our key. */
+static int run_fail_unanswered(struct run *run, const char *names, struct error *err)
+{
+    const long long s = (long long)(run->settings.muster_ms / 1000);
+    struct catalog_refused refused;
+
+    control_count_refused(run->control, &refused);
+    if (refused.other_key > 0)
+        return error_set(err, ERROR_NOT_FOUND,
+                         "no agent with a key of this pool answered within %lld s, and such with "
+                         "another key were refused: give each of %s the file that \"onyxpool "
+                         "keygen --host UUID\" makes",
+                         s, names);
+    return error_set(err, ERROR_NOT_FOUND,
+                     "no agent answered within %lld s: start onyxpool-agent on %s (they connect "
+                     "to %s)",
+                     s, names, run->address);
+}
+
 static int run_fail_muster(struct run *run, struct error *err)
 {
     CLEAN_TEXT_LIST struct text_list troubles = TEXT_LIST_INIT;
@@ -251,11 +271,9 @@ static int run_fail_muster(struct run *run, struct error *err)
     text_list_sort(&names);
     for (size_t i = 0; i < names.n && i < RUN_NAMES_MAX; i++)
         str_add_format(&list, "%s%s", i ? ", " : "", names.items[i]);
-    return error_set(err, ERROR_NOT_FOUND,
-                     "no agent answered within %lld s: start onyxpool-agent on %s%s (they connect "
-                     "to %s)",
-                     (long long)(run->settings.muster_ms / 1000), str_text(&list),
-                     names.n > RUN_NAMES_MAX ? ", ..." : "", run->address);
+    if (names.n > RUN_NAMES_MAX)
+        str_add(&list, ", ...");
+    return run_fail_unanswered(run, str_text(&list), err);
 }
 
 /* Until every host has an agent that can work, or the time is over. */

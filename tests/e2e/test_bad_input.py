@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Wrong addresses, keys, folders and settings: one clear error, the right exit status, nothing
 half-written, no snapshot left."""
+import json
 import os
 import socket
 import subprocess
@@ -132,6 +133,27 @@ def test_run_when_no_agent_answers(lab):
     assert done.returncode != 0
     assert "onyxpool-agent" in done.stderr
     assert lab.files() == []
+
+
+def test_run_when_the_agents_have_another_pools_key(lab):
+    other = lab.folder / "other.key"
+    mine, lab.key = lab.key, other
+    lab.must("keygen", "--key", other)
+    try:
+        lab.start_agent("h1")
+    finally:
+        lab.key = mine
+    done = lab.onyxpool("run", *args(lab, **{"--muster": "10s"}))
+    lab.stop_agent("h1")
+    (lab.folder / "agent-h1.key").unlink()
+    assert done.returncode == 1
+    assert "were refused: give each of h1" in " ".join(done.stderr.split())
+    assert "start onyxpool-agent" not in done.stderr
+    status = json.loads(lab.must("status", "--catalog", lab.catalog, "--json").stdout)
+    assert status["run"]["refused"]["other_key"] > 0
+    assert status["run"]["refused"]["forged"] == 0
+    told = lab.must("status", "--catalog", lab.catalog).stdout
+    assert "Agents with a key of another pool were refused." in told
 
 
 @pytest.mark.parametrize("argv, word", [

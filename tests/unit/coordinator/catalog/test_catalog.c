@@ -616,6 +616,24 @@ static void agent_keeps_its_first_day(void **state)
     assert_string_equal(catalog_column_text(row, 2), "host one");
 }
 
+static void what_was_refused_is_known_by_run(void **state)
+{
+    CLEAN_CATALOG struct catalog *catalog = open_for(*state, CATALOG_WRITE);
+    const struct catalog_refused first = {.other_key = 1};
+    const struct catalog_refused then = {1, 2, 3, 4, 5, 6, 7, 8};
+    struct catalog_refused got = {.shut = 9};
+
+    assert_int_equal(catalog_get_refused(catalog, "aa", &got, NULL), 0);
+    assert_true(got.shut == 0 && got.other_key == 0);
+    assert_int_equal(catalog_put_refused(catalog, "aa", &first, NULL), 0);
+    assert_int_equal(catalog_put_refused(catalog, "aa", &then, NULL), 0);
+    assert_int_equal(catalog_put_refused(catalog, "bb", &first, NULL), 0);
+    assert_int_equal(catalog_get_refused(catalog, "aa", &got, NULL), 0);
+    assert_memory_equal(&got, &then, sizeof got);
+    assert_int_equal(catalog_get_refused(catalog, "bb", &got, NULL), 0);
+    assert_memory_equal(&got, &first, sizeof got);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -641,6 +659,7 @@ int main(void)
         CASE(copy_is_one_whole_file),
         CASE(old_lines_make_room_for_new_ones),
         CASE(agent_keeps_its_first_day),
+        CASE(what_was_refused_is_known_by_run),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -304,6 +304,30 @@ static void requests_are_answered_and_a_cancel_is_heard_once(void **state)
     assert_int_equal(refused.exit_status, 2);
 }
 
+static void what_is_refused_is_written_at_once_and_then_every_few_seconds(void **state)
+{
+    struct world *world = *state;
+    struct catalog_refused refused = {.other_key = 1};
+    struct catalog_refused got;
+
+    control_record_set_run(&world->record, "");
+    control_record_refused(&world->record, &refused, world->now);
+    control_record_set_run(&world->record, RUN);
+    assert_int_equal(catalog_get_refused(world->other, RUN, &got, NULL), 0);
+    assert_true(got.other_key == 0);
+    control_record_refused(&world->record, &refused, world->now);
+    assert_int_equal(catalog_get_refused(world->other, RUN, &got, NULL), 0);
+    assert_true(got.other_key == 1);
+    refused.strange = 7;
+    control_record_refused(&world->record, &refused, world->now);
+    assert_int_equal(catalog_get_refused(world->other, RUN, &got, NULL), 0);
+    assert_true(got.strange == 0);
+    world->now.ms += 5000;
+    control_record_refused(&world->record, &refused, world->now);
+    assert_int_equal(catalog_get_refused(world->other, RUN, &got, NULL), 0);
+    assert_true(got.strange == 7);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -315,6 +339,7 @@ int main(void)
         CASE(bytes_of_a_running_job_are_written_every_few_seconds),
         CASE(a_job_that_begins_again_within_one_commit_is_told_once),
         CASE(agent_that_has_just_started_is_not_told_of_until_it_stays_unready),
+        CASE(what_is_refused_is_written_at_once_and_then_every_few_seconds),
         CASE(requests_are_answered_and_a_cancel_is_heard_once),
     };
 
