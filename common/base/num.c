@@ -187,6 +187,37 @@ char *num_format_duration(int64_t duration_ms, char text[NUM_TEXT_MAX])
     return text;
 }
 
+char *num_write_duration(int64_t duration_ms, char text[NUM_TEXT_MAX])
+{
+    static const struct {
+        const char *unit;
+        int64_t ms;
+    } units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+    size_t i = 0;
+
+    while (duration_ms % units[i].ms != 0)
+        i++;
+    if (duration_ms == 0)
+        str_copy(text, NUM_TEXT_MAX, "0s");
+    else
+        snprintf(text, NUM_TEXT_MAX, "%lld%s", (long long)(duration_ms / units[i].ms),
+                 units[i].unit);
+    return text;
+}
+
+char *num_write_bytes(uint64_t bytes, char text[NUM_TEXT_MAX])
+{
+    static const char *const units[] = {"", "K", "M", "G", "T"};
+    size_t i = 0;
+
+    while (bytes != 0 && bytes % 1024 == 0 && i + 1 < sizeof units / sizeof *units) {
+        bytes /= 1024;
+        i++;
+    }
+    snprintf(text, NUM_TEXT_MAX, "%llu%s", (unsigned long long)bytes, units[i]);
+    return text;
+}
+
 static int hex_value(char c)
 {
     if (c >= '0' && c <= '9')

@@ -37,6 +37,10 @@ char *num_format_bytes(uint64_t bytes, char text[NUM_TEXT_MAX]);
 char *num_format_rate(uint64_t bytes, int64_t duration_ms, char text[NUM_TEXT_MAX]);
 char *num_format_duration(int64_t duration_ms, char text[NUM_TEXT_MAX]);
 
+/* As num_parse_duration and num_parse_bytes read them, exact: "1h", "250ms"; "256K", "1500". */
+char *num_write_duration(int64_t duration_ms, char text[NUM_TEXT_MAX]);
+char *num_write_bytes(uint64_t bytes, char text[NUM_TEXT_MAX]);
+
 /* Lower-case hex both ways. parse: exactly n bytes or ERROR_BAD_INPUT. format: 2n+1 bytes. */
 int num_parse_hex(const char *text, unsigned char *bytes, size_t n, struct error *err);
 char *num_format_hex(const unsigned char *bytes, size_t n, char *text);

@@ -83,8 +83,8 @@ static int duration_take(struct option_value *value, const struct option *option
     if (ms < option->min || ms > option->max) {
         char low[NUM_TEXT_MAX], high[NUM_TEXT_MAX];
         return error_set(err, ERROR_BAD_INPUT, "\"%s\" is not between %s and %s", text,
-                         num_format_duration(option->min, low),
-                         num_format_duration(option->max, high));
+                         num_write_duration(option->min, low),
+                         num_write_duration(option->max, high));
     }
     value->number = ms;
     mem_set(&value->text, text);
@@ -100,8 +100,8 @@ static int bytes_take(struct option_value *value, const struct option *option, c
     if (bytes != 0 && (bytes < (uint64_t)option->min || bytes > (uint64_t)option->max)) {
         char low[NUM_TEXT_MAX], high[NUM_TEXT_MAX];
         return error_set(err, ERROR_BAD_INPUT, "\"%s\" is neither 0 nor between %s and %s", text,
-                         num_format_bytes((uint64_t)option->min, low),
-                         num_format_bytes((uint64_t)option->max, high));
+                         num_write_bytes((uint64_t)option->min, low),
+                         num_write_bytes((uint64_t)option->max, high));
     }
     value->number = (int64_t)bytes;
     mem_set(&value->text, text);

@@ -67,12 +67,12 @@ static void add_range(const struct option *option, struct str *out)
             str_add_format(out, "%lld to %lld", (long long)option->min, (long long)option->max);
         break;
     case OPTION_DURATION:
-        str_add_format(out, "%s to %s", num_format_duration(option->min, low),
-                       num_format_duration(option->max, high));
+        str_add_format(out, "%s to %s", num_write_duration(option->min, low),
+                       num_write_duration(option->max, high));
         break;
     case OPTION_BYTES:
-        str_add_format(out, "0, or %s to %s", num_format_bytes((uint64_t)option->min, low),
-                       num_format_bytes((uint64_t)option->max, high));
+        str_add_format(out, "0, or %s to %s", num_write_bytes((uint64_t)option->min, low),
+                       num_write_bytes((uint64_t)option->max, high));
         break;
     case OPTION_CHOICE:
         for (const char *at = option->choices; *at; at++) {

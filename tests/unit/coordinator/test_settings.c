@@ -266,7 +266,7 @@ static void stream_when_tuned_then_the_worker_is_told_so(void **state)
     assert_int_equal(s->pool_rate, 2000000);
     write_file(f->dir, "home/onyxbackup.cfg", "[onyxpool]\nmax_rate = 100K\n");
     assert_int_equal(read_as(f, COMMAND_RUN, nothing), -1);
-    assert_non_null(strstr(f->err.text, "neither 0 nor between 256 KiB and"));
+    assert_non_null(strstr(f->err.text, "neither 0 nor between 256K and 1024T"));
     error_clear(&f->err);
     write_file(f->dir, "home/onyxbackup.cfg", "[onyxpool]\nring_mib = 7\n");
     assert_int_equal(read_as(f, COMMAND_RUN, nothing), -1);

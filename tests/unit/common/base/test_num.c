@@ -199,6 +199,36 @@ static void hex_goes_both_ways_and_knows_its_length(void **state)
     assert_int_equal(err.code, ERROR_BAD_INPUT);
 }
 
+static void limits_are_written_as_they_are_read(void **state)
+{
+    static const struct {
+        int64_t ms;
+        const char *want;
+    } times[] = {{0, "0s"},        {100, "100ms"},   {1000, "1s"},    {1500, "1500ms"},
+                 {90000, "90s"},   {60000, "1m"},    {3600000, "1h"}, {43200000, "12h"},
+                 {86400000, "1d"}, {604800000, "7d"}};
+    static const struct {
+        uint64_t bytes;
+        const char *want;
+    } sizes[] = {{0, "0"},         {1500, "1500"},     {1024, "1K"},
+                 {262144, "256K"}, {1ull << 30, "1G"}, {1ull << 50, "1024T"}};
+    char text[NUM_TEXT_MAX];
+    int64_t ms = -1;
+    uint64_t bytes = 1;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        assert_string_equal(num_write_duration(times[i].ms, text), times[i].want);
+        assert_int_equal(num_parse_duration(text, &ms, NULL), 0);
+        assert_true(ms == times[i].ms);
+    }
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        assert_string_equal(num_write_bytes(sizes[i].bytes, text), sizes[i].want);
+        assert_int_equal(num_parse_bytes(text, &bytes, NULL), 0);
+        assert_true(bytes == sizes[i].bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +240,7 @@ int main(void)
         cmocka_unit_test(sizes_take_a_unit),
         cmocka_unit_test(sums_and_products_are_checked),
         cmocka_unit_test(sizes_rates_and_durations_read_well),
+        cmocka_unit_test(limits_are_written_as_they_are_read),
         cmocka_unit_test(hex_goes_both_ways_and_knows_its_length),
     };
 

@@ -170,8 +170,9 @@ static void file_when_a_value_is_bad_then_file_line_key_and_range_are_told(void 
     static const struct {
         const char *line, *want;
     } bad[] = {
-        {"number = 0", "number"}, {"number = ten", "1"},       {"number = 10", "9"},
-        {"time = 0", "1.0 s"},    {"time = soon", "time"},     {"mode = qcow2", "raw|vhd"},
+        {"number = 0", "number"}, {"number = ten", "1"},
+        {"number = 10", "9"},     {"time = 0", "1s and 1h"},
+        {"time = soon", "time"},  {"mode = qcow2", "raw|vhd"},
         {"all = perhaps", "all"}, {"pack = bzip2", "none|gzip|zstd, True, False"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
