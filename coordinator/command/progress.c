@@ -146,7 +146,10 @@ bool progress_format_change(const struct run_job *job, struct str *out)
         return true;
     case JOB_STATE_FAILED:
     case JOB_STATE_LOST:
-        str_add_format(out, "%s on %s: %s", job_state_name(job->state), host, why);
+        str_add(out, job_state_name(job->state));
+        if (job->host_name) /* one that could not begin has none */
+            str_add_format(out, " on %s", host);
+        str_add_format(out, ": %s", why);
         return true;
     case JOB_STATE_CANCELLED:
         str_add(out, "cancelled");

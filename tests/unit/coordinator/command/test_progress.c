@@ -142,6 +142,18 @@ static void change_when_told_then_in_words(void **state)
     }
 }
 
+static void failure_when_it_never_began_then_no_host_is_told(void **state)
+{
+    (void)state;
+    struct run_job job = running_job();
+    CLEAN_STR struct str line = STR_INIT;
+    job.state = JOB_STATE_FAILED;
+    job.host_name = NULL;
+    job.reason = "no room";
+    assert_true(progress_format_change(&job, &line));
+    assert_string_equal(str_text(&line), "web1: failed: no room");
+}
+
 /* Send events into a pipe, which is no terminal, and give what came out. */
 static void tell_events(const struct run_event *events, size_t n, struct str *out)
 {
@@ -221,6 +233,7 @@ int main(void)
         cmocka_unit_test(totals_when_formatted_then_fit_any_width),
         cmocka_unit_test(totals_when_the_pool_is_away_then_say_so_first),
         cmocka_unit_test(change_when_told_then_in_words),
+        cmocka_unit_test(failure_when_it_never_began_then_no_host_is_told),
         cmocka_unit_test(events_when_no_terminal_then_plain_lines),
         cmocka_unit_test(events_when_the_level_is_warning_then_only_what_needs_a_person),
     };
