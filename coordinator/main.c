@@ -129,6 +129,17 @@ static int run_command(enum settings_command command, const struct settings_plac
     return commands[command](&settings, err);
 }
 
+/* "onyxpool help run" is "onyxpool run --help". */
+static int print_help(const char *name, const struct settings_place *place, struct error *err)
+{
+    static const char *const line[] = {"--help"};
+    enum settings_command command = COMMAND_RUN;
+
+    if (find_command(name, &command, err) != 0)
+        return -1;
+    return run_command(command, place, 1, line, err);
+}
+
 int main(int argc, char **argv)
 {
     struct error err = ERROR_INIT;
@@ -150,6 +161,8 @@ int main(int argc, char **argv)
         format_overview(&overview);
         if (strcmp(name, "--version") == 0 || strcmp(name, "-v") == 0)
             return print_version(&err) == 0 ? 0 : fail(&err);
+        if (strcmp(name, "help") == 0 && argc > 2)
+            return print_help(argv[2], &place, &err) == 0 ? 0 : fail(&err);
         if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
             return command_print(&overview, &err) == 0 ? 0 : fail(&err);
         if (name[0] == '\0') {

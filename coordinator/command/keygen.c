@@ -31,11 +31,11 @@ static int make_pool_key(const struct settings *settings, struct error *err)
         return error_set(err, ERROR_USAGE, "-o goes with --host; the pool key's file is --key");
     if (wire_pool_key_create(settings->key, random_system(), err) != 0)
         return -1;
-    return tell(settings, "pool", settings->key,
-                "It stays on this machine. Make each host's key with\n"
-                "  onyxpool keygen --host UUID -o agent.key\n"
-                "and bring it to that host as /etc/onyxpool/agent.key.\n",
-                err);
+    CLEAN_CHAR char *hint = str_format("It stays on this machine. Make each host's key with\n"
+                                       "  onyxpool keygen --key %s --host UUID -o agent.key\n"
+                                       "and bring it to that host as /etc/onyxpool/agent.key.\n",
+                                       settings->key);
+    return tell(settings, "pool", settings->key, hint, err);
 }
 
 static int rotate_pool_key(const struct settings *settings, struct error *err)
@@ -48,12 +48,17 @@ static int rotate_pool_key(const struct settings *settings, struct error *err)
         return error_set(err, ERROR_USAGE, "--rotate goes without --host and -o");
     if (wire_pool_key_rotate(settings->key, now, until, random_system(), err) != 0)
         return -1;
+    CLEAN_CHAR char *former =
+        settings->rotate_ms > 0
+            ? str_format("Agents with keys of the former one are heard until %s; it is in %s.old.",
+                         clock_format_local(until, when), settings->key)
+            : mem_dup("Agents with keys of the former one are heard no more.");
     CLEAN_CHAR char *hint = str_format(
-        "Agents with keys of the former one are heard until %s; it is in %s.old.\n"
+        "%s\n"
         "Make each host's new key with\n"
-        "  onyxpool keygen --host UUID -o agent.key\n"
+        "  onyxpool keygen --key %s --host UUID -o agent.key\n"
         "and move it over /etc/onyxpool/agent.key there; the agent takes it by itself.\n",
-        clock_format_local(until, when), settings->key);
+        former, settings->key);
     return tell(settings, "pool", settings->key, hint, err);
 }
 

@@ -23,6 +23,26 @@ def test_help_of_the_agent_is_for_people():
     assert "--worker" not in told and "\n\n\n" not in told
 
 
+def test_help_of_a_command_is_had_both_ways():
+    both = [subprocess.run([str(BIN / "onyxpool"), *argv], capture_output=True, text=True)
+            for argv in (["help", "prune"], ["prune", "--help"], ["help", "prunne"])]
+    assert both[0].stdout == both[1].stdout != ""
+    assert both[2].returncode == 2 and "'prune'" in both[2].stderr
+
+
+def test_keygen_tells_what_can_be_pasted(tmp_path):
+    def keygen(*argv):
+        return subprocess.run([str(BIN / "onyxpool"), "keygen", "--key", tmp_path / "my.key", *argv],
+                              capture_output=True, text=True, check=True).stdout
+
+    line = f"onyxpool keygen --key {tmp_path}/my.key --host UUID -o agent.key"
+    assert line in keygen()
+    kept = keygen("--rotate", "1h")
+    assert line in kept and "are heard until" in kept
+    gone = keygen("--rotate", "0s")
+    assert line in gone and "are heard no more" in gone and "until" not in gone
+
+
 def test_slips_are_told():
     with Lab(pool([vm("web1")], hosts=1)) as lab:
         new = lab.folder / "nope" / "cat.db"
