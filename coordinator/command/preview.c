@@ -304,7 +304,8 @@ static void add_text_job(const struct preview *p, const struct plan_job *job, st
 
 static void add_text_plan(const struct preview *p, struct str *out)
 {
-    str_add_format(out, "\nThe plan (%zu jobs, in this order)\n", p->plan.jobs_n);
+    str_add_format(out, "\nThe plan (%zu job%s, in this order)\n", p->plan.jobs_n,
+                   p->plan.jobs_n == 1 ? "" : "s");
     for (size_t i = 0; i < p->plan.jobs_n; i++)
         add_text_job(p, &p->plan.jobs[i], out);
     if (p->plan.skipped_n)

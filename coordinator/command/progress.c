@@ -290,7 +290,8 @@ static void tell_change(struct progress *progress, const struct run_job *job)
 
 static void tell_plan(struct progress *progress, const struct plan *plan)
 {
-    CLEAN_CHAR char *count = str_format("%zu jobs planned", plan->jobs_n);
+    CLEAN_CHAR char *count =
+        str_format("%zu job%s planned", plan->jobs_n, plan->jobs_n == 1 ? "" : "s");
     tell(progress, LOG_LEVEL_INFO, NULL, count);
     for (size_t i = 0; i < plan->skipped_n; i++) {
         const struct plan_skipped *skipped = &plan->skipped[i];

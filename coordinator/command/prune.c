@@ -240,6 +240,8 @@ static void add_folder_text(const struct settings *settings, const struct prunin
         has_head = true;
         str_add_format(&line, "%s, %s", expiry->backups[i].file,
                        num_format_bytes(expiry->backups[i].size_bytes, size));
+        if (expiry->backups[i].state == BACKUP_DAMAGED)
+            str_add(&line, ", damaged and not counted");
         if (is_explained)
             add_rule(settings, folder, i, &line);
         str_add(out, goes(folder, i) ? "  goes  " : "  stays ");

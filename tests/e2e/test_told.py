@@ -69,6 +69,7 @@ def test_preview_has_the_order_of_the_run():
     with Lab(pool([vm("web1"), vm("nodisk", disks=[]), vm("web2", size_mib=12)],
                   hosts=1)) as lab:
         shown = lab.must("preview", *lab.common(), "-c", lab.settings_file, "-d", lab.store).stdout
+        assert "The plan (3 jobs, in this order)" in shown
         plan = shown.split("in this order)", 1)[1].split("\n\n", 1)[0]
         planned = sorted(("web1", "web2", "nodisk"), key=plan.index)
         lab.set(lease_renew="1s", host_jobs=1)

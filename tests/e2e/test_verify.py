@@ -155,6 +155,10 @@ def test_damage_is_told_loudly_and_the_damaged_one_protects_nothing(lab, spoil, 
     assert [job["attempts"] for job in report["jobs"] if job["state"] == "failed"] == [2]
     _, told = prune(lab, "-e", "web1:1")
     assert told["removed"] == [] and first in names(lab, "web1")
+    shown = lab.must("prune", *lab.run_args("--dry-run", "--explain", "-e", "web1:1")).stdout
+    of = {name: shown.split(f"stays {name}", 1)[1].split("stays", 1)[0] for name in (first, second)}
+    assert "damaged and not counted" in " ".join(of[second].split())
+    assert "damaged" not in of[first]
     state = (lab.store / ".onyxpool/state/verified/web1").read_text()
     assert f"{second}\tdamaged\t" in state and f"{first}\tproven\t" in state
     lab.assert_clean()
