@@ -107,7 +107,7 @@ static int run_hook(struct attempt *attempt, enum hook_when when)
     struct error why = ERROR_INIT;
     if (hook_run(attempt->context->settings, job, when, &why) == 0)
         return 1;
-    text_list_add_format(&attempt->report->warnings, "%s: hook %s, %s: %s", job->vm_name, job->hook,
+    text_list_add_format(&attempt->report->warnings, "hook %s, %s: %s", job->hook,
                          hook_when_name(when), why.text);
     return why.code == ERROR_SETTINGS ? -1 : 0;
 }

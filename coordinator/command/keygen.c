@@ -7,6 +7,9 @@
  */
 #include "coordinator/command/command.h"
 
+#include <libgen.h>
+#include <sys/stat.h>
+
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/random.h"
@@ -25,10 +28,18 @@ static int tell(const struct settings *settings, const char *what, const char *p
     return command_print(&text, err);
 }
 
+/* /etc/onyxpool is not there on a new machine; anything deeper may be a slip. */
+static void make_folder_of(const char *path)
+{
+    CLEAN_CHAR char *copy = mem_dup(path);
+    (void)mkdir(dirname(copy), 0700); /* making the file tells what is wrong */
+}
+
 static int make_pool_key(const struct settings *settings, struct error *err)
 {
     if (settings->out != NULL)
         return error_set(err, ERROR_USAGE, "-o goes with --host; the pool key's file is --key");
+    make_folder_of(settings->key);
     if (wire_pool_key_create(settings->key, random_system(), err) != 0)
         return -1;
     CLEAN_CHAR char *hint = str_format("It stays on this machine. Make each host's key with\n"

@@ -32,15 +32,28 @@ def test_help_of_a_command_is_had_both_ways():
 
 def test_keygen_tells_what_can_be_pasted(tmp_path):
     def keygen(*argv):
-        return subprocess.run([str(BIN / "onyxpool"), "keygen", "--key", tmp_path / "my.key", *argv],
+        return subprocess.run([str(BIN / "onyxpool"), "keygen", "--key", key, *argv],
                               capture_output=True, text=True, check=True).stdout
 
-    line = f"onyxpool keygen --key {tmp_path}/my.key --host UUID -o agent.key"
+    key = tmp_path / "new" / "my.key"
+    line = f"onyxpool keygen --key {key} --host UUID -o agent.key"
     assert line in keygen()
     kept = keygen("--rotate", "1h")
     assert line in kept and "are heard until" in kept
     gone = keygen("--rotate", "0s")
     assert line in gone and "are heard no more" in gone and "until" not in gone
+
+
+def test_keygen_makes_the_folder_of_the_key_and_no_other(tmp_path):
+    def keygen(key):
+        return subprocess.run([str(BIN / "onyxpool"), "keygen", "--key", key],
+                              capture_output=True, text=True)
+
+    assert keygen(tmp_path / "onyxpool" / "pool.key").returncode == 0
+    assert (tmp_path / "onyxpool").stat().st_mode & 0o777 == 0o700
+    slip = keygen(tmp_path / "ect" / "onyxpool" / "pool.key")
+    assert slip.returncode != 0 and "ect/onyxpool/pool.key" in slip.stderr
+    assert not (tmp_path / "ect").exists()
 
 
 def test_slips_are_told():
