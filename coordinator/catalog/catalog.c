@@ -175,6 +175,14 @@ static int catalog_check_owner(struct catalog *catalog, struct error *err)
     return 0;
 }
 
+static int catalog_say_none(const char *path, struct error *err)
+{
+    return error_set(err, ERROR_NOT_FOUND,
+                     "there is no catalog %s yet: run a backup first, or name another with "
+                     "--catalog",
+                     path);
+}
+
 static int catalog_set_up(struct catalog *catalog, struct error *err)
 {
     int64_t version = 0;
@@ -194,6 +202,8 @@ static int catalog_set_up(struct catalog *catalog, struct error *err)
     } else {
         if (catalog_read_number(catalog, "PRAGMA user_version", &version, err) < 0)
             return -1;
+        if (version == 0) /* its first run is at it: the tables come in one step with the version */
+            return catalog_say_none(catalog->path, err);
         if (version != CATALOG_VERSION)
             return error_set(err, ERROR_UNSUPPORTED,
                              "catalog %s has version %lld and this program reads %d: %s",
@@ -270,10 +280,7 @@ int catalog_open(const char *path, enum catalog_mode mode, struct catalog **ret_
         if (catalog_make_file(path, err) < 0)
             return -1;
     } else if (stat(path, &facts) < 0) {
-        return errno == ENOENT ? error_set(err, ERROR_NOT_FOUND,
-                                           "there is no catalog %s yet: run a backup first, or "
-                                           "name another with --catalog",
-                                           path)
+        return errno == ENOENT ? catalog_say_none(path, err)
                                : error_set_sys(err, ERROR_SETTINGS, errno, "catalog %s", path);
     }
     if (catalog_connect(catalog, "", err) < 0) {

@@ -339,7 +339,6 @@ def test_disk_export_that_fails_leaves_nothing_and_no_half_of_the_disks(form, fa
 
 @pytest.mark.parametrize("point", [
     dict(method="VDI.snapshot", hold="before"), dict(method="SM.snapshot", hold="after"),
-    dict(method="task.add_to_other_config", hold="after"),
     dict(method="VDI.add_to_other_config", hold="before"),
     dict(method="VDI.set_name_label", hold="before"),
     dict(method="VDI.destroy", hold="before"),

@@ -62,7 +62,7 @@ static void parts_init(struct parts *parts)
     struct error err = ERROR_INIT;
     memset(parts, 0, sizeof *parts);
     parts->task = 1;
-    parts->hang_ms = 300;
+    parts->hang_ms = 60000;
     parts->digest = digest_new(DIGEST_SHA256, &err);
     assert_non_null(parts->digest);
     assert_int_equal(pipe(parts->hang_pipe), 0);
@@ -488,6 +488,7 @@ static void pipeline_when_the_store_hangs_then_the_stream_is_not_held(void **sta
         struct pipeline_result result;
         struct error err = ERROR_INIT;
         parts_init(&parts);
+    parts.hang_ms = 300;
         parts.hang_at = where[i];
         assert_int_equal(run_parts(&parts, &result, &err), -1);
         assert_int_equal(err.code, ERROR_TIMEOUT);
@@ -510,6 +511,7 @@ static void pipeline_when_it_compresses_and_the_store_hangs_then_the_stream_is_n
     struct pipeline_result result;
     struct error err = ERROR_INIT;
     parts_init(&parts);
+    parts.hang_ms = 300;
     parts.compress = JOB_COMPRESS_GZIP;
     parts.tuning.compress_threads = 2;
     parts.hang_at = 2;

@@ -209,6 +209,14 @@ static void reading_an_absent_or_empty_catalog_says_that_there_is_none(void **st
     assert_int_equal(truncate(place->path, 0), 0);
     assert_int_equal(catalog_open(place->path, CATALOG_READ, &catalog, &error), -1);
     assert_int_equal(error.code, ERROR_NOT_FOUND);
+
+    /* Its first run has said whose it is, and is at the tables. */
+    error_clear(&error);
+    catalog = open_for(place, CATALOG_WRITE);
+    assert_int_equal(catalog_run_sql(catalog, NULL, "PRAGMA user_version = 0", ""), 0);
+    catalog_close(&catalog);
+    assert_int_equal(catalog_open(place->path, CATALOG_READ, &catalog, &error), -1);
+    assert_int_equal(error.code, ERROR_NOT_FOUND);
 }
 
 static void what_is_no_catalog_of_ours_is_refused_and_left_alone(void **state)
