@@ -277,7 +277,7 @@ int xapi_target_check(const struct xapi_target *target, struct error *err)
     if (!strcmp(scheme, "http") && !target->is_clear_allowed && !address_is_loopback(&authority))
         return error_set(err, ERROR_SETTINGS,
                          "%s would send the password in clear: use https:// with --xapi-cert "
-                         "FILE, or allow it with --xapi-insecure",
+                         "FILE; onyxpool, but no agent, may be allowed it with --xapi-allow-http",
                          target->url);
     return 0;
 }

@@ -63,6 +63,15 @@ def test_run_when_the_password_is_wrong(lab):
         "--xapi-password-file": password})), 3, "password")
 
 
+def test_run_when_the_password_would_cross_the_network_in_clear(lab):
+    password = lab.folder / "clear"
+    password.write_text("x\n")
+    password.chmod(0o600)
+    one_error(lab.onyxpool("run", *args(lab, **{
+        "--xapi": "http://192.0.2.1", "--xapi-user": "root",
+        "--xapi-password-file": password})), 2, "in clear", "--xapi-allow-http")
+
+
 def test_run_when_the_password_file_is_missing(lab):
     one_error(lab.onyxpool("run", *args(lab, **{
         "--xapi": lab.hosts["h1"]["url"], "--xapi-user": "root",
