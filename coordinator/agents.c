@@ -37,6 +37,29 @@ struct agent *agents_find(const struct agents *agents, const char *host_uuid)
     return NULL;
 }
 
+static struct agent *agents_add(struct agents *agents, const char *host_uuid, int64_t now_ms)
+{
+    agents->items = mem_grow(agents->items, &agents->cap, agents->n + 1, sizeof *agents->items);
+    struct agent *agent = &agents->items[agents->n++];
+
+    *agent = (struct agent){.host_uuid = mem_dup(host_uuid),
+                            .heard_ms = now_ms,
+                            .first_heard_ms = now_ms,
+                            .boot_ms = now_ms};
+    return agent;
+}
+
+struct agent *agents_expect(struct agents *agents, const char *host_uuid, int64_t now_ms)
+{
+    struct agent *agent = agents_find(agents, host_uuid);
+
+    if (agent || agents->n >= AGENTS_MAX)
+        return agent;
+    agent = agents_add(agents, host_uuid, now_ms);
+    agent->is_expected = true;
+    return agent;
+}
+
 static void agents_keep_sync(struct agent *agent, const struct wire_sync *sync)
 {
     struct wire_sync *kept = &agent->sync;
@@ -78,24 +101,22 @@ int agents_hear(struct agents *agents, const struct wire_sync *sync, int64_t now
     struct agent *agent = agents_find(agents, sync->host_uuid);
     enum agents_heard heard = AGENTS_NEW;
 
-    if (agent) {
+    if (agent && agent->is_expected) {
+        agent->first_heard_ms = agent->boot_ms = now_ms;
+    } else if (agent) {
         heard = agents_compare(agent, sync);
     } else {
         if (agents->n >= AGENTS_MAX)
             return error_set(err, ERROR_LIMIT, "more than %d agents: host %s is not taken in",
                              AGENTS_MAX, sync->host_uuid);
-        agents->items =
-            mem_grow(agents->items, &agents->cap, agents->n + 1, sizeof *agents->items);
-        agent = &agents->items[agents->n++];
-        *agent = (struct agent){.host_uuid = mem_dup(sync->host_uuid), .first_heard_ms = now_ms,
-                                 .boot_ms = now_ms};
+        agent = agents_add(agents, sync->host_uuid, now_ms);
     }
     if (heard != AGENTS_STALE) {
         agents_keep_sync(agent, sync);
         agent->heard_ms = now_ms;
         if (heard == AGENTS_RESTARTED)
             agent->boot_ms = now_ms;
-        agent->is_lost = false;
+        agent->is_lost = agent->is_expected = false;
     }
     *ret_heard = heard;
     *ret_agent = agent;
@@ -120,7 +141,7 @@ size_t agents_present_n(const struct agents *agents)
     size_t n = 0;
 
     for (size_t i = 0; i < agents->n; i++)
-        n += !agents->items[i].is_lost;
+        n += !agents->items[i].is_lost && !agents->items[i].is_expected;
     return n;
 }
 
@@ -160,6 +181,12 @@ bool agents_why_not(const struct agent *agent, const struct agents_store *store,
     if (agent->is_lost) {
         snprintf(text, AGENTS_REASON_MAX,
                  "it has not been heard of for long: is the host up, does onyxpool-agent run?");
+        return true;
+    }
+    if (agent->is_expected) {
+        snprintf(text, AGENTS_REASON_MAX,
+                 "it has not been heard of since the run was continued: is the host up, does "
+                 "onyxpool-agent run?");
         return true;
     }
     if (agents_store_why_not(&agent->sync.store, store, text))

@@ -3,7 +3,8 @@
  * Who is there: the agents as their last Syncs told, and why one of them gets no job.
  *
  * Pure values; the clock comes in as a number. An agent is present from its first Sync until it
- * has been silent for lost_ms; then it is lost and counts again with its next Sync.
+ * has been silent for lost_ms; then it is lost and counts again with its next Sync. One may be
+ * expected before its first Sync: it gets no job, and is lost after the same time.
  */
 #ifndef ONYX_COORDINATOR_AGENTS_H
 #define ONYX_COORDINATOR_AGENTS_H
@@ -27,6 +28,7 @@ struct agent {
     char *host_uuid;
     char *host_name; /* NULL until the inventory told it */
     bool is_lost;
+    bool is_expected; /* not heard yet; heard_ms is since when it is expected */
     int64_t heard_ms;  /* monotonic, of the coordinator */
     int64_t first_heard_ms;
     int64_t boot_ms; /* when this start of it was first heard */
@@ -54,13 +56,16 @@ enum agents_heard {
 int agents_hear(struct agents *agents, const struct wire_sync *sync, int64_t now_ms,
                 enum agents_heard *ret_heard, struct agent **ret_agent, struct error *err);
 
+/* The agent of that host, from now on expected if it was not known; NULL above AGENTS_MAX hosts. */
+struct agent *agents_expect(struct agents *agents, const char *host_uuid, int64_t now_ms);
+
 /* NULL if none. */
 struct agent *agents_find(const struct agents *agents, const char *host_uuid);
 
 /* The next agent that has become lost by now (is_lost set); NULL when there is no further one. */
 struct agent *agents_next_lost(struct agents *agents, int64_t now_ms, int64_t lost_ms);
 
-/* Agents that are not lost. */
+/* Agents that were heard and are not lost. */
 size_t agents_present_n(const struct agents *agents);
 
 /*

@@ -138,6 +138,7 @@ struct catalog_job {
     struct text_list srs;   /* uuids of the SRs it loads */
     bool may_be_redirected; /* another host may try it when none of hosts has an agent */
     bool is_open;           /* read only: its newest attempt has not ended */
+    char *open_host_uuid;   /* read only: where that attempt is; NULL when there is none */
 };
 
 void catalog_job_done(struct catalog_job *job);

@@ -15,7 +15,7 @@
     "job.id, job.run, job.position, job.kind, job.state, job.reason, job.attempt, job.lease,"      \
     " job.vm_uuid, job.vm_name, job.host_uuid, job.folder, job.compress, job.disk_format,"         \
     " job.estimate_bytes, job.chosen_by, job.idle_timeout_ms, job.may_be_redirected, attempt.stem,"\
-    " attempt.finished_at, job.subject"
+    " attempt.finished_at, job.subject, attempt.host_uuid"
 #define JOB_TABLES                                                                                 \
     "job LEFT JOIN attempt ON attempt.job = job.id AND attempt.attempt = job.attempt"
 
@@ -23,6 +23,7 @@ void catalog_job_done(struct catalog_job *job)
 {
     job_done(&job->job);
     free(job->reason);
+    free(job->open_host_uuid);
     text_list_done(&job->hosts);
     text_list_done(&job->srs);
     *job = (struct catalog_job){0};
@@ -211,6 +212,7 @@ static int catalog_read_job(struct catalog *catalog, sqlite3_stmt *row, struct c
     ret->may_be_redirected = catalog_column_int(row, 17) != 0;
     job->stem = catalog_column_dup(row, 18);
     ret->is_open = job->attempt > 0 && catalog_column_int(row, 19) == 0;
+    ret->open_host_uuid = ret->is_open ? catalog_column_dup(row, 21) : NULL;
     job->subject.file = catalog_column_dup(row, 20);
     if (catalog_get_disks(catalog, job, err) < 0 || catalog_get_remains(catalog, job, err) < 0 ||
         catalog_get_places(catalog, job->id, "host", &ret->hosts, err) < 0)

@@ -225,6 +225,7 @@ void dispatch_copy_job(struct catalog_job *to, const struct catalog_job *from)
     text_list_copy(&to->srs, &from->srs);
     to->may_be_redirected = from->may_be_redirected;
     to->is_open = from->is_open;
+    to->open_host_uuid = mem_dup(from->open_host_uuid);
 }
 
 /* What agents told of the newest attempt of a job before it was added. */
@@ -238,6 +239,26 @@ static const struct listed *dispatch_find_listed(const struct dispatch *dispatch
             return &dispatch->listed[i];
     }
     return NULL;
+}
+
+/* The agent that has an open attempt and was not heard yet: it may be late, and its worker goes on
+ * meanwhile. It gets the time that an agent has which falls silent. */
+static bool dispatch_wait_for(struct dispatch *dispatch, struct item *item,
+                              struct dispatch_now now)
+{
+    const struct catalog_job *job = &item->job;
+    CLEAN_JOB_REPORT struct job_report report = {.attempt = job->job.attempt,
+                                                 .state = JOB_STATE_RUNNING,
+                                                 .phase = JOB_PHASE_START};
+
+    if (!job->is_open || !job->open_host_uuid)
+        return false;
+    const struct agent *agent = agents_expect(&dispatch->agents, job->open_host_uuid, now.ms);
+    if (!agent || !agent->is_expected)
+        return false;
+    str_copy(report.id, sizeof report.id, job->job.id);
+    dispatch_take_over(dispatch, item, agent, &report, now);
+    return true;
 }
 
 /* A job that a former coordinator had begun: what is known of its newest attempt decides. */
@@ -258,6 +279,8 @@ static void dispatch_continue(struct dispatch *dispatch, struct item *item,
         dispatch_set_state(dispatch, item, JOB_STATE_DONE, NULL);
         return;
     }
+    if (!ended && dispatch_wait_for(dispatch, item, now))
+        return;
     if (job->is_open && !ended) {
         struct dispatch_change *change = dispatch_add_change(dispatch, DISPATCH_END, job->job.id);
 

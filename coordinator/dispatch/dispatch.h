@@ -85,8 +85,9 @@ void dispatch_name_host(struct dispatch *dispatch, const char *host_uuid, const 
 
 /*
  * Add a job, new (attempt 0) or continued (attempt, state and is_open as the catalog has them). A
- * continued one that an agent listed since dispatch_new is taken over as it runs; else its open
- * attempt is dead, and its caller names it among the remains.
+ * continued one that an agent listed since dispatch_new is taken over as it runs. An open attempt of
+ * an agent that was not heard since is waited for until that agent counts as lost; else it is dead,
+ * and its caller names it among the remains.
  */
 void dispatch_add_job(struct dispatch *dispatch, const struct catalog_job *job,
                       struct dispatch_now now);

@@ -120,6 +120,7 @@ static void dispatch_hear_report(struct dispatch *dispatch, const struct agent *
     }
     item->now.is_listed = true;
     item->now.is_seen = true;
+    item->now.boot = agent->sync.boot;
     if (!is_end) {
         dispatch_hear_running(dispatch, item, report, now);
         return;
@@ -154,11 +155,10 @@ static void dispatch_hear_absent(struct dispatch *dispatch, size_t agent,
     for (size_t i = 0; i < dispatch->active_n;) {
         size_t at = dispatch->active[i];
         struct item *item = &dispatch->items[at];
+        bool is_same_boot = item->now.boot == 0 || sync->boot == item->now.boot;
 
-        if (item->now.agent == agent && !item->now.is_seen &&
-            !(sync->is_partial && sync->boot == item->now.boot))
-            dispatch_hear_nothing(dispatch, item, is_restarted || sync->boot != item->now.boot,
-                                  now);
+        if (item->now.agent == agent && !item->now.is_seen && !(sync->is_partial && is_same_boot))
+            dispatch_hear_nothing(dispatch, item, is_restarted || !is_same_boot, now);
         /* One that ended is active no more, and the next stands in its place. */
         if (i < dispatch->active_n && dispatch->active[i] == at)
             i++;

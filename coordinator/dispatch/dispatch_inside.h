@@ -22,7 +22,7 @@
 struct attempt {
     char *host_uuid;
     size_t agent;     /* that was given it: index in agents */
-    uint64_t boot;    /* of the agent that was given it */
+    uint64_t boot;    /* of the agent that was given it or listed it last; 0: not known yet */
     bool is_recorded; /* the catalog has it: it may be ordered */
     bool is_offered;  /* it stood in an answer */
     bool is_listed;   /* its agent has told of it */

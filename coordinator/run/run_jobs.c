@@ -112,6 +112,7 @@ static void copy_job(struct catalog_job *to, const struct catalog_job *from)
     to->state = from->state;
     to->reason = mem_dup(from->reason);
     to->is_open = from->is_open;
+    to->open_host_uuid = mem_dup(from->open_host_uuid);
     to->may_be_redirected = from->may_be_redirected;
     text_list_copy(&to->hosts, &from->hosts);
     text_list_copy(&to->srs, &from->srs);
@@ -157,6 +158,7 @@ static void keep_old(struct catalog_job *job, const struct catalog_job *old)
     job->job.attempt = old->job.attempt;
     mem_set(&job->job.stem, old->job.stem);
     job->is_open = old->is_open;
+    mem_set(&job->open_host_uuid, old->open_host_uuid);
     if (old->state == JOB_STATE_SKIPPED || (old->job.attempt == 0 && !job_state_is_end(old->state)))
         return; /* as the plan sees it now */
     job->state = old->state;

@@ -76,3 +76,32 @@ def test_digests_of_a_run_that_was_left_come_with_the_next():
         assert len(data_files(lab)) == 2
         assert sums_of(lab) == data_files(lab)
         lab.assert_clean()
+
+
+def test_export_goes_on_though_the_next_run_hears_its_agent_late():
+    """The next coordinator has the same patience with an agent as the one that died."""
+    with Lab(pool([vm("web1", sr="local-h1")], hosts=2)) as lab:
+        lab.set(lease_renew="1s", backoff="10ms", muster_s="5s")
+        lab.sim.control("calls.clear")
+        held = lab.fault(**STALL)
+        first = lab.start_run()
+        lab.wait_held(held)
+        first.kill()
+        first.wait()
+        lab.stop_agent("h2")
+        lab.agents["h1"].send_signal(signal.SIGSTOP)
+        try:
+            second = lab.start_run()
+            log = lab.folder / f"run-{len(lab.commands) - 1}.log"
+            lab.start_agent("h2")
+            wait_for("the run to go on",
+                     lambda: " running\n" in log.read_text() or second.poll() is not None)
+        finally:
+            lab.agents["h1"].send_signal(signal.SIGCONT)
+        wait_for("its agent", lambda: "h1: its agent is ready" in log.read_text())
+        lab.sim.control("fault.clear")
+        assert second.wait(60) == 0, log.read_text()
+        asked = [call["method"] for call in lab.sim.control("calls.log")]
+        assert sum(method.endswith("VM.snapshot") for method in asked) == 1
+        assert [job["attempts"] for job in lab.report()["jobs"]] == [1]
+        lab.assert_clean()

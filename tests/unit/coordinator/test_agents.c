@@ -61,6 +61,27 @@ static void silent_agent_is_lost_once_and_comes_back(void **state)
     assert_int_equal(agents_present_n(&agents), 2);
 }
 
+static void expected_agent_gets_no_job_until_it_is_heard_or_lost(void **state)
+{
+    CLEAN_AGENTS struct agents agents = {0};
+    char text[AGENTS_REASON_MAX];
+
+    (void)state;
+    const struct agent *late = agents_expect(&agents, "h1", 10);
+    assert_true(late->is_expected);
+    assert_int_equal(agents_present_n(&agents), 0);
+    assert_true(agents_why_not(late, &(struct agents_store){NULL}, text));
+    assert_non_null(strstr(text, "not been heard of since the run was continued"));
+    assert_int_equal(hear(&agents, "h1", 7, 3, 50), AGENTS_NEW);
+    assert_int_equal(agents_present_n(&agents), 1);
+    assert_false(agents_expect(&agents, "h1", 60)->is_expected); /* it is known */
+    assert_true(agents_find(&agents, "h1")->first_heard_ms == 50);
+    assert_true(agents_expect(&agents, "h2", 100)->is_expected);
+    assert_string_equal(agents_next_lost(&agents, 150, 100)->host_uuid, "h1");
+    assert_null(agents_next_lost(&agents, 199, 100));
+    assert_string_equal(agents_next_lost(&agents, 200, 100)->host_uuid, "h2");
+}
+
 static void reasons_say_what_is_wrong(void **state)
 {
     CLEAN_AGENTS struct agents agents = {0};
@@ -112,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(syncs_are_new_next_stale_or_of_a_restarted_agent),
         cmocka_unit_test(silent_agent_is_lost_once_and_comes_back),
+        cmocka_unit_test(expected_agent_gets_no_job_until_it_is_heard_or_lost),
         cmocka_unit_test(reasons_say_what_is_wrong),
         cmocka_unit_test(more_hosts_than_a_pool_has_are_refused),
     };

@@ -309,6 +309,7 @@ static void writer_that_is_killed_between_commits_leaves_the_last_commit(void **
     assert_int_equal(catalog_find_job(catalog, JOB, &job, NULL), 1);
     assert_int_equal(job.job.attempt, 1);
     assert_true(job.is_open);
+    assert_non_null(job.open_host_uuid);
     assert_int_equal(remains_n(catalog), 1);
     catalog_close(&catalog);
     catalog = open_for(place, CATALOG_WRITE);

@@ -206,6 +206,8 @@ static void do_job(struct world *world, char **words, size_t n)
     job.job.estimate_bytes = word_number(words, n, "est", 100);
     job.job.is_estimate_proven = has_word(words, n, "proven");
     job.is_open = has_word(words, n, "open");
+    if (has_word(words, n, "at=h2"))
+        job.open_host_uuid = mem_dup("h2");
     job.may_be_redirected = has_word(words, n, "redirect");
     add_words(&job.hosts, word_value(words, n, "hosts", "h1"));
     add_words(&job.srs, word_value(words, n, "srs", "s1"));
@@ -625,6 +627,38 @@ CASE(a_new_coordinator_takes_over_what_agents_list,
      "sync h1 A#2=done clean(B#1)#1=done => assign B#2 forget A#2 forget clean(B#1)#1\n"
      "state A => done\n")
 
+CASE(an_open_attempt_of_an_agent_that_is_heard_late_goes_on,
+     "sync h1 => nothing\n"
+     "job A attempt=1 open at=h2 state=running hosts=h1,h2\n"
+     "remains A#1\n"
+     "start\n"
+     "wait 40000\n"
+     "sync h1 => nothing\n"
+     "changes => A running;\n"
+     "sync h2 partial => nothing\n"
+     "sync h2 A#1=running => nothing\n"
+     "sync h2 partial => nothing\n"
+     "sync h2 A#1=done => forget A#1\n"
+     "state A => done\n")
+
+CASE(an_open_attempt_that_its_late_agent_does_not_list_is_dead,
+     "job A attempt=1 open at=h2 state=running hosts=h1,h2\n"
+     "start\n"
+     "sync h2 => assign clean(A#1)#1\n"
+     "changes => A running; end A#1 failed; A planned; add clean(A#1); begin clean(A#1)#1@h2;\n"
+     "state A => planned: attempt 1 on h2: the agent does not know it any more\n")
+
+CASE(an_open_attempt_of_an_agent_that_does_not_come_is_lost_in_time,
+     "sync h1 => nothing\n"
+     "job A attempt=1 open at=h2 state=running hosts=h1,h2\n"
+     "remains A#1\n"
+     "start\n"
+     "wait 59000\n"
+     "sync h1 => nothing\n"
+     "wait 1000\n"
+     "sync h1 => assign clean(A#1)#1\n"
+     "changes => A running; end A#1 lost; A planned; add clean(A#1); begin clean(A#1)#1@h1;\n")
+
 CASE(an_end_told_before_the_plan_counts_for_the_continued_run,
      "sync h1 B#1=done => forget 0000000000000042#1\n"
      "job B attempt=1 open state=running\n"
@@ -866,6 +900,9 @@ int main(void)
         cmocka_unit_test(an_attempt_that_was_listed_and_is_gone_is_dead_but_not_in_a_partial_sync),
         cmocka_unit_test(a_lost_agents_jobs_go_elsewhere_and_what_it_tells_later_is_recorded),
         cmocka_unit_test(a_new_coordinator_takes_over_what_agents_list),
+        cmocka_unit_test(an_open_attempt_of_an_agent_that_is_heard_late_goes_on),
+        cmocka_unit_test(an_open_attempt_that_its_late_agent_does_not_list_is_dead),
+        cmocka_unit_test(an_open_attempt_of_an_agent_that_does_not_come_is_lost_in_time),
         cmocka_unit_test(an_end_told_before_the_plan_counts_for_the_continued_run),
         cmocka_unit_test(what_no_run_knows_is_cancelled_and_recorded_after_the_start_only),
         cmocka_unit_test(remains_of_a_living_attempt_are_left_alone),
