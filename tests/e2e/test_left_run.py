@@ -44,9 +44,8 @@ def data_files(lab):
 
 
 def test_status_counts_the_bytes_of_a_running_job():
-    slow = pool([vm("web1", size_mib=24, fill=0.9)], hosts=1)
-    slow["hosts"][0]["rate_mib_s"] = 1
-    with Lab(slow) as lab:
+    with Lab(pool([vm("web1", size_mib=24, fill=1.0)], hosts=1)) as lab:
+        lab.fault(action="slow", stream="export", rate_bytes_per_s=256 << 10)  # 96 s
         run = lab.start_run()
         wait_for("the catalog", lab.catalog.exists)
 
@@ -54,7 +53,7 @@ def test_status_counts_the_bytes_of_a_running_job():
             shown = json.loads(lab.must("status", "--catalog", lab.catalog, "--json").stdout)
             jobs = shown["run"]["jobs"] if "run" in shown else []
             return [job["bytes"] for job in jobs if job["bytes"] > 0]
-        assert 0 < wait_for("bytes in status", told, 40)[0] < 24 << 20
+        assert 0 < wait_for("bytes in status", told, 80)[0] < 24 << 20
         assert run.poll() is None
         run.send_signal(signal.SIGINT)
         assert run.wait(60) == 6
