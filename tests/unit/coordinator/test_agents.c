@@ -70,7 +70,7 @@ static void expected_agent_gets_no_job_until_it_is_heard_or_lost(void **state)
     const struct agent *late = agents_expect(&agents, "h1", 10);
     assert_true(late->is_expected);
     assert_int_equal(agents_present_n(&agents), 0);
-    assert_true(agents_why_not(late, &(struct agents_store){NULL}, text));
+    assert_true(agents_why_not(late, &(struct agents_store){0}, text));
     assert_non_null(strstr(text, "not been heard of since the run was continued"));
     assert_int_equal(hear(&agents, "h1", 7, 3, 50), AGENTS_NEW);
     assert_int_equal(agents_present_n(&agents), 1);
