@@ -73,7 +73,7 @@ struct run_settings {
     X(MUSTER, "gathering agents")                                                                  \
     X(PLAN, "reading the inventory and planning")                                                  \
     X(RUN, "running")                                                                              \
-    X(CANCEL, "cancelling")                                                                        \
+    X(CANCEL, "cancelling (once more: leave at once, the agents clean up)")                        \
     X(END, "ending")
 
 enum run_stage {
