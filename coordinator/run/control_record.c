@@ -17,7 +17,7 @@
 
 #include "common/base/poison.h"
 
-#define RECORD_AGENT_MS 15000
+#define RECORD_AGENT_MS 5000
 #define RECORD_TROUBLE_MS 60000
 #define RECORD_BYTES_MS 5000
 #define RECORD_REFUSED_MS 5000
