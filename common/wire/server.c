@@ -95,6 +95,18 @@ struct wire_server *wire_server_new(const struct wire_pool_key *key, const struc
     return server;
 }
 
+static void opening_wipe(struct opening *opening)
+{
+    wire_secret_wipe(opening, sizeof *opening);
+}
+
+static void end_session(struct place *place)
+{
+    place->has_session = false;
+    wire_secret_wipe(&place->session, sizeof place->session);
+    str_clear(&place->answer);
+}
+
 static void place_free(struct place *place)
 {
     str_done(&place->answer);
@@ -116,15 +128,31 @@ void wire_server_free(struct wire_server **server)
     *server = NULL;
 }
 
+static bool is_same_key(const struct wire_pool_key *a, const struct wire_pool_key *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+/* Whether what was made with one of the server's keys goes on with the new ones, and as what. */
+static bool goes_on(const struct wire_server *server, const struct wire_pool_keys *keys,
+                    bool *is_old)
+{
+    const struct wire_pool_key *made_with = *is_old ? &server->keys.old : &server->keys.now;
+
+    *is_old = !is_same_key(made_with, &keys->now);
+    return !*is_old || (keys->has_old && is_same_key(made_with, &keys->old));
+}
+
 void wire_server_set_keys(struct wire_server *server, const struct wire_pool_keys *keys)
 {
-    bool is_new = memcmp(&server->keys.now, &keys->now, sizeof keys->now) != 0;
-
-    for (size_t i = 0; is_new && i < server->places_n; i++) {
+    for (size_t i = 0; i < server->places_n; i++) {
         struct place *place = server->places[i];
-        place->is_old = true;
+        if (place->has_session && !goes_on(server, keys, &place->is_old))
+            end_session(place);
         for (size_t k = 0; k < WIRE_SERVER_HALF_OPEN_MAX; k++)
-            place->openings[k].is_old = true;
+            if (place->openings[k].order != 0 &&
+                !goes_on(server, keys, &place->openings[k].is_old))
+                opening_wipe(&place->openings[k]);
     }
     server->keys = *keys;
 }
@@ -179,11 +207,6 @@ static struct place *add_place(struct wire_server *server, const char *host_uuid
         mem_grow(server->places, &server->places_cap, server->places_n + 1, sizeof *server->places);
     server->places[server->places_n++] = place;
     return place;
-}
-
-static void opening_wipe(struct opening *opening)
-{
-    wire_secret_wipe(opening, sizeof *opening);
 }
 
 /* The oldest Hello of the host gives way. */

@@ -454,6 +454,23 @@ static void the_older_key_counts_until_its_time_is_over(void **state)
     assert_int_equal(agent_sync(bench, &early, 1), 4);
 }
 
+static void a_session_of_a_key_before_the_older_one_does_not_come_back(void **state)
+{
+    struct bench *bench = *state;
+    struct agent agent = {.seq = 0};
+    struct wire_pool_keys keys = {.now = {{43}}, .has_old = true, .old = bench->pool};
+    agent_hello(bench, &agent, SAMPLE_HOST, 1);
+    agent_welcome(bench, &agent);
+    assert_int_equal(agent_sync(bench, &agent, 1), 1);
+    keys.old_until = bench->time.ms + 1000;
+    wire_server_set_keys(bench->server, &keys);
+    assert_int_equal(agent_sync(bench, &agent, 2), 2);
+    keys.old = keys.now;
+    keys.now.bytes[0] = 44;
+    wire_server_set_keys(bench->server, &keys);
+    assert_int_equal(agent_is_refused(bench, &agent, 3), SEAL_REASON_SESSION);
+}
+
 static void what_is_refused_is_counted_by_its_kind(void **state)
 {
     struct bench *bench = *state;
@@ -502,6 +519,7 @@ int main(void)
         CASE(a_second_agent_is_refused_while_the_first_is_heard),
         CASE(a_hello_that_gave_way_is_not_answered_again),
         CASE(the_older_key_counts_until_its_time_is_over),
+        CASE(a_session_of_a_key_before_the_older_one_does_not_come_back),
         CASE(what_is_refused_is_counted_by_its_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
