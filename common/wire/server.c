@@ -442,8 +442,9 @@ static bool answer_opened(struct wire_server *server, struct place *place, uint6
                 log_error(ROOM, "no answer to host %s: %s", place->host_uuid, err.text);
             return false;
         }
+        /* A repeated one may be a recording. */
+        place->heard_ms = clock_monotonic_ms(server->clock);
     }
-    place->heard_ms = clock_monotonic_ms(server->clock);
     server->counts.answered++;
     str_add_n(answer, place->answer.data, place->answer.len);
     return true;

@@ -471,6 +471,24 @@ static void a_session_of_a_key_before_the_older_one_does_not_come_back(void **st
     assert_int_equal(agent_is_refused(bench, &agent, 3), SEAL_REASON_SESSION);
 }
 
+static void a_recorded_sync_is_no_sign_of_life(void **state)
+{
+    struct bench *bench = *state;
+    struct agent dead = {.seq = 0};
+    struct agent next = {.seq = 0};
+    CLEAN_STR struct str last = STR_INIT;
+    CLEAN_STR struct str reply = STR_INIT;
+    agent_hello(bench, &dead, SAMPLE_HOST, 1);
+    agent_welcome(bench, &dead);
+    agent_frame(&dead, 1, &last);
+    assert_true(wire_server_answer(bench->server, last.data, last.len, &reply));
+    bench->time.ms += WIRE_SERVER_TWIN_MS;
+    assert_true(wire_server_answer(bench->server, last.data, last.len, &reply));
+    agent_hello(bench, &next, SAMPLE_HOST, 2);
+    agent_welcome(bench, &next);
+    assert_int_equal(agent_sync(bench, &next, 1), 2);
+}
+
 static void what_is_refused_is_counted_by_its_kind(void **state)
 {
     struct bench *bench = *state;
@@ -520,6 +538,7 @@ int main(void)
         CASE(a_hello_that_gave_way_is_not_answered_again),
         CASE(the_older_key_counts_until_its_time_is_over),
         CASE(a_session_of_a_key_before_the_older_one_does_not_come_back),
+        CASE(a_recorded_sync_is_no_sign_of_life),
         CASE(what_is_refused_is_counted_by_its_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
