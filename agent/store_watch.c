@@ -16,6 +16,7 @@
 #include "common/base/error.h"
 #include "common/base/fd.h"
 #include "common/base/str.h"
+#include "common/base/wait.h"
 #include "common/store/marker.h"
 #include "common/store/root.h"
 
@@ -109,9 +110,7 @@ static void publish_look(struct store_watch *watch, struct wire_store *seen)
 /* Wait for the next look; gives its root (NULL: end). Caller frees. */
 static char *next_root(struct store_watch *watch)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += STORE_WATCH_PERIOD_MS / 1000;
+    struct timespec until = wait_until(STORE_WATCH_PERIOD_MS);
     int late = 0;
     pthread_mutex_lock(&watch->mutex);
     while (!watch->is_stopping && !(watch->is_poked && watch->root != NULL) &&
@@ -166,12 +165,8 @@ static int start_thread(struct store_watch *watch, struct error *err)
 int store_watch_start(const char *root, struct store_watch **ret_watch, struct error *err)
 {
     struct store_watch *watch = mem_zero(1, sizeof *watch);
-    pthread_condattr_t attributes;
     pthread_mutex_init(&watch->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&watch->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    wait_init(&watch->changed);
     watch->read_fd = watch->write_fd = -1;
     watch->references = 1;
     watch->root = mem_dup(root);

@@ -17,6 +17,7 @@
 
 #include "agent/pipeline/packers.h"
 #include "agent/pipeline/ring.h"
+#include "common/base/wait.h"
 #include "common/format/pack.h"
 
 #include "common/base/poison.h"
@@ -106,22 +107,17 @@ static struct ring *last_ring(struct output *output)
 
 /* --- the writer ------------------------------------------------------------------------------ */
 
-static bool is_zero(const unsigned char *bytes, size_t n)
-{
-    return bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0;
-}
-
 /* As few calls as there are runs of data and of zeros. */
 static int write_around_holes(const struct pipeline_sink *sink, const unsigned char *bytes,
                               size_t n, struct error *err)
 {
     for (size_t from = 0; from < n;) {
         size_t part = n - from < HOLE_BYTES ? n - from : HOLE_BYTES;
-        bool is_hole = is_zero(bytes + from, part);
+        bool is_hole = mem_is_zero(bytes + from, part);
         size_t to = from + part;
         for (; to < n; to += part) {
             part = n - to < HOLE_BYTES ? n - to : HOLE_BYTES;
-            if (is_zero(bytes + to, part) != is_hole)
+            if (mem_is_zero(bytes + to, part) != is_hole)
                 break;
         }
         int result = is_hole ? sink->skip(sink->context, to - from, err)
@@ -296,12 +292,8 @@ static struct output *make(const struct pipeline_settings *settings, size_t pack
                            struct error *err)
 {
     struct output *output = mem_zero(1, sizeof *output);
-    pthread_condattr_t attributes;
     pthread_mutex_init(&output->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&output->ended, &attributes);
-    pthread_condattr_destroy(&attributes);
+    wait_init(&output->ended);
     output->references = 1;
     bool has_digest =
         !settings->has_no_digests && settings->tuning.file_digest != JOB_FILE_NO_DIGEST;
@@ -343,14 +335,7 @@ int output_new(const struct pipeline_sink *sink, const struct pipeline_settings 
 
 bool output_wait(struct output *output, int64_t wait_ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(wait_ms / 1000);
-    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = wait_until(wait_ms);
     int late = 0;
     pthread_mutex_lock(&output->mutex);
     while (output->running > 0 && late == 0)

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "common/base/wait.h"
+
 #include "common/base/poison.h"
 
 struct ring {
@@ -33,13 +35,9 @@ struct ring {
 
 static void init_waits(struct ring *ring)
 {
-    pthread_condattr_t attributes;
     pthread_mutex_init(&ring->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&ring->has_room, &attributes);
-    pthread_cond_init(&ring->has_block, &attributes);
-    pthread_condattr_destroy(&attributes);
+    wait_init(&ring->has_room);
+    wait_init(&ring->has_block);
 }
 
 int ring_new(size_t blocks, size_t block_bytes, size_t readers, struct ring **ret_ring,
@@ -99,19 +97,9 @@ static int give_reason(const struct ring *ring, struct error *err)
     return -1;
 }
 
-static struct timespec deadline_in(int64_t wait_ms)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    int64_t ns = at.tv_nsec + (wait_ms % 1000) * 1000000;
-    at.tv_sec += (time_t)(wait_ms / 1000 + ns / 1000000000);
-    at.tv_nsec = (long)(ns % 1000000000);
-    return at;
-}
-
 static void wait_for_room(struct ring *ring, int64_t wait_ms)
 {
-    struct timespec deadline = deadline_in(wait_ms == RING_FOR_EVER ? 0 : wait_ms);
+    struct timespec deadline = wait_until(wait_ms == RING_FOR_EVER ? 0 : wait_ms);
     int late = 0;
     while (!ring->is_stopped && ring->idle_n == 0 && late == 0) {
         if (wait_ms == RING_FOR_EVER)

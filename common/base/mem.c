@@ -94,6 +94,13 @@ void *mem_try(size_t n, struct error *err)
     return memory;
 }
 
+bool mem_is_zero(const void *bytes, size_t n)
+{
+    const unsigned char *at = bytes;
+
+    return at[0] == 0 && memcmp(at, at + 1, n - 1) == 0;
+}
+
 void mem_set(char **field, const char *text)
 {
     char *copy = mem_dup(text);

@@ -8,6 +8,7 @@
 #ifndef ONYX_COMMON_BASE_MEM_H
 #define ONYX_COMMON_BASE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct error;
@@ -33,6 +34,9 @@ void *mem_grow(void *items, size_t *cap, size_t need, size_t item_size);
 
 /* A bulk buffer, zeroed; NULL and ERROR_NO_MEMORY when there is none. Caller frees. */
 void *mem_try(size_t n, struct error *err);
+
+/* Whether all n (>= 1) bytes are zero, at the speed of memcmp. */
+bool mem_is_zero(const void *bytes, size_t n);
 
 /* Replace a text field: frees *field, puts a copy of text (may be NULL). */
 void mem_set(char **field, const char *text);

@@ -50,14 +50,9 @@ static void add_number(struct sparse_digest *sparse, uint64_t number)
     digest_update(sparse->digest, bytes, sizeof bytes);
 }
 
-static bool is_zero(const unsigned char *bytes, size_t n)
-{
-    return bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0;
-}
-
 static void add_piece(struct sparse_digest *sparse, const unsigned char *bytes, size_t n)
 {
-    if (is_zero(bytes, n))
+    if (mem_is_zero(bytes, n))
         return;
     add_number(sparse, sparse->at);
     digest_update(sparse->digest, bytes, n);

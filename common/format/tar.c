@@ -93,11 +93,6 @@ static bool sum_is_right(const unsigned char *block)
     return parse_octal(block + SUM_AT, SUM_LENGTH, &stored) && stored == sum;
 }
 
-static bool is_zero(const unsigned char *block)
-{
-    return block[0] == 0 && memcmp(block, block + 1, TAR_BLOCK - 1) == 0;
-}
-
 static size_t copy_field(char *to, const unsigned char *field, size_t n)
 {
     size_t length = strnlen((const char *)field, n);
@@ -151,7 +146,7 @@ static int read_header(struct tar_reader *reader, const unsigned char *block, st
     struct tar_member member = {.data_at = 0};
     uint64_t ignored;
 
-    if (is_zero(block)) {
+    if (mem_is_zero(block, TAR_BLOCK)) {
         reader->state = AT_SECOND_ZERO;
         return 0;
     }
@@ -184,12 +179,12 @@ static int read_block(struct tar_reader *reader, const unsigned char *block, str
     case AT_SPARSE:
         return block[STILL_MORE_AT] ? 0 : begin_data(reader, err);
     case AT_SECOND_ZERO:
-        if (!is_zero(block))
+        if (!mem_is_zero(block, TAR_BLOCK))
             return corrupt(reader, "one zero block alone", reader->at - 2 * TAR_BLOCK, err);
         reader->state = AT_END;
         return 0;
     default: /* AT_END under TAR_ANY */
-        if (!is_zero(block))
+        if (!mem_is_zero(block, TAR_BLOCK))
             return corrupt(reader, "data behind the end", reader->at - TAR_BLOCK, err);
         return 0;
     }

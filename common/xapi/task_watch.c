@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/num.h"
+#include "common/base/wait.h"
 #include "common/xapi/session.h"
 #include "common/xapi/task_inside.h"
 
@@ -112,13 +113,9 @@ int task_watch_begin(const struct xapi *xapi, const char *task, struct task_watc
                      struct error *err)
 {
     CLEAN_TASK_WATCH struct task_watch *watch = mem_zero(1, sizeof *watch);
-    pthread_condattr_t attributes;
 
     pthread_mutex_init(&watch->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&watch->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    wait_init(&watch->changed);
     task_follower_init(&watch->follower, task);
     if (xapi_clone(xapi, &watch->xapi, err))
         return -1;
@@ -159,17 +156,6 @@ int task_watch_look(struct task_watch *watch, struct task_facts *ret_facts, stru
     return result;
 }
 
-static struct timespec watch_slice_end(void)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_nsec += WATCH_SLICE_MS * 1000000L;
-    at.tv_sec += at.tv_nsec / 1000000000L;
-    at.tv_nsec %= 1000000000L;
-    return at;
-}
-
 int task_watch_wait(struct task_watch *watch, int64_t timeout_ms, bool (*cancel)(void *context),
                     void *context, struct task_facts *ret_facts, struct error *err)
 {
@@ -180,7 +166,7 @@ int task_watch_wait(struct task_watch *watch, int64_t timeout_ms, bool (*cancel)
     pthread_mutex_lock(&watch->mutex);
     for (;;) {
         CLEAN_TASK_FACTS struct task_facts facts = {0};
-        struct timespec at = watch_slice_end();
+        struct timespec at = wait_until(WATCH_SLICE_MS);
 
         result = watch_look(watch, &facts, err);
         if (result) {

@@ -21,6 +21,7 @@
 #include "common/base/quit.h"
 #include "common/base/str.h"
 #include "common/base/text_map.h"
+#include "common/base/wait.h"
 #include "common/xapi/call.h"
 #include "common/xapi/pool_lease.h"
 #include "common/xapi/remains.h"
@@ -74,15 +75,8 @@ static bool pool_thread_is_cancelled(void *context)
 /* Wait for a signal of the condition, at most so long. The mutex is held. */
 static void pool_thread_wait(struct pool_thread *pool, int64_t ms)
 {
-    struct timespec until;
+    struct timespec until = wait_until(ms);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     pthread_cond_timedwait(&pool->condition, &pool->mutex, &until);
 }
 
@@ -206,14 +200,10 @@ int pool_thread_start(const struct pool_thread_settings *settings, struct pool_t
                       struct error *err)
 {
     struct pool_thread *pool = mem_zero(1, sizeof *pool);
-    pthread_condattr_t attributes;
 
     pool->settings = *settings;
     pthread_mutex_init(&pool->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&pool->condition, &attributes);
-    pthread_condattr_destroy(&attributes);
+    wait_init(&pool->condition);
     int result = pthread_create(&pool->thread, NULL, pool_thread_main, pool);
     if (result != 0) {
         pthread_cond_destroy(&pool->condition);

@@ -135,6 +135,21 @@ static void a_map_keeps_the_order_and_replaces_values(void **state)
     assert_string_equal(text_map_get(&copy, "a"), "2");
 }
 
+static void zeros_when_one_byte_of_any_place_differs_then_they_are_none(void **state)
+{
+    unsigned char bytes[67] = {0};
+
+    (void)state;
+    for (size_t n = 1; n <= sizeof bytes; n++)
+        assert_true(mem_is_zero(bytes, n));
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = 0x80;
+        assert_false(mem_is_zero(bytes, sizeof bytes));
+        assert_false(mem_is_zero(bytes, i + 1));
+        bytes[i] = 0;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +157,7 @@ int main(void)
         cmocka_unit_test(copies_are_whole_and_null_stays_null),
         cmocka_unit_test(growth_keeps_items_and_raises_the_capacity),
         cmocka_unit_test(a_bulk_buffer_that_is_not_to_be_had_is_an_error),
+        cmocka_unit_test(zeros_when_one_byte_of_any_place_differs_then_they_are_none),
         cmocka_unit_test(set_replaces_a_field_even_by_its_own_tail),
         cmocka_unit_test(freeing_keeps_errno_and_clears_the_pointer),
         cmocka_unit_test(a_list_owns_sorts_and_copies_its_texts),
