@@ -234,7 +234,8 @@ const struct option settings_table[OPT_N] = {
                                  "times as long it is taken for dead."},
     [OPT_LOST] = {ONYXPOOL, .key = "lost", .kind = OPTION_DURATION, .min = 1 * SECOND_MS,
                   .max = 1 * (int64_t)DAY_MS, .fallback = "20m",
-                  .help = "Silence after which an agent's jobs are given to others."},
+                  .help = "Silence after which an agent's jobs are given to others. A run that was "
+                          "cancelled waits a twentieth of it."},
     [OPT_POOL_LOST] = {ONYXPOOL, .key = "pool_lost", .kind = OPTION_DURATION,
                        .min = 1 * SECOND_MS, .max = 1 * (int64_t)DAY_MS, .fallback = "30m",
                        .help = "A run ends when the pool could not be reached for this long; the "

@@ -19,6 +19,8 @@
 #include "common/base/poison.h"
 
 #define DISPATCH_REASONS_N 32 /* reasons that are looked at in one tick */
+#define DISPATCH_CANCEL_SHARE 20      /* of lost_ms: how long a cancelled run bears an agent's silence, */
+#define DISPATCH_CANCEL_LEAST_MS 2000 /* and at least */
 
 /* What decides whether a job may begin beside what placement knows. */
 struct asked {
@@ -171,15 +173,27 @@ void dispatch_place(struct dispatch *dispatch, const char *host_uuid, struct dis
             return;
 }
 
+/* How long an agent may be silent. A cancelled run has nothing to gain by waiting: what a silent
+ * agent leaves is recorded, and the next run cleans up after it. */
+static int64_t dispatch_patience_ms(const struct dispatch *dispatch)
+{
+    const int64_t lost_ms = dispatch->settings.lost_ms;
+    int64_t short_ms = lost_ms / DISPATCH_CANCEL_SHARE;
+
+    if (short_ms < DISPATCH_CANCEL_LEAST_MS)
+        short_ms = DISPATCH_CANCEL_LEAST_MS;
+    return dispatch->is_cancelled && short_ms < lost_ms ? short_ms : lost_ms;
+}
+
 static void dispatch_lose_agents(struct dispatch *dispatch, struct dispatch_now now)
 {
+    const int64_t patience_ms = dispatch_patience_ms(dispatch);
     const struct agent *agent = NULL;
     char silence[NUM_TEXT_MAX];
 
-    while ((agent = agents_next_lost(&dispatch->agents, now.ms, dispatch->settings.lost_ms))) {
-        CLEAN_CHAR char *why =
-            str_format("the agent has been silent for %s",
-                       num_format_duration(dispatch->settings.lost_ms, silence));
+    while ((agent = agents_next_lost(&dispatch->agents, now.ms, patience_ms))) {
+        CLEAN_CHAR char *why = str_format("the agent has been silent for %s",
+                                          num_format_duration(patience_ms, silence));
         size_t lost = (size_t)(agent - dispatch->agents.items);
 
         for (size_t i = 0; i < dispatch->active_n;) {

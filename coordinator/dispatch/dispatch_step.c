@@ -297,6 +297,18 @@ static void dispatch_end_cleanup(struct dispatch *dispatch, struct item *item,
     dispatch_set_state(dispatch, item, JOB_STATE_FAILED, why);
 }
 
+/* A cancelled run begins no cleanup: what was left stays recorded, and people are told. */
+static void dispatch_end_cancelled(struct dispatch *dispatch, struct item *item,
+                                   const struct job_report *report, const char *why)
+{
+    CLEAN_CHAR char *text =
+        report->is_clean || dispatch_is_errand(item)
+            ? mem_dup("the run was cancelled")
+            : str_format("the run was cancelled; %s; the next run cleans up after it", why);
+
+    dispatch_set_state(dispatch, item, JOB_STATE_CANCELLED, text);
+}
+
 static void dispatch_end_backup(struct dispatch *dispatch, struct item *item,
                                 const struct job_report *report, const char *why,
                                 struct dispatch_now now)
@@ -306,7 +318,7 @@ static void dispatch_end_backup(struct dispatch *dispatch, struct item *item,
     if (report->state == JOB_STATE_DONE)
         dispatch_set_state(dispatch, item, JOB_STATE_DONE, NULL);
     else if (is_cancelled)
-        dispatch_set_state(dispatch, item, JOB_STATE_CANCELLED, "the run was cancelled");
+        dispatch_end_cancelled(dispatch, item, report, why);
     else if (report->state == JOB_STATE_CANCELLED && item->job.job.attempt < JOB_ATTEMPTS_MAX)
         dispatch_again(dispatch, item, why, now);
     else if (item->step == FAULT_SKIP)

@@ -864,6 +864,50 @@ CASE(a_cancelled_assignment_that_never_arrived_is_over_with_the_next_sync,
      "changes => begin A#1@h1; end A#1 cancelled; A cancelled;\n"
      "is over => yes\n")
 
+CASE(a_cancelled_run_waits_a_twentieth_as_long_for_an_agent_that_is_silent,
+     "job A\njob B hosts=h2\nstart\n"
+     "sync h1 => assign A#1\n"
+     "sync h2 => assign B#1\n"
+     "sync h1 A#1=running => nothing\n"
+     "cancel\n"
+     "wait 2900\n"
+     "sync h2 B#1=running => cancel B#1\n"
+     "state A => running\n"
+     "changes\n"
+     "wait 100\n"
+     "state A => cancelled: the run was cancelled; attempt 1 on h1: the agent has been silent for "
+     "3.0 s; the next run cleans up after it\n"
+     "changes => end A#1 lost; A cancelled;\n"
+     "state B => running\n"
+     "is over => no\n"
+     "sync h2 B#1=cancelled:clean => forget B#1\n"
+     "state B => cancelled: the run was cancelled\n"
+     "is over => yes\n"
+     "sync h1 A#1=running => cancel A#1\n" /* it comes back while the run still listens */
+     "sync h1 A#1=done => forget A#1\n"
+     "state A => done\n")
+
+CASE(an_agent_that_was_silent_before_the_cancel_is_waited_for_no_longer,
+     "job A\njob B hosts=h2\nstart\n"
+     "sync h1 => assign A#1\n"
+     "sync h1 A#1=running => nothing\n"
+     "wait 59000\n"
+     "state A => running\n"
+     "cancel\n"
+     "wait 0\n"
+     "state A => cancelled: the run was cancelled; ...\n"
+     "is over => yes\n")
+
+CASE(a_cancelled_attempt_that_was_never_offered_left_nothing,
+     "job A\nstart\n"
+     "record off\n"
+     "sync h1 => nothing\n"
+     "record on\n"
+     "cancel\n"
+     "wait 3000\n"
+     "state A => cancelled: the run was cancelled\n"
+     "is over => yes\n")
+
 CASE(an_empty_run_is_over_when_it_starts,
      "is over => no\n"
      "start\n"
@@ -928,6 +972,9 @@ int main(void)
         cmocka_unit_test(a_job_that_the_plan_lets_wait_begins_when_it_is_released),
         cmocka_unit_test(a_cancel_ends_what_waits_at_once_and_what_runs_by_its_agent),
         cmocka_unit_test(a_cancelled_assignment_that_never_arrived_is_over_with_the_next_sync),
+        cmocka_unit_test(a_cancelled_run_waits_a_twentieth_as_long_for_an_agent_that_is_silent),
+        cmocka_unit_test(an_agent_that_was_silent_before_the_cancel_is_waited_for_no_longer),
+        cmocka_unit_test(a_cancelled_attempt_that_was_never_offered_left_nothing),
         cmocka_unit_test(an_empty_run_is_over_when_it_starts),
         cmocka_unit_test(finished_jobs_of_a_continued_run_stay_as_they_are),
     };
