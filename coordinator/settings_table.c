@@ -239,7 +239,8 @@ const struct option settings_table[OPT_N] = {
     [OPT_POOL_LOST] = {ONYXPOOL, .key = "pool_lost", .kind = OPTION_DURATION,
                        .min = 1 * SECOND_MS, .max = 1 * (int64_t)DAY_MS, .fallback = "30m",
                        .help = "A run ends when the pool could not be reached for this long; the "
-                               "next one continues it."},
+                               "next one continues it. For as long, a job that fails because its "
+                               "pool or host does not answer loses no attempt."},
     [OPT_RUN_MAX] = {ONYXPOOL, .key = "run_max", .kind = OPTION_DURATION, .min = 1 * SECOND_MS,
                      .max = 30 * (int64_t)DAY_MS, .fallback = "20h",
                      .help = "Jobs that have not begun by then fail."},
