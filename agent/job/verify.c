@@ -176,6 +176,7 @@ static void fill_facts(struct verify *verify, const struct verify_check *check,
         return;
     facts->meta_sha256 = backup->sha256;
     facts->meta_stream_xxh128 = backup->stream_xxh128;
+    facts->meta_sparse_xxh128 = backup->sparse_xxh128;
     facts->meta_stream_bytes = backup->stream_bytes;
     facts->meta_proof = backup->proof;
 }
@@ -183,7 +184,7 @@ static void fill_facts(struct verify *verify, const struct verify_check *check,
 static int judge(struct verify *verify, struct verify_check *check, const char *why_no_proof,
                  struct error *err)
 {
-    char xxh128[DIGEST_TEXT_MAX];
+    char stream[DIGEST_TEXT_MAX], sparse[DIGEST_TEXT_MAX];
     CLEAN_CHAR char *sums = NULL;
     struct verify_facts facts;
 
@@ -192,7 +193,8 @@ static int judge(struct verify *verify, struct verify_check *check, const char *
         return -1;
     fill_facts(verify, check, &facts);
     facts.sums_sha256 = sums;
-    facts.stream_xxh128 = verify_check_stream_xxh128(check, xxh128);
+    facts.stream_xxh128 = verify_check_stream_xxh128(check, stream);
+    facts.sparse_xxh128 = verify_check_sparse_xxh128(check, sparse);
     if (why_no_proof != NULL) {
         facts.proof = NULL;
         facts.why_no_proof = why_no_proof;

@@ -15,6 +15,7 @@
 #include "common/format/db.h"
 #include "common/format/length.h"
 #include "common/format/meta.h"
+#include "common/format/sparse_digest.h"
 #include "common/format/vhd.h"
 #include "common/format/xbk.h"
 #include "common/format/xva.h"
@@ -25,6 +26,7 @@
 struct verify_check {
     struct decompress *decompress; /* NULL: stored as it came */
     struct digest *digest;
+    struct sparse_digest *sparse; /* NULL: the .meta has none */
     uint64_t stream_bytes;
     struct pipeline_check format; /* feed NULL: none */
     struct xva_check *xva;
@@ -43,6 +45,7 @@ void verify_check_free(struct verify_check *check)
         return;
     decompress_free(check->decompress);
     digest_free(check->digest);
+    sparse_digest_free(check->sparse);
     xva_check_free(check->xva);
     vhd_check_free(check->vhd);
     db_check_free(check->db);
@@ -64,6 +67,8 @@ static int take_content(void *context, const void *bytes, size_t n, struct error
 
     check->stream_bytes += n;
     digest_update(check->digest, bytes, n);
+    if (check->sparse != NULL)
+        sparse_digest_update(check->sparse, bytes, n);
     return check->format.feed != NULL ? check->format.feed(check->format.context, bytes, n, err)
                                       : 0;
 }
@@ -190,6 +195,11 @@ int verify_check_new(const char *file, const struct scan_name *name, const struc
     check->digest = digest_new(DIGEST_XXH128, err);
     if (check->digest == NULL || (!is_plain && choose_format(check, file, name, meta, err) != 0))
         return -1;
+    if (meta->backup.sparse_xxh128 != NULL) {
+        check->sparse = sparse_digest_new(err);
+        if (check->sparse == NULL)
+            return -1;
+    }
     if (compress != JOB_COMPRESS_NONE) {
         check->decompress = decompress_new(compress, take_content, check, err);
         if (check->decompress == NULL)
@@ -225,4 +235,9 @@ uint64_t verify_check_stream_bytes(const struct verify_check *check)
 char *verify_check_stream_xxh128(struct verify_check *check, char text[DIGEST_TEXT_MAX])
 {
     return digest_final(check->digest, text);
+}
+
+char *verify_check_sparse_xxh128(struct verify_check *check, char text[DIGEST_TEXT_MAX])
+{
+    return check->sparse != NULL ? sparse_digest_final(check->sparse, text) : NULL;
 }

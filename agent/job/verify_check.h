@@ -38,8 +38,10 @@ const char *verify_check_why(const struct verify_check *check);
 /* Why the content did not pass; NULL when it was not the check that failed. Borrowed. */
 const struct error *verify_check_error(const struct verify_check *check);
 
-/* Of what was in it uncompressed, behind its end. */
+/* Of what was in it uncompressed, behind its end. The digests are asked for once. */
 uint64_t verify_check_stream_bytes(const struct verify_check *check);
 char *verify_check_stream_xxh128(struct verify_check *check, char text[DIGEST_TEXT_MAX]);
+/* NULL: the .meta has none to hold it against, so it was not taken. */
+char *verify_check_sparse_xxh128(struct verify_check *check, char text[DIGEST_TEXT_MAX]);
 
 #endif

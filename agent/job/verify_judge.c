@@ -22,6 +22,7 @@ static bool agrees(const char *known, const char *found)
 static char *find_damage(const struct verify_facts *facts)
 {
     bool has_witness = agrees(facts->meta_sha256, facts->sha256) ||
+                       agrees(facts->meta_sparse_xxh128, facts->sparse_xxh128) ||
                        agrees(facts->catalog_sha256, facts->sha256);
 
     if (differs(facts->meta_sha256, facts->sha256))
@@ -36,6 +37,9 @@ static char *find_damage(const struct verify_facts *facts)
     if (differs(facts->meta_stream_xxh128, facts->stream_xxh128))
         return str_format("the xxh128 of its content is %s, its .meta says %s",
                           facts->stream_xxh128, facts->meta_stream_xxh128);
+    if (differs(facts->meta_sparse_xxh128, facts->sparse_xxh128))
+        return str_format("the sparse_xxh128 of its disk is %s, its .meta says %s",
+                          facts->sparse_xxh128, facts->meta_sparse_xxh128);
     if (facts->meta_stream_bytes != 0 && facts->meta_stream_bytes != facts->stream_bytes)
         return str_format("its content has %llu bytes, its .meta says %llu",
                           (unsigned long long)facts->stream_bytes,
@@ -47,7 +51,8 @@ static char *find_damage(const struct verify_facts *facts)
 static bool is_what_was_written(const struct verify_facts *facts)
 {
     return agrees(facts->meta_sha256, facts->sha256) ||
-           agrees(facts->meta_stream_xxh128, facts->stream_xxh128);
+           agrees(facts->meta_stream_xxh128, facts->stream_xxh128) ||
+           agrees(facts->meta_sparse_xxh128, facts->sparse_xxh128);
 }
 
 void verify_judge(const struct verify_facts *facts, struct job_verdict *verdict,

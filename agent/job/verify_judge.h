@@ -22,6 +22,8 @@ struct verify_facts {
     const char *sums_sha256;
     const char *stream_xxh128; /* of what was in it uncompressed */
     const char *meta_stream_xxh128;
+    const char *sparse_xxh128; /* of the disk in a raw file, where .meta has it */
+    const char *meta_sparse_xxh128;
     uint64_t stream_bytes;
     uint64_t meta_stream_bytes; /* 0: not known */
     const char *meta_proof; /* how it was proven when it was written; NULL: it was not */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Backups read back: what is whole is proven, what is not is damaged, told, and protects nothing."""
+import hashlib
 import json
 import os
 import pathlib
@@ -132,6 +133,36 @@ def test_a_flipped_bit_is_found_in_every_kind(kinds, suffix):
         file.write_bytes(good)
     verify(lab, path)
     assert rows(lab)[path]["state"] == "proven"
+
+
+@pytest.mark.parametrize("place", ["data", "hole"])
+def test_a_raw_file_without_sha256_is_held_against_the_digest_that_it_has(place):
+    """Written from a VHD: its .meta has sparse_xxh128 alone."""
+    disks = [{"device": "xvda", "sr": "nfs1", "size_mib": 16, "content": {"seed": 3, "fill": 0.1}}]
+    with Lab(pool([vm("db1", disks=disks)], hosts=1)) as lab:
+        lab.set(raw_source="vhd")
+        assert lab.run("-E", "db1").returncode == 0
+        path, = rows(lab)
+        file = lab.store / path
+        assert "sha256=" not in file.with_suffix(".meta").read_text()
+        good = file.read_bytes()
+        at = next(at for at in range(0, len(good), 65536)
+                  if any(good[at:at + 65536]) == (place == "data"))
+        with open(file, "r+b") as out:
+            out.seek(at)
+            out.write(bytes([good[at] ^ 1]))
+        told = verify(lab, path, status=1)
+        assert "its .meta says" in told["jobs"][0]["reason"]
+        assert rows(lab)[path]["state"] == "damaged"
+        assert not (lab.store / ".onyxpool" / "SHA256SUMS").exists()
+        file.write_bytes(good)
+        verify(lab, path)
+        row = rows(lab)[path]
+        sha256 = hashlib.sha256(good).hexdigest()
+        assert row["state"] == "proven" and row["sha256"] == sha256
+        sums = (lab.store / ".onyxpool" / "SHA256SUMS").read_text()
+        assert sums == f"{sha256}  {path}\n"
+        lab.assert_clean()
 
 
 @pytest.mark.parametrize("spoil, said", [
