@@ -22,12 +22,12 @@
 #include "common/wire/guard.h"
 #include "common/wire/link.h"
 #include "common/wire/seal.h"
+#include "common/wire/told.h"
 
 #include "common/base/poison.h"
 
-#define ROOM     "wire"
-#define TOLD_MAX 16    /* lines about refused peers in TOLD_MS */
-#define TOLD_MS  60000 /* and one about each of them */
+#define ROOM      "wire"
+#define FAILED_MS 60000 /* a handler that fails is told of once in this time */
 
 static const struct seal_versions versions = {SEAL_VERSION_MIN, SEAL_VERSION_MAX};
 
@@ -55,13 +55,6 @@ struct place {
     struct str answer; /* sealed Orders to it; empty: none was given */
 };
 
-/* When a line about a peer was written. */
-struct told {
-    char who[UUID_TEXT_MAX];
-    bool is_used;
-    int64_t at_ms;
-};
-
 struct wire_server {
     struct wire_pool_keys keys;
     const struct clock *clock;
@@ -74,10 +67,11 @@ struct wire_server {
     size_t places_n;
     size_t places_cap;
     uint64_t order;
-    struct told told[TOLD_MAX];
+    struct wire_told told;
     struct wire_server_counts counts;
-    uint64_t told_n; /* refusals that the last line of counts told of */
-    int64_t counted_ms;
+    uint64_t told_n; /* refusals that the last line told of */
+    bool has_failed; /* the handler, told at failed_ms */
+    int64_t failed_ms;
 };
 
 struct wire_server *wire_server_new(const struct wire_pool_key *key, const struct clock *clock,
@@ -167,28 +161,6 @@ void wire_server_count(const struct wire_server *server, struct wire_server_coun
     *ret_counts = server->counts;
 }
 
-/* Whether a line about this peer may be written now: anybody can make us want to write one. */
-static bool may_tell(struct wire_server *server, const char *who)
-{
-    int64_t now = clock_monotonic_ms(server->clock);
-    struct told *free_one = NULL;
-
-    for (size_t i = 0; i < TOLD_MAX; i++) {
-        struct told *told = &server->told[i];
-        bool is_old = !told->is_used || now - told->at_ms >= TOLD_MS;
-        if (!is_old && strcmp(told->who, who) == 0)
-            return false;
-        if (is_old && free_one == NULL)
-            free_one = told;
-    }
-    if (free_one == NULL)
-        return false;
-    free_one->is_used = true;
-    free_one->at_ms = now;
-    str_copy(free_one->who, sizeof free_one->who, who);
-    return true;
-}
-
 static struct place *find_place(const struct wire_server *server, const char *host_uuid)
 {
     for (size_t i = 0; i < server->places_n; i++) {
@@ -234,19 +206,18 @@ static bool refuse(enum seal_reason reason, const void *bytes, size_t n, struct 
     return true;
 }
 
-/* A Hello that did not open: one line for a person, a hint for the peer. */
+/* A Hello that did not open: news for a person, a hint for the peer. */
 static bool refuse_hello(struct wire_server *server, const char *host_uuid, const void *bytes,
                          size_t n, const struct error *why, struct str *answer)
 {
-    if (may_tell(server, host_uuid)) {
-        if (why->code == ERROR_AUTH)
-            log_warn(ROOM,
-                     "refused a peer that says it is host %s: %s; if it is your agent, give it the "
-                     "file that \"onyxpool keygen --host %s\" makes",
-                     host_uuid, why->text, host_uuid);
-        else
-            log_warn(ROOM, "refused a peer that says it is host %s: %s", host_uuid, why->text);
-    }
+    if (why->code == ERROR_AUTH)
+        wire_told_add(&server->told,
+                      "refused a peer that says it is host %s: another key; if it is your agent, "
+                      "give it the file that \"onyxpool keygen --host %s\" makes",
+                      host_uuid, host_uuid);
+    else
+        wire_told_add(&server->told, "refused a peer that says it is host %s: %s", host_uuid,
+                      why->text);
     if (why->code == ERROR_UNSUPPORTED) {
         server->counts.version++;
         return refuse(SEAL_REASON_VERSION, bytes, n, answer);
@@ -279,11 +250,10 @@ static int greet(struct wire_server *server, const void *bytes, size_t n,
                           &why) < 0)
         return -1;
     ret->is_old = true;
-    if (may_tell(server, hello->host_uuid))
-        log_warn(ROOM,
-                 "host %s still has a key of the older pool key: give it the file that \"onyxpool "
-                 "keygen --host %s\" makes",
-                 hello->host_uuid, hello->host_uuid);
+    wire_told_add(&server->told,
+                  "host %s still has a key of the older pool key: give it the file that \"onyxpool "
+                  "keygen --host %s\" makes",
+                  hello->host_uuid, hello->host_uuid);
     return 0;
 }
 
@@ -414,14 +384,25 @@ static bool is_twin(struct wire_server *server, const struct place *place,
         clock_monotonic_ms(server->clock) - place->heard_ms >= WIRE_SERVER_TWIN_MS)
         return false;
     server->counts.twin++;
-    CLEAN_CHAR char *who = str_format("twin %.30s", place->host_uuid);
-    if (may_tell(server, who))
-        log_warn(ROOM,
-                 "a second agent uses the key of host %s: it is refused while the first one is "
-                 "heard; if it is not a restart of that agent, stop one of the two, or make a new "
-                 "pool key (onyxpool keygen --rotate 0s) if the key was stolen",
-                 place->host_uuid);
+    wire_told_add(&server->told,
+                  "a second agent uses the key of host %s: it is refused while the first one is "
+                  "heard; if it is not a restart of that agent, stop one of the two, or make a new "
+                  "pool key (onyxpool keygen --rotate 0s) if the key was stolen",
+                  place->host_uuid);
     return true;
+}
+
+/* What keeps one host from its answer keeps most of them. */
+static void tell_failure(struct wire_server *server, const struct place *place,
+                         const struct error *why)
+{
+    int64_t now = clock_monotonic_ms(server->clock);
+
+    if (server->has_failed && now - server->failed_ms < FAILED_MS)
+        return;
+    server->has_failed = true;
+    server->failed_ms = now;
+    log_error(ROOM, "no answer to host %s: %s", place->host_uuid, why->text);
 }
 
 /* A Sync that opened: new, the last one again, or over. */
@@ -438,8 +419,7 @@ static bool answer_opened(struct wire_server *server, struct place *place, uint6
         place->counter = counter;
         str_clear(&place->answer);
         if (handle_sync(server, place, body, &err) < 0) {
-            if (may_tell(server, place->host_uuid))
-                log_error(ROOM, "no answer to host %s: %s", place->host_uuid, err.text);
+            tell_failure(server, place, &err);
             return false;
         }
         /* A repeated one may be a recording. */
@@ -471,8 +451,7 @@ static bool answer_sync(struct wire_server *server, const void *bytes, size_t n,
     const struct seal_session *session = opening != NULL ? &opening->session : &place->session;
     if (seal_frame_open(session, SEAL_SYNC, bytes, n, &body, &err) < 0) {
         server->counts.unsealed++;
-        if (may_tell(server, place->host_uuid))
-            log_warn(ROOM, "dropped a frame of host %s: %s", place->host_uuid, err.text);
+        wire_told_add(&server->told, "dropped a frame of host %s: %s", place->host_uuid, err.text);
         return false;
     }
     if (is_twin(server, place, opening))
@@ -482,7 +461,8 @@ static bool answer_sync(struct wire_server *server, const void *bytes, size_t n,
     return answer_opened(server, place, counter, &body, answer);
 }
 
-bool wire_server_answer(struct wire_server *server, const void *bytes, size_t n, struct str *answer)
+static bool answer_frame(struct wire_server *server, const void *bytes, size_t n,
+                         struct str *answer)
 {
     enum seal_frame frame;
 
@@ -491,35 +471,42 @@ bool wire_server_answer(struct wire_server *server, const void *bytes, size_t n,
     if (seal_look(bytes, n, &frame) && frame == SEAL_SYNC)
         return answer_sync(server, bytes, n, answer);
     server->counts.foreign++;
-    if (may_tell(server, "(foreign)"))
-        log_warn(ROOM,
-                 "dropped %zu bytes that are no frame of ours: does another program use this "
-                 "address?",
-                 n);
+    wire_told_add(&server->told,
+                  "dropped bytes that are no frame of ours: does another program use this address?");
     return false;
 }
 
-/* How much of it there was, once a minute, beside the lines about single peers. */
-static void tell_counts(struct wire_server *server)
+/* The minute's line. Sessions that are not known are no news: each restart makes some. */
+static void tell(struct wire_server *server)
 {
     const struct wire_server_counts *c = &server->counts;
     uint64_t n =
         c->foreign + c->malformed + c->key + c->version + c->unsealed + c->old + c->twin + c->shut;
-    int64_t now = clock_monotonic_ms(server->clock);
+    CLEAN_STR struct str line = STR_INIT;
 
-    if (n == server->told_n || now - server->counted_ms < TOLD_MS)
+    if (!wire_told_take(&server->told, n != server->told_n, clock_monotonic_ms(server->clock),
+                        &line))
         return;
+    if (n != server->told_n)
+        str_add_format(&line,
+                       "%srefused or dropped so far: %llu of another key, %llu of another version, "
+                       "%llu foreign, %llu unreadable, %llu forged or damaged, %llu repeated, %llu "
+                       "of a second agent; %llu connections shut; answered %llu",
+                       line.len > 0 ? "; " : "", (unsigned long long)c->key,
+                       (unsigned long long)c->version, (unsigned long long)c->foreign,
+                       (unsigned long long)c->malformed, (unsigned long long)c->unsealed,
+                       (unsigned long long)c->old, (unsigned long long)c->twin,
+                       (unsigned long long)c->shut, (unsigned long long)c->answered);
     server->told_n = n;
-    server->counted_ms = now;
-    log_warn(ROOM,
-             "refused or dropped so far: %llu of another key, %llu of another version, %llu "
-             "foreign, %llu unreadable, %llu forged or damaged, %llu repeated, %llu of a second "
-             "agent; %llu connections shut; answered %llu",
-             (unsigned long long)c->key, (unsigned long long)c->version,
-             (unsigned long long)c->foreign, (unsigned long long)c->malformed,
-             (unsigned long long)c->unsealed, (unsigned long long)c->old,
-             (unsigned long long)c->twin, (unsigned long long)c->shut,
-             (unsigned long long)c->answered);
+    log_warn(ROOM, "%s", str_text(&line));
+}
+
+bool wire_server_answer(struct wire_server *server, const void *bytes, size_t n, struct str *answer)
+{
+    bool is_answered = answer_frame(server, bytes, n, answer);
+
+    tell(server);
+    return is_answered;
 }
 
 /* Connections that are too many go before anybody is answered. */
@@ -528,11 +515,9 @@ static void keep_watch(struct wire_server *server)
     size_t n = wire_guard_look(server->guard);
 
     server->counts.shut += n;
-    if (n > 0 && may_tell(server, "(guard)"))
-        log_warn(ROOM,
-                 "shut %zu connections: more than %d stood on this port; see docs/SECURITY.md", n,
-                 WIRE_GUARD_CONNECTIONS_MAX);
-    tell_counts(server);
+    if (n > 0)
+        wire_told_add(&server->told, "shut connections that were too many: see docs/SECURITY.md");
+    tell(server);
 }
 
 int wire_server_listen(struct wire_server *server, const char *address, struct error *err)

@@ -4,8 +4,8 @@
  *
  * It holds a session per host. A Sync is given to the handler with the host and boot that its
  * session proves; the handler's Orders go back sealed. The same Sync again gets the same bytes
- * again without asking the handler. Refused peers are counted, and told by rate-limited log lines
- * here. While one agent of a host is heard, another one with the same key is refused. Connections
+ * again without asking the handler. Refused peers are counted, and told by one log line a minute
+ * (common/wire/told.h). While one agent of a host is heard, another one with the same key is refused. Connections
  * that are too many are shut (common/wire/guard.h).
  * A server belongs to one thread.
  */

@@ -23,7 +23,6 @@
 
 #define HONEST_EVERY    997
 #define FRAMES_A_MS     4
-#define LINES_A_MINUTE  18 /* 16 about peers, one of counts, one of connections */
 #define TWIN_RARELY     400
 #define GIANT_RARELY    20
 #define WRITTEN_OF_KIND 64
@@ -84,7 +83,7 @@ static int print_tally(const struct scene *scene, const struct tally *tally, uin
                        int64_t minutes)
 {
     struct wire_server_counts counts;
-    uint64_t lines_max = (uint64_t)(minutes + 1) * LINES_A_MINUTE;
+    uint64_t lines_max = (uint64_t)minutes + 1;
     json_t *kinds = json_object();
 
     wire_server_count(scene->server, &counts);
