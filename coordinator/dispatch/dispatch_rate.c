@@ -8,25 +8,11 @@
 #include "coordinator/dispatch/dispatch.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/model/rate.h"
 #include "coordinator/dispatch/dispatch_inside.h"
 
 #include "common/base/poison.h"
-
-static uint64_t dispatch_count_streams(const struct dispatch *dispatch, const char *host_uuid)
-{
-    uint64_t n = 0;
-
-    for (size_t i = 0; i < dispatch->items_n; i++) {
-        const struct item *item = &dispatch->items[i];
-
-        n += dispatch_is_active(item) && !dispatch_is_errand(item) &&
-             strcmp(item->now.host_uuid, host_uuid) == 0;
-    }
-    return n;
-}
 
 uint64_t dispatch_host_rate(const struct dispatch *dispatch, const char *host_uuid)
 {
@@ -38,12 +24,14 @@ uint64_t dispatch_host_rate(const struct dispatch *dispatch, const char *host_uu
     struct rate_taker *takers = mem_zero(dispatch->agents.n + 1, sizeof *takers);
     const struct agent *agent = agents_find(&dispatch->agents, host_uuid);
 
-    for (size_t i = 0; i < dispatch->agents.n; i++) {
-        struct rate_taker *taker = &takers[i];
+    for (size_t i = 0; i < dispatch->active_n; i++) {
+        const struct item *item = &dispatch->items[dispatch->active[i]];
 
-        taker->parts = dispatch_count_streams(dispatch, dispatch->agents.items[i].host_uuid);
-        taker->cap = rate_lower(settings->host_rate, taker->parts * settings->tuning.max_rate);
+        takers[item->now.agent].parts += !dispatch_is_errand(item);
     }
+    for (size_t i = 0; i < dispatch->agents.n; i++)
+        takers[i].cap =
+            rate_lower(settings->host_rate, takers[i].parts * settings->tuning.max_rate);
     rate_share(settings->pool_rate, takers, dispatch->agents.n);
     /* A host without a job has no share yet: the Orders that bring one bring it. */
     share = agent ? takers[agent - dispatch->agents.items].share : 0;
