@@ -128,16 +128,28 @@ static void dispatch_move(struct dispatch *dispatch, struct item *item,
     dispatch_place_anew(dispatch, item);
 }
 
+/* What jobs that may be the same work have in common. */
+static const char *dispatch_subject(const struct job *job)
+{
+    return job->vm_uuid ? job->vm_uuid : job->host_uuid ? job->host_uuid : "";
+}
+
 void dispatch_follow_plan(struct dispatch *dispatch, const struct plan *plan)
 {
+    CLEANUP(id_index_done) struct id_index index = {0};
+
+    for (size_t i = 0; i < plan->jobs_n; i++)
+        id_index_add(&index, dispatch_subject(&plan->jobs[i].job), i);
     for (size_t i = 0; i < dispatch->items_n; i++) {
         struct item *item = &dispatch->items[i];
+        const char *subject = dispatch_subject(&item->job.job);
+        size_t cursor = 0, at;
 
         if (job_state_is_end(item->job.state) || dispatch_is_errand(item))
             continue;
-        for (size_t k = 0; k < plan->jobs_n; k++)
-            if (dispatch_is_same_work(&item->job.job, &plan->jobs[k].job)) {
-                dispatch_move(dispatch, item, &plan->jobs[k]);
+        while ((at = id_index_next(&index, subject, &cursor)) != ID_INDEX_NONE)
+            if (dispatch_is_same_work(&item->job.job, &plan->jobs[at].job)) {
+                dispatch_move(dispatch, item, &plan->jobs[at]);
                 break;
             }
     }
