@@ -72,7 +72,7 @@ void dispatch_free(struct dispatch **dispatch)
     free(d->items);
     id_index_done(&d->item_index);
     place_free(&d->place);
-    free(d->place_hosts);
+    free(d->hosts);
     free(d->active);
     free(d->errands);
     id_index_done(&d->ended_index);

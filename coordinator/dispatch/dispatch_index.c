@@ -67,34 +67,41 @@ void dispatch_follow(struct dispatch *dispatch, const struct item *item)
         place_set_ready(dispatch->place, index);
 }
 
-size_t *dispatch_fill_hosts(struct dispatch *dispatch, struct dispatch_now now)
+/* Free slots of each agent's host: as it told, less what it was given and has not listed yet. */
+static void dispatch_count_slots(struct dispatch *dispatch)
 {
-    size_t *unlisted = mem_zero(dispatch->agents.n + 1, sizeof *unlisted);
-    char why[AGENTS_REASON_MAX];
+    while (dispatch->hosts_n < dispatch->agents.n) {
+        const char *uuid = dispatch->agents.items[dispatch->hosts_n].host_uuid;
 
+        dispatch->hosts = mem_grow(dispatch->hosts, &dispatch->hosts_cap, dispatch->hosts_n + 1,
+                                   sizeof *dispatch->hosts);
+        dispatch->hosts[dispatch->hosts_n++] =
+            (struct dispatch_host){.placed = place_need_host(dispatch->place, uuid)};
+    }
+    for (size_t i = 0; i < dispatch->hosts_n; i++)
+        dispatch->hosts[i].slots_free = dispatch->agents.items[i].sync.free_slots;
     for (size_t i = 0; i < dispatch->active_n; i++) {
         const struct item *item = &dispatch->items[dispatch->active[i]];
+        struct dispatch_host *host = &dispatch->hosts[item->now.agent];
 
-        unlisted[item->now.agent] += !item->now.is_listed;
+        host->slots_free -= !item->now.is_listed && host->slots_free > 0;
     }
-    for (size_t i = 0; i < dispatch->agents.n; i++) {
-        const struct agent *agent = &dispatch->agents.items[i];
-        uint32_t slots = agent->sync.free_slots;
+}
 
-        if (i >= dispatch->place_hosts_n) {
-            dispatch->place_hosts =
-                mem_grow(dispatch->place_hosts, &dispatch->place_hosts_cap,
-                         dispatch->place_hosts_n + 1, sizeof *dispatch->place_hosts);
-            dispatch->place_hosts[dispatch->place_hosts_n++] =
-                place_need_host(dispatch->place, agent->host_uuid);
-        }
+void dispatch_look_at_hosts(struct dispatch *dispatch, struct dispatch_now now)
+{
+    char why[AGENTS_REASON_MAX];
+
+    dispatch_count_slots(dispatch);
+    for (size_t i = 0; i < dispatch->hosts_n; i++) {
+        const struct agent *agent = &dispatch->agents.items[i];
         const struct place_host host = {
             .is_ready = !dispatch_agent_why_not(dispatch, agent, why),
             .is_near = now.ms - agent->heard_ms <= DISPATCH_FAIR_MS,
-            .slots_free = slots > unlisted[i] ? slots - (uint32_t)unlisted[i] : 0};
-        place_set_host(dispatch->place, dispatch->place_hosts[i], &host);
+            .slots_free = dispatch->hosts[i].slots_free};
+
+        place_set_host(dispatch->place, dispatch->hosts[i].placed, &host);
     }
     place_allow_redirects(dispatch->place,
                           now.ms - dispatch->started_ms >= dispatch->settings.strange_ms);
-    return unlisted;
 }

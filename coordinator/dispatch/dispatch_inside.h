@@ -66,6 +66,12 @@ struct listed {
     struct job_report report; /* without files and warnings unless it is an end */
 };
 
+/* The host of an agent, as of the last look at all. */
+struct dispatch_host {
+    size_t placed; /* its index in placement */
+    uint32_t slots_free;
+};
+
 struct dispatch {
     struct dispatch_settings settings;
     char *run;
@@ -87,8 +93,8 @@ struct dispatch {
     size_t items_n, items_cap;
     struct id_index item_index;
     struct place *place; /* knows every item by its index; errands are over to it */
-    size_t *place_hosts; /* index of an agent's host there, in order of agents */
-    size_t place_hosts_n, place_hosts_cap;
+    struct dispatch_host *hosts; /* of the agents, in their order */
+    size_t hosts_n, hosts_cap;
     size_t *active; /* indexes of the items that are assigned or running, in order */
     size_t active_n, active_cap;
     size_t *errands; /* of the cleanup and expire jobs that have not ended, in order */
@@ -146,9 +152,8 @@ struct item *dispatch_add_item(struct dispatch *dispatch);
 void dispatch_enter(struct dispatch *dispatch, struct item *item);
 /* Its state or what holds it has changed: the indexes follow. */
 void dispatch_follow(struct dispatch *dispatch, const struct item *item);
-/* What placement is to know of the agents now. Gives how many of each one's jobs it has not listed
- * yet, to be freed. */
-size_t *dispatch_fill_hosts(struct dispatch *dispatch, struct dispatch_now now);
+/* Which hosts may have jobs now and how many, here and for placement. */
+void dispatch_look_at_hosts(struct dispatch *dispatch, struct dispatch_now now);
 
 struct dispatch_change *dispatch_add_change(struct dispatch *dispatch,
                                             enum dispatch_change_kind kind, const char *id);

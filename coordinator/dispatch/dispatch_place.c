@@ -124,12 +124,12 @@ static struct item *dispatch_choose_backup(struct asked *asked, const struct age
 static bool dispatch_place_one(struct dispatch *dispatch, const struct agent *agent,
                                struct dispatch_now now)
 {
-    CLEANUP(mem_free_void) size_t *unlisted = dispatch_fill_hosts(dispatch, now);
     struct asked asked = {.dispatch = dispatch, .now = now};
     struct place_choice choice = {0};
     char text[SPACE_TEXT_MAX];
 
-    if (agent->sync.free_slots <= unlisted[agent - dispatch->agents.items])
+    dispatch_look_at_hosts(dispatch, now);
+    if (dispatch->hosts[agent - dispatch->agents.items].slots_free == 0)
         return false;
     struct item *item = dispatch_choose_cleanup(dispatch, agent->host_uuid, now);
 
@@ -253,13 +253,10 @@ static bool dispatch_is_waiting(const struct item *item)
 /* A few reasons a tick, so that a pool of thousands costs no more than one of ten. */
 static void dispatch_refresh_reasons(struct dispatch *dispatch, struct dispatch_now now)
 {
-    CLEANUP(mem_free_void) size_t *unlisted = dispatch_fill_hosts(dispatch, now);
     struct space_facts space = dispatch_space(dispatch, NULL);
     char text[AGENTS_REASON_MAX];
 
-    (void)unlisted; /* only the hosts' numbers are wanted here */
-    if (!dispatch->is_started)
-        return;
+    dispatch_look_at_hosts(dispatch, now);
     for (size_t n = 0; n < DISPATCH_REASONS_N && n < dispatch->items_n; n++) {
         struct item *item = &dispatch->items[dispatch->next_reason++ % dispatch->items_n];
 
