@@ -185,7 +185,8 @@ int wire_pool_key_rotate(const char *path, int64_t now, int64_t until, const str
 
     if (wire_pool_keys_read(path, &keys, err) < 0)
         return -1;
-    if (keys.has_old && keys.old_until > now && until > now && memcmp(&keys.old, &keys.now, sizeof keys.old) != 0)
+    if (keys.has_old && keys.old_until > now && until > now &&
+        memcmp(&keys.old, &keys.now, sizeof keys.old) != 0)
         return error_set(err, ERROR_EXISTS,
                          "%s counts until %s: hosts that have not got their new key by then would "
                          "be refused; remove it when all have, then rotate again",
@@ -208,15 +209,23 @@ int wire_key_stamp_look(const char *path, struct wire_key_stamp *stamp)
     struct wire_key_stamp now = {0};
     struct stat facts;
 
-    if (stat(path, &facts) != 0)
-        return 0;
-    now.inode = (uint64_t)facts.st_ino;
-    now.changed_ns = (int64_t)facts.st_ctim.tv_sec * 1000000000 + facts.st_ctim.tv_nsec;
-    now.size = (int64_t)facts.st_size;
+    if (stat(path, &facts) == 0) {
+        now.inode = (uint64_t)facts.st_ino;
+        now.changed_ns = (int64_t)facts.st_ctim.tv_sec * 1000000000 + facts.st_ctim.tv_nsec;
+        now.size = (int64_t)facts.st_size;
+    }
     if (now.inode == stamp->inode && now.changed_ns == stamp->changed_ns && now.size == stamp->size)
         return 0;
     *stamp = now;
     return 1;
+}
+
+int wire_pool_keys_stamp_look(const char *path, struct wire_pool_keys_stamp *stamp)
+{
+    CLEAN_CHAR char *old_path = str_format("%s" OLD_SUFFIX, path);
+    int is_new = wire_key_stamp_look(path, &stamp->now);
+
+    return wire_key_stamp_look(old_path, &stamp->old) == 1 || is_new == 1;
 }
 
 int wire_agent_key_read(const char *path, struct wire_agent_key *ret_key, struct error *err)

@@ -35,6 +35,7 @@ struct wire_agent_key {
 
 void wire_pool_key_done(struct wire_pool_key *key);
 void wire_agent_key_done(struct wire_agent_key *key);
+
 /* The pool key and, for a while after a rotation, the one before it. */
 struct wire_pool_keys {
     struct wire_pool_key now;
@@ -64,14 +65,21 @@ int wire_pool_keys_read(const char *path, struct wire_pool_keys *ret_keys, struc
 int wire_pool_key_rotate(const char *path, int64_t now, int64_t until, const struct random *random,
                          struct error *err);
 
-/* How a key file stood there: 1 when it stands there otherwise now (and is noted), 0 as before or
- * not at all. Starts as zeroes, so the first look gives 1. */
+/* How a key file stood there: 1 when it stands there otherwise now, or is gone (and that is noted),
+ * 0 as before. Starts as zeroes, so the first look at one that is there gives 1. */
 struct wire_key_stamp {
     uint64_t inode;
     int64_t changed_ns;
     int64_t size;
 };
 int wire_key_stamp_look(const char *path, struct wire_key_stamp *stamp);
+
+/* The same for what wire_pool_keys_read reads. */
+struct wire_pool_keys_stamp {
+    struct wire_key_stamp now;
+    struct wire_key_stamp old;
+};
+int wire_pool_keys_stamp_look(const char *path, struct wire_pool_keys_stamp *stamp);
 
 /* The key of a host. ERROR_USAGE when host_uuid is no uuid. Upper case is taken as lower. */
 int wire_agent_key_make(const struct wire_pool_key *pool_key, const char *host_uuid,

@@ -45,7 +45,7 @@ struct control {
     int64_t next_tick_ms;
     int64_t next_requests_ms;
     int64_t next_keys_ms;
-    struct wire_key_stamp key_stamp, old_key_stamp;
+    struct wire_pool_keys_stamp keys_stamp;
     struct error error; /* why the thread gave up */
 };
 
@@ -74,11 +74,9 @@ static int control_answer(void *context, struct wire_sync *sync, struct wire_ord
 static void control_look_at_keys(struct control *control)
 {
     CLEAN_WIRE_POOL_KEYS struct wire_pool_keys keys = {.has_old = false};
-    CLEAN_CHAR char *old_path = str_format("%s.old", control->settings.key_path);
     struct error err = ERROR_INIT;
-    int is_new = wire_key_stamp_look(control->settings.key_path, &control->key_stamp);
 
-    if (wire_key_stamp_look(old_path, &control->old_key_stamp) == 0 && is_new == 0)
+    if (wire_pool_keys_stamp_look(control->settings.key_path, &control->keys_stamp) == 0)
         return;
     if (wire_pool_keys_read(control->settings.key_path, &keys, &err) == 0)
         wire_server_set_keys(control->server, &keys);

@@ -253,7 +253,24 @@ static void a_stamp_tells_a_change_once(void **state)
     write_key(place, "ab", 0600);
     assert_int_equal(wire_key_stamp_look(place->file, &stamp), 1);
     unlink(place->file);
+    assert_int_equal(wire_key_stamp_look(place->file, &stamp), 1);
     assert_int_equal(wire_key_stamp_look(place->file, &stamp), 0);
+}
+
+static void the_stamp_of_the_pools_keys_tells_a_change_of_each(void **state)
+{
+    const struct place *place = *state;
+    struct wire_pool_keys_stamp stamp = {.now = {.inode = 0}};
+    CLEAN_CHAR char *old = str_format("%s.old", place->file);
+    assert_int_equal(wire_pool_key_create(place->file, random_system(), NULL), 0);
+    assert_int_equal(wire_pool_keys_stamp_look(place->file, &stamp), 1);
+    assert_int_equal(wire_pool_keys_stamp_look(place->file, &stamp), 0);
+    assert_int_equal(wire_pool_key_rotate(place->file, 1, 2, random_system(), NULL), 0);
+    assert_int_equal(wire_pool_keys_stamp_look(place->file, &stamp), 1);
+    assert_int_equal(wire_pool_keys_stamp_look(place->file, &stamp), 0);
+    assert_int_equal(unlink(old), 0);
+    assert_int_equal(wire_pool_keys_stamp_look(place->file, &stamp), 1);
+    assert_int_equal(wire_pool_keys_stamp_look(place->file, &stamp), 0);
 }
 
 int main(void)
@@ -269,6 +286,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_bad_former_key_is_refused_and_never_quoted, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_stamp_tells_a_change_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_stamp_of_the_pools_keys_tells_a_change_of_each, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
