@@ -36,6 +36,21 @@ def wait_for(what, condition, seconds=WAIT_S):
         time.sleep(0.02)
 
 
+def build_preload(name, folder):
+    """A library of tests/preload, made in that folder, to be loaded in front of programs."""
+    made = pathlib.Path(folder) / f"{name}.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-I", ROOT, "-o", made,
+                    ROOT / "tests" / "preload" / f"{name}.c", "-ldl"], check=True)
+    return made
+
+
+def preloaded(library, **more):
+    """What the environment of a program behind such a library has, sanitizers or not."""
+    options = os.environ.get("ASAN_OPTIONS", "")
+    return dict(more, LD_PRELOAD=str(library),
+                ASAN_OPTIONS=f"{options}:verify_asan_link_order=0".lstrip(":"))
+
+
 def vm(name, host="h1", sr="nfs1", size_mib=8, fill=0.5, **more):
     """A VM of one disk for a pool file."""
     seed = sum(map(ord, name))

@@ -3,25 +3,20 @@
 
 Afterwards the references in the pool equal those from before, no finished backup was redone and no
 unfinished one looks finished. A point is reached for certain: the simulated pool holds the call or
-the stream, or a library in front of the worker waits at a system call (pause.c).
+the stream, or a library in front of the worker waits at a system call (tests/preload/pause.c).
 """
 import os
 import pathlib
 import signal
-import subprocess
 
 import pytest
 
-from lab import Lab, pool, vm, wait_for
-
-HERE = pathlib.Path(__file__).parent
+from lab import Lab, build_preload, pool, preloaded, vm, wait_for
 
 
 @pytest.fixture(scope="session")
 def pause_library(tmp_path_factory):
-    library = tmp_path_factory.mktemp("pause") / "pause.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, HERE / "pause.c", "-ldl"], check=True)
-    return library
+    return build_preload("pause", tmp_path_factory.mktemp("pause"))
 
 
 class Point:
@@ -42,9 +37,7 @@ class Point:
         self.folder = lab.folder / "pause"
         self.folder.mkdir(exist_ok=True)
         function, number = self.how["pause"]
-        old = os.environ.get("ASAN_OPTIONS", "")
-        return {"LD_PRELOAD": str(library), "ONYX_PAUSE": f"{function} {number} {self.folder}",
-                "ASAN_OPTIONS": f"{old}:verify_asan_link_order=0".lstrip(":")}
+        return preloaded(library, ONYX_PAUSE=f"{function} {number} {self.folder}")
 
     def reach(self, lab):
         if self.held is not None:

@@ -8,9 +8,7 @@ import subprocess
 
 import pytest
 
-from lab import BIN, Lab, pool, vm, wait_for
-
-HERE = pathlib.Path(__file__).resolve().parent
+from lab import BIN, Lab, build_preload, pool, preloaded, vm, wait_for
 
 
 def names(lab, folder):
@@ -343,9 +341,7 @@ STEPS = [("renameat", 1), ("fsync", 1), ("unlinkat", 1), ("fsync", 2), ("unlinka
 
 @pytest.fixture(scope="module")
 def pause_library(tmp_path_factory):
-    library = tmp_path_factory.mktemp("pause") / "pause.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, HERE / "pause.c", "-ldl"], check=True)
-    return library
+    return build_preload("pause", tmp_path_factory.mktemp("pause"))
 
 
 def start_pausing_agent(lab, library, step):
@@ -353,10 +349,8 @@ def start_pausing_agent(lab, library, step):
     folder = lab.folder / "pause"
     folder.mkdir()
     old = dict(os.environ)
-    asan = old.get("ASAN_OPTIONS", "")
     try:
-        os.environ.update(LD_PRELOAD=str(library), ONYX_PAUSE=f"{step[0]} {step[1]} {folder}",
-                          ASAN_OPTIONS=f"{asan}:verify_asan_link_order=0".lstrip(":"))
+        os.environ.update(preloaded(library, ONYX_PAUSE=f"{step[0]} {step[1]} {folder}"))
         lab.start_agent("h1")
     finally:
         os.environ.clear()

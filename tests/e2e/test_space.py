@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Room on the share, shares that lie, mounts that are not there, and what SMB refuses.
 
-A library in front of coordinator and agents (share.c) lets a local folder say what a share says on
-a bad day; nothing is mounted and nobody is root. Stores that must not lie on the device of "/" are
-made in a folder of another file system, where the machine has one that everybody may write to.
+A library in front of coordinator and agents (tests/preload/share.c) lets a local folder say what a
+share says on a bad day; nothing is mounted and nobody is root. Stores that must not lie on the device
+of "/" are made in a folder of another file system, where the machine has one that everybody may
+write to.
 """
 import contextlib
 import errno
@@ -16,25 +17,22 @@ import tempfile
 
 import pytest
 
-from lab import Lab, pool, vm
+from lab import Lab, build_preload, pool, preloaded, vm
 from test_adopt import put_old
 
-HERE = pathlib.Path(__file__).parent
 MIB = 1 << 20
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    made = tmp_path_factory.mktemp("share") / "share.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", made, HERE / "share.c", "-ldl"], check=True)
-    return made
+def preload(tmp_path_factory):
+    return build_preload("share", tmp_path_factory.mktemp("share"))
 
 
 class Share(Lab):
     """A lab whose programs all see the share through the library."""
 
-    def __init__(self, library, pool_file, agents=True):
-        self.library = library
+    def __init__(self, preload, pool_file, agents=True):
+        self.preload = preload
         self.wishes = pathlib.Path(tempfile.mkdtemp(prefix="onyx-wishes-"))
         super().__init__(pool_file, agents)
 
@@ -43,10 +41,8 @@ class Share(Lab):
         shutil.rmtree(self.wishes, ignore_errors=True)
 
     def environment(self):
-        env = super().environment()
-        options = env.get("ASAN_OPTIONS", "")
-        return dict(env, LD_PRELOAD=str(self.library), ONYX_SHARE=f"{self.store} {self.wishes}",
-                    ASAN_OPTIONS=f"{options}:verify_asan_link_order=0".lstrip(":"))
+        return dict(super().environment(),
+                    **preloaded(self.preload, ONYX_SHARE=f"{self.store} {self.wishes}"))
 
     def wish(self, name, text):
         """In place of the old wish at once, never half of it."""
@@ -74,8 +70,8 @@ def small_and_large():
 # ---- room ---------------------------------------------------------------------------------------
 
 
-def test_below_the_threshold_each_job_is_refused_with_the_numbers(library):
-    with Share(library, small_and_large()) as lab:
+def test_below_the_threshold_each_job_is_refused_with_the_numbers(preload):
+    with Share(preload, small_and_large()) as lab:
         lab.set(space_threshold=20, lease_renew="1s")
         lab.wish("statvfs", room(1000, 100))
         lab.sim.control("calls.clear")
@@ -93,8 +89,8 @@ def test_below_the_threshold_each_job_is_refused_with_the_numbers(library):
         lab.assert_clean()
 
 
-def test_by_its_last_backup_a_job_is_refused_and_the_run_goes_on(library):
-    with Share(library, small_and_large()) as lab:
+def test_by_its_last_backup_a_job_is_refused_and_the_run_goes_on(preload):
+    with Share(preload, small_and_large()) as lab:
         lab.set(space_threshold=1, lease_renew="1s")
         lab.wish("statvfs", room(1000, 12))
         first = lab.run()
@@ -115,8 +111,8 @@ def test_by_its_last_backup_a_job_is_refused_and_the_run_goes_on(library):
 @pytest.mark.parametrize("says, words", [
     (f"error {errno.ESTALE}", os.strerror(errno.ESTALE)), ("0 0", "can't be"),
     (f"{MIB} {2 * MIB}", "can't be")])
-def test_share_that_lies_about_its_room_is_an_error_and_no_crash(library, says, words):
-    with Share(library, small_and_large()) as lab:
+def test_share_that_lies_about_its_room_is_an_error_and_no_crash(preload, says, words):
+    with Share(preload, small_and_large()) as lab:
         lab.wish("statvfs", says)
         done = lab.run("--muster", "4")
         assert done.returncode == 1, done.stdout + done.stderr
@@ -128,8 +124,8 @@ def test_share_that_lies_about_its_room_is_an_error_and_no_crash(library, says, 
         lab.assert_clean()
 
 
-def test_share_that_lies_to_a_worker_fails_that_job_alone(library):
-    with Share(library, small_and_large()) as lab:
+def test_share_that_lies_to_a_worker_fails_that_job_alone(preload):
+    with Share(preload, small_and_large()) as lab:
         lab.wish("statvfs-worker", "0 0")
         done = lab.run("--attempts", "1")
         assert done.returncode == 1, done.stdout + done.stderr
@@ -151,8 +147,8 @@ def in_the_middle_of(lab, disturb):
     return running.returncode
 
 
-def test_running_job_goes_on_below_the_threshold_and_ends_at_the_floor(library):
-    with Share(library, small_and_large()) as lab:
+def test_running_job_goes_on_below_the_threshold_and_ends_at_the_floor(preload):
+    with Share(preload, small_and_large()) as lab:
         lab.set(space_threshold=20, hard_floor=1, lease_renew="1s")
         lab.wish("statvfs", room(1000, 900))
         assert in_the_middle_of(lab, lambda: lab.wish("statvfs", room(1000, 50))) == 0
@@ -165,8 +161,8 @@ def test_running_job_goes_on_below_the_threshold_and_ends_at_the_floor(library):
         lab.assert_clean()
 
 
-def test_running_job_is_not_ended_by_a_share_that_can_not_tell_its_room(library):
-    with Share(library, small_and_large()) as lab:
+def test_running_job_is_not_ended_by_a_share_that_can_not_tell_its_room(preload):
+    with Share(preload, small_and_large()) as lab:
         lab.set(hard_floor=1, lease_renew="1s")
         assert in_the_middle_of(
             lab, lambda: lab.wish("statvfs-worker", f"error {errno.ESTALE}")) == 0
@@ -180,8 +176,8 @@ def test_running_job_is_not_ended_by_a_share_that_can_not_tell_its_room(library)
     (errno.ESTALE, "STORE_GONE", "mount it again"), (errno.ENOTCONN, "STORE_GONE", "mount it again"),
     (errno.ENODEV, "STORE_GONE", "mount it again")],
     ids=["ENOSPC", "EDQUOT", "EIO", "EROFS", "ESTALE", "ENOTCONN", "ENODEV"])
-def test_failing_share_ends_that_job_alone_and_leaves_nothing(library, why, code, advice):
-    with Share(library, small_and_large()) as lab:
+def test_failing_share_ends_that_job_alone_and_leaves_nothing(preload, why, code, advice):
+    with Share(preload, small_and_large()) as lab:
         lab.wish("full", f"{8 * MIB} {why}")
         done = lab.run("--attempts", "1")
         assert done.returncode == 1, done.stdout + done.stderr
@@ -232,8 +228,8 @@ def mountinfo_with(folder, kind):
 
 @pytest.mark.parametrize("share_type, kind", [("nfs", "nfs"), ("nfs", "nfs4"), ("smb", "cifs"),
                                               ("smb", "smb3")])
-def test_mounted_share_becomes_the_store_by_itself(library, share_type, kind):
-    with Share(library, pool([vm("web1", size_mib=2)], hosts=1), agents=False) as lab, \
+def test_mounted_share_becomes_the_store_by_itself(preload, share_type, kind):
+    with Share(preload, pool([vm("web1", size_mib=2)], hosts=1), agents=False) as lab, \
             elsewhere(lab) as folder:
         lab.start_agent("h1")
         lab.set(share_type=share_type, lease_renew="1s")
@@ -246,8 +242,8 @@ def test_mounted_share_becomes_the_store_by_itself(library, share_type, kind):
 
 @pytest.mark.parametrize("share_type, kind", [("nfs", "cifs"), ("smb", "nfs4"), ("nfs", "ext4"),
                                               ("nfs", "autofs")])
-def test_share_of_another_kind_is_not_written_to(library, share_type, kind):
-    with Share(library, pool([vm("web1", size_mib=2)], hosts=1), agents=False) as lab, \
+def test_share_of_another_kind_is_not_written_to(preload, share_type, kind):
+    with Share(preload, pool([vm("web1", size_mib=2)], hosts=1), agents=False) as lab, \
             elsewhere(lab) as folder:
         lab.set(share_type=share_type)
         lab.wish("mountinfo", mountinfo_with(folder, kind))
@@ -257,9 +253,9 @@ def test_share_of_another_kind_is_not_written_to(library, share_type, kind):
         assert list(folder.iterdir()) == []
 
 
-def test_share_that_is_no_longer_mounted_is_not_written_to(library):
+def test_share_that_is_no_longer_mounted_is_not_written_to(preload):
     """What lay on the share is there (a copy, a mirror), the mount is not."""
-    with Share(library, pool([vm("web1", size_mib=2)], hosts=1), agents=False) as lab, \
+    with Share(preload, pool([vm("web1", size_mib=2)], hosts=1), agents=False) as lab, \
             elsewhere(lab) as folder:
         lab.start_agent("h1")
         lab.wish("mountinfo", mountinfo_with(folder, "nfs4"))
@@ -275,9 +271,9 @@ def test_share_that_is_no_longer_mounted_is_not_written_to(library):
         lab.stop_agent("h1")
 
 
-def test_place_that_onyxbackupvm_wrote_to_goes_on_being_used(library):
+def test_place_that_onyxbackupvm_wrote_to_goes_on_being_used(preload):
     """Configuration and folders are brought along: a disk of its own, no share, no init-store."""
-    with Share(library, pool([vm("web1", size_mib=2)], hosts=1), agents=False) as lab, \
+    with Share(preload, pool([vm("web1", size_mib=2)], hosts=1), agents=False) as lab, \
             elsewhere(lab) as folder:
         lab.start_agent("h1")
         files = put_old(lab, "web1", "a1b2c3d4-0000-4000-8000-000000000001", "20250101-010101")
@@ -289,8 +285,8 @@ def test_place_that_onyxbackupvm_wrote_to_goes_on_being_used(library):
         lab.stop_agent("h1")
 
 
-def test_place_that_init_store_accepted_stays_usable_and_is_noted(library):
-    with Share(library, pool([vm("web1", size_mib=2)], hosts=1), agents=False) as lab, \
+def test_place_that_init_store_accepted_stays_usable_and_is_noted(preload):
+    with Share(preload, pool([vm("web1", size_mib=2)], hosts=1), agents=False) as lab, \
             elsewhere(lab) as folder:
         lab.start_agent("h1")
         assert lab.run().returncode == 5
@@ -307,10 +303,10 @@ def test_place_that_init_store_accepted_stays_usable_and_is_noted(library):
         lab.stop_agent("h1")
 
 
-def test_unmounted_mount_point_is_not_written_to(library):
+def test_unmounted_mount_point_is_not_written_to(preload):
     """Defect 7 of the scripts before us: mkdir on an unmounted share filled dom0's root, and what
     they left there must not make the place look right."""
-    with Share(library, pool([vm("web1", size_mib=2)], hosts=1), agents=False) as lab:
+    with Share(preload, pool([vm("web1", size_mib=2)], hosts=1), agents=False) as lab:
         point = lab.folder / "mnt"
         (point / "web1").mkdir(parents=True)
         (point / "web1" / "backup_20260101-000000.xva").write_bytes(b"x" * 1024)
@@ -331,9 +327,9 @@ def test_unmounted_mount_point_is_not_written_to(library):
 # ---- what SMB refuses ---------------------------------------------------------------------------
 
 
-def test_share_with_the_limits_of_smb_takes_every_backup(library):
+def test_share_with_the_limits_of_smb_takes_every_backup(preload):
     names = ["a/b", "x:y*?", "ends.", "CON", 'say "hi"', "pipe|less", "two  blanks ", "web1"]
-    with Share(library, pool([vm(name, size_mib=2) for name in names], hosts=1)) as lab:
+    with Share(preload, pool([vm(name, size_mib=2) for name in names], hosts=1)) as lab:
         lab.wish("smb", "")
         lab.set(share_type="smb", lease_renew="1s")
         for _ in range(2):

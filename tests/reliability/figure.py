@@ -26,7 +26,7 @@ def use_binaries():
         sys.exit("no onyxpool, onyxpool-agent and poolsim: build them, or set ONYX_BIN to their "
                  "folder")
     options = os.environ.get("ASAN_OPTIONS", "")
-    os.environ["ASAN_OPTIONS"] = f"{options}:detect_leaks=0:verify_asan_link_order=0".lstrip(":")
+    os.environ["ASAN_OPTIONS"] = f"{options}:detect_leaks=0".lstrip(":")
     for folder in ("tests/e2e", "tests/poolsim", "tests/reliability"):
         sys.path.insert(0, str(ROOT / folder))
 

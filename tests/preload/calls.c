@@ -14,25 +14,15 @@
  * bytes that were written
  */
 #define _GNU_SOURCE
+#include "tests/preload/preload.h"
+
 #include <dirent.h>
-#include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
-
-#define NEXT(function, name)                                                                       \
-    __typeof__(&function) next = (__typeof__(&function))dlsym(RTLD_NEXT, name)
 
 enum who { WORKER, AGENT, COORDINATOR, NOBODY };
 
@@ -40,7 +30,6 @@ static const char *const who_names[] = {"worker", "agent", "coordinator"};
 
 struct setting {
     char share[PATH_MAX], wishes[PATH_MAX];
-    size_t share_n;
     enum who who;
     uint64_t *count;
 };
@@ -48,25 +37,14 @@ struct setting {
 static struct setting setting;
 static __thread int inside; /* our own calls are nobody's */
 
-static int raw_open(const char *path, int flags)
-{
-    NEXT(open, "open");
-    return next(path, flags | O_CLOEXEC, 0600);
-}
-
 static enum who who_am_i(void)
 {
     char line[4096];
-    int fd = raw_open("/proc/self/cmdline", O_RDONLY);
-    ssize_t n = fd >= 0 ? read(fd, line, sizeof line - 1) : -1;
-    if (fd >= 0)
-        close(fd);
-    line[n > 0 ? n : 0] = '\0';
+    preload_read("/proc/self/cmdline", line, sizeof line);
     const char *name = strrchr(line, '/');
     name = name != NULL ? name + 1 : line;
-    for (ssize_t i = 0; i < n; i += (ssize_t)strlen(line + i) + 1)
-        if (strcmp(line + i, "--worker") == 0)
-            return WORKER;
+    if (preload_is_worker())
+        return WORKER;
     if (strcmp(name, "onyxpool-agent") == 0)
         return AGENT;
     return strncmp(name, "onyxpool", 8) == 0 ? COORDINATOR : NOBODY;
@@ -74,19 +52,14 @@ static enum who who_am_i(void)
 
 __attribute__((constructor)) static void begin(void)
 {
-    const char *both = getenv("ONYX_CALLS");
-    const char *space = both != NULL ? strchr(both, ' ') : NULL;
     char path[PATH_MAX + 16];
     setting.who = NOBODY;
-    if (space == NULL)
+    if (!preload_split("ONYX_CALLS", setting.share, setting.wishes))
         return;
     inside++;
-    snprintf(setting.share, sizeof setting.share, "%.*s", (int)(space - both), both);
-    snprintf(setting.wishes, sizeof setting.wishes, "%s", space + 1);
-    setting.share_n = strlen(setting.share);
     setting.who = who_am_i();
     snprintf(path, sizeof path, "%s/count", setting.wishes);
-    int fd = raw_open(path, O_RDWR);
+    int fd = preload_open(path, O_RDWR);
     if (fd >= 0) {
         void *map = mmap(NULL, 24, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         setting.count = map != MAP_FAILED ? map : NULL;
@@ -95,31 +68,23 @@ __attribute__((constructor)) static void begin(void)
     inside--;
 }
 
-/* The path of a descriptor if it is on the share, without the share's own path. */
+/* A path on the share, without the share's own. */
 static int path_of(int fd, char path[PATH_MAX])
 {
-    char link[64], full[PATH_MAX];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t n = readlink(link, full, sizeof full - 1);
-    if (n <= 0)
-        return 0;
-    full[n] = '\0';
-    if (strncmp(full, setting.share, setting.share_n) != 0 ||
-        (full[setting.share_n] != '\0' && full[setting.share_n] != '/'))
-        return 0;
-    snprintf(path, PATH_MAX, "%s", full[setting.share_n] != '\0' ? full + setting.share_n + 1 : "");
-    return 1;
+    char full[PATH_MAX];
+    const char *rest = preload_path(fd, full) ? preload_below(setting.share, full) : NULL;
+    if (rest != NULL)
+        snprintf(path, PATH_MAX, "%s", rest);
+    return rest != NULL;
 }
 
 static int path_at(int folder, const char *name, char path[PATH_MAX])
 {
     if (name[0] == '/') {
-        if (strncmp(name, setting.share, setting.share_n) != 0 ||
-            (name[setting.share_n] != '\0' && name[setting.share_n] != '/'))
-            return 0;
-        snprintf(path, PATH_MAX, "%s",
-                 name[setting.share_n] != '\0' ? name + setting.share_n + 1 : "");
-        return 1;
+        const char *rest = preload_below(setting.share, name);
+        if (rest != NULL)
+            snprintf(path, PATH_MAX, "%s", rest);
+        return rest != NULL;
     }
     if (folder < 0 || !path_of(folder, path))
         return 0;
@@ -133,13 +98,8 @@ static int read_wish(enum who *ret_who, unsigned long long *ret_n, char action[1
 {
     char path[PATH_MAX + 16], text[128], who[16];
     snprintf(path, sizeof path, "%s/wish", setting.wishes);
-    int fd = raw_open(path, O_RDONLY);
-    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-    if (fd >= 0)
-        close(fd);
-    if (n <= 0)
+    if (preload_read(path, text, sizeof text) <= 0)
         return 0;
-    text[n] = '\0';
     *ret_why = 0;
     *ret_on = strstr(text, " on") != NULL;
     if (sscanf(text, "%15s %llu %15s %d", who, ret_n, action, ret_why) < 3)
@@ -151,14 +111,12 @@ static int read_wish(enum who *ret_who, unsigned long long *ret_n, char action[1
 }
 
 /* One call on the share: 0 it may go on, -1 it fails with errno. */
-static int pass(const char *call, const char *path)
+static int pass(void)
 {
     enum who who = NOBODY;
     unsigned long long at = 0;
     char action[16] = "";
     int why = 0, is_on = 0;
-    (void)call;
-    (void)path;
     if (setting.count == NULL || setting.who == NOBODY)
         return 0;
     uint64_t n = __atomic_add_fetch(&setting.count[setting.who], 1, __ATOMIC_SEQ_CST);
@@ -182,7 +140,7 @@ static void note(const char *call, long result, uint64_t inode, long long offset
     char file[PATH_MAX + 16], head[3 * PATH_MAX];
     int why = errno;
     snprintf(file, sizeof file, "%s/log", setting.wishes);
-    int fd = raw_open(file, O_RDWR | O_APPEND);
+    int fd = preload_open(file, O_RDWR | O_APPEND);
     if (fd < 0 || setting.who == NOBODY || flock(fd, LOCK_EX) != 0) {
         if (fd >= 0)
             close(fd);
@@ -215,157 +173,125 @@ static uint64_t inode_of(int fd)
 
 /* ---- calls that name a file ---- */
 
+/* Whether the call is on the share; its path there. Then leave() follows. */
+static int enter_at(int folder, const char *name, char path[PATH_MAX])
+{
+    if (inside || !path_at(folder, name, path))
+        return 0;
+    inside++;
+    return 1;
+}
+
+static int enter(int fd, char path[PATH_MAX])
+{
+    if (inside || !path_of(fd, path))
+        return 0;
+    inside++;
+    return 1;
+}
+
+/* What changed names is noted. */
+static int leave(const char *call, int result, const char *path, const char *to)
+{
+    if (result == 0)
+        note(call, result, 0, 0, NULL, 0, path, to);
+    inside--;
+    return result;
+}
+
 static int open_at(int folder, const char *name, int flags, mode_t mode, const char *which)
 {
     NEXT(openat, which);
     char path[PATH_MAX];
-    if (inside || !path_at(folder, name, path))
+    if (!enter_at(folder, name, path))
         return next(folder, name, flags, mode);
-    inside++;
     struct stat st;
     int is_new = (flags & O_CREAT) != 0 && fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0;
-    int fd = pass("open", path) == 0 ? next(folder, name, flags, mode) : -1;
+    int fd = pass() == 0 ? next(folder, name, flags, mode) : -1;
     if (fd >= 0 && (is_new || (flags & O_TRUNC) != 0))
         note(is_new ? "create" : "truncate", fd, inode_of(fd), 0, NULL, 0, path, "");
     inside--;
     return fd;
 }
 
-int openat(int folder, const char *name, int flags, ...)
+static int open_plain(const char *name, int flags, mode_t mode, const char *which)
 {
-    va_list args;
-    va_start(args, flags);
-    mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(args, mode_t) : 0;
-    va_end(args);
-    return open_at(folder, name, flags, mode, "openat");
-}
-
-int openat64(int folder, const char *name, int flags, ...)
-{
-    va_list args;
-    va_start(args, flags);
-    mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(args, mode_t) : 0;
-    va_end(args);
-    return open_at(folder, name, flags, mode, "openat64");
-}
-
-int open(const char *name, int flags, ...)
-{
-    va_list args;
-    va_start(args, flags);
-    mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(args, mode_t) : 0;
-    va_end(args);
+    (void)which;
     return open_at(AT_FDCWD, name, flags, mode, "openat");
 }
 
-int open64(const char *name, int flags, ...)
-{
-    va_list args;
-    va_start(args, flags);
-    mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(args, mode_t) : 0;
-    va_end(args);
-    return open_at(AT_FDCWD, name, flags, mode, "openat64");
-}
+OPENAT_BY(openat, open_at)
+OPENAT_BY(openat64, open_at)
+OPEN_BY(open, open_plain)
+OPEN_BY(open64, open_plain)
 
 int renameat(int from_fd, const char *from, int to_fd, const char *to)
 {
     NEXT(renameat, "renameat");
     char path[PATH_MAX], target[PATH_MAX];
-    if (inside || !path_at(from_fd, from, path) || !path_at(to_fd, to, target))
+    if (!path_at(to_fd, to, target) || !enter_at(from_fd, from, path))
         return next(from_fd, from, to_fd, to);
-    inside++;
-    int result = pass("rename", path) == 0 ? next(from_fd, from, to_fd, to) : -1;
-    if (result == 0)
-        note("rename", result, 0, 0, NULL, 0, path, target);
-    inside--;
-    return result;
+    return leave("rename", pass() == 0 ? next(from_fd, from, to_fd, to) : -1, path, target);
 }
 
 int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
 {
     NEXT(linkat, "linkat");
     char path[PATH_MAX], target[PATH_MAX];
-    if (inside || !path_at(from_fd, from, path) || !path_at(to_fd, to, target))
+    if (!path_at(to_fd, to, target) || !enter_at(from_fd, from, path))
         return next(from_fd, from, to_fd, to, flags);
-    inside++;
-    int result = pass("link", path) == 0 ? next(from_fd, from, to_fd, to, flags) : -1;
-    if (result == 0)
-        note("link", result, 0, 0, NULL, 0, path, target);
-    inside--;
-    return result;
+    return leave("link", pass() == 0 ? next(from_fd, from, to_fd, to, flags) : -1, path, target);
 }
 
 int unlinkat(int folder, const char *name, int flags)
 {
     NEXT(unlinkat, "unlinkat");
     char path[PATH_MAX];
-    if (inside || !path_at(folder, name, path))
+    if (!enter_at(folder, name, path))
         return next(folder, name, flags);
-    inside++;
-    int result = pass("unlink", path) == 0 ? next(folder, name, flags) : -1;
-    if (result == 0)
-        note("unlink", result, 0, 0, NULL, 0, path, "");
-    inside--;
-    return result;
+    return leave("unlink", pass() == 0 ? next(folder, name, flags) : -1, path, "");
 }
 
 int mkdirat(int folder, const char *name, mode_t mode)
 {
     NEXT(mkdirat, "mkdirat");
     char path[PATH_MAX];
-    if (inside || !path_at(folder, name, path))
+    if (!enter_at(folder, name, path))
         return next(folder, name, mode);
-    inside++;
-    int result = pass("mkdir", path) == 0 ? next(folder, name, mode) : -1;
-    if (result == 0)
-        note("mkdir", result, 0, 0, NULL, 0, path, "");
+    return leave("mkdir", pass() == 0 ? next(folder, name, mode) : -1, path, "");
+}
+
+static int stat_at(int folder, const char *name, struct stat *st, int flags, const char *which)
+{
+    NEXT(fstatat, which);
+    char path[PATH_MAX];
+    if (!enter_at(folder, name, path))
+        return next(folder, name, st, flags);
+    int result = pass() == 0 ? next(folder, name, st, flags) : -1;
     inside--;
     return result;
 }
 
 int fstatat(int folder, const char *name, struct stat *st, int flags)
 {
-    NEXT(fstatat, "fstatat");
-    char path[PATH_MAX];
-    if (inside || !path_at(folder, name, path))
-        return next(folder, name, st, flags);
-    inside++;
-    int result = pass("stat", path) == 0 ? next(folder, name, st, flags) : -1;
-    inside--;
-    return result;
+    return stat_at(folder, name, st, flags, "fstatat");
 }
 
 int fstatat64(int folder, const char *name, struct stat64 *st, int flags)
 {
-    NEXT(fstatat64, "fstatat64");
-    char path[PATH_MAX];
-    if (inside || !path_at(folder, name, path))
-        return next(folder, name, st, flags);
-    inside++;
-    int result = pass("stat", path) == 0 ? next(folder, name, st, flags) : -1;
-    inside--;
-    return result;
+    return stat_at(folder, name, (struct stat *)st, flags, "fstatat64");
 }
 
 /* ---- calls on a descriptor ---- */
-
-static int is_on_share(int fd, char path[PATH_MAX])
-{
-    int why = errno;
-    int is = !inside && path_of(fd, path);
-    errno = why;
-    return is;
-}
 
 ssize_t write(int fd, const void *bytes, size_t n)
 {
     NEXT(write, "write");
     char path[PATH_MAX];
-    if (!is_on_share(fd, path))
+    if (!enter(fd, path))
         return next(fd, bytes, n);
-    inside++;
     long long offset = lseek(fd, 0, SEEK_CUR);
-    ssize_t put = pass("write", path) == 0 ? next(fd, bytes, n) : -1;
+    ssize_t put = pass() == 0 ? next(fd, bytes, n) : -1;
     if (put > 0)
         note("write", put, inode_of(fd), offset, bytes, (size_t)put, path, "");
     inside--;
@@ -376,10 +302,9 @@ static ssize_t write_at(int fd, const void *bytes, size_t n, off_t offset, const
 {
     NEXT(pwrite, which);
     char path[PATH_MAX];
-    if (!is_on_share(fd, path))
+    if (!enter(fd, path))
         return next(fd, bytes, n, offset);
-    inside++;
-    ssize_t put = pass("write", path) == 0 ? next(fd, bytes, n, offset) : -1;
+    ssize_t put = pass() == 0 ? next(fd, bytes, n, offset) : -1;
     if (put > 0)
         note("write", put, inode_of(fd), offset, bytes, (size_t)put, path, "");
     inside--;
@@ -400,10 +325,9 @@ static int cut(int fd, off_t length, const char *which)
 {
     NEXT(ftruncate, which);
     char path[PATH_MAX];
-    if (!is_on_share(fd, path))
+    if (!enter(fd, path))
         return next(fd, length);
-    inside++;
-    int result = pass("truncate", path) == 0 ? next(fd, length) : -1;
+    int result = pass() == 0 ? next(fd, length) : -1;
     if (result == 0)
         note("resize", result, inode_of(fd), length, NULL, 0, path, "");
     inside--;
@@ -424,10 +348,9 @@ ssize_t read(int fd, void *bytes, size_t n)
 {
     NEXT(read, "read");
     char path[PATH_MAX];
-    if (!is_on_share(fd, path))
+    if (!enter(fd, path))
         return next(fd, bytes, n);
-    inside++;
-    ssize_t got = pass("read", path) == 0 ? next(fd, bytes, n) : -1;
+    ssize_t got = pass() == 0 ? next(fd, bytes, n) : -1;
     inside--;
     return got;
 }
@@ -436,10 +359,9 @@ static int sync_fd(int fd, const char *which)
 {
     NEXT(fsync, which);
     char path[PATH_MAX];
-    if (!is_on_share(fd, path))
+    if (!enter(fd, path))
         return next(fd);
-    inside++;
-    int result = pass("fsync", path) == 0 ? next(fd) : -1;
+    int result = pass() == 0 ? next(fd) : -1;
     if (result == 0)
         note("fsync", result, inode_of(fd), 0, NULL, 0, path, "");
     inside--;
@@ -460,10 +382,9 @@ int fstatvfs(int fd, struct statvfs *vfs)
 {
     NEXT(fstatvfs, "fstatvfs");
     char path[PATH_MAX];
-    if (!is_on_share(fd, path))
+    if (!enter(fd, path))
         return next(fd, vfs);
-    inside++;
-    int result = pass("statvfs", path) == 0 ? next(fd, vfs) : -1;
+    int result = pass() == 0 ? next(fd, vfs) : -1;
     inside--;
     return result;
 }
@@ -472,10 +393,9 @@ struct dirent *readdir(DIR *dir)
 {
     NEXT(readdir, "readdir");
     char path[PATH_MAX];
-    if (!is_on_share(dirfd(dir), path))
+    if (!enter(dirfd(dir), path))
         return next(dir);
-    inside++;
-    struct dirent *entry = pass("readdir", path) == 0 ? next(dir) : NULL;
+    struct dirent *entry = pass() == 0 ? next(dir) : NULL;
     inside--;
     return entry;
 }

@@ -13,82 +13,31 @@
  *     smb            the share refuses what SMB servers refuse; what was tried goes to "refused"
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/preload/preload.h"
+
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
-
-/* "next" is the function behind ours. */
-#define NEXT(function, name)                                                                       \
-    __typeof__(&function) next = (__typeof__(&function))dlsym(RTLD_NEXT, name)
 
 static int split(char share[PATH_MAX], char wishes[PATH_MAX])
 {
-    const char *both = getenv("ONYX_SHARE");
-    const char *space = both != NULL ? strchr(both, ' ') : NULL;
-    if (space == NULL)
-        return 0;
-    snprintf(share, PATH_MAX, "%.*s", (int)(space - both), both);
-    snprintf(wishes, PATH_MAX, "%s", space + 1);
-    return 1;
+    return preload_split("ONYX_SHARE", share, wishes);
 }
 
-/* The text of a wish; 0 when there is none. Never touches errno. */
+/* The text of a wish; 0 when there is none. */
 static int wish(const char *name, char text[256])
 {
-    NEXT(open, "open");
     char share[PATH_MAX], wishes[PATH_MAX], path[2 * PATH_MAX];
-    int why = errno, found = 0;
-    if (split(share, wishes)) {
-        snprintf(path, sizeof path, "%s/%s", wishes, name);
-        int fd = next(path, O_RDONLY | O_CLOEXEC);
-        ssize_t n = fd >= 0 ? read(fd, text, 255) : -1;
-        if (fd >= 0)
-            close(fd);
-        if (n >= 0) {
-            text[n] = '\0';
-            found = 1;
-        }
-    }
-    errno = why;
-    return found;
+    if (!split(share, wishes))
+        return 0;
+    snprintf(path, sizeof path, "%s/%s", wishes, name);
+    return preload_read(path, text, 256) >= 0;
 }
 
 static int is_below(int fd)
 {
-    char share[PATH_MAX], wishes[PATH_MAX], link[64], path[PATH_MAX];
-    int why = errno;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t n = readlink(link, path, sizeof path - 1);
-    errno = why;
-    if (n <= 0 || !split(share, wishes))
-        return 0;
-    path[n] = '\0';
-    size_t length = strlen(share);
-    return strncmp(path, share, length) == 0 && (path[length] == '\0' || path[length] == '/');
-}
-
-static int is_worker(void)
-{
-    NEXT(open, "open");
-    char line[4096];
-    int fd = next("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, line, sizeof line - 1) : -1;
-    if (fd >= 0)
-        close(fd);
-    line[n > 0 ? n : 0] = '\0';
-    for (ssize_t i = 0; i < n; i += (ssize_t)strlen(line + i) + 1)
-        if (strcmp(line + i, "--worker") == 0)
-            return 1;
-    return 0;
+    char share[PATH_MAX], wishes[PATH_MAX], path[PATH_MAX];
+    return preload_path(fd, path) && split(share, wishes) && preload_below(share, path) != NULL;
 }
 
 static int fill(struct statvfs *vfs, const char *text)
@@ -113,7 +62,7 @@ int fstatvfs(int fd, struct statvfs *vfs)
     NEXT(fstatvfs, "fstatvfs");
     char text[256];
     if (is_below(fd) &&
-        (wish("statvfs", text) || (wish("statvfs-worker", text) && is_worker())))
+        (wish("statvfs", text) || (wish("statvfs-worker", text) && preload_is_worker())))
         return fill(vfs, text);
     return next(fd, vfs);
 }
@@ -141,11 +90,10 @@ ssize_t write(int fd, const void *bytes, size_t n)
 
 static int refuse(const char *what, int why)
 {
-    NEXT(open, "open");
     char share[PATH_MAX], wishes[PATH_MAX], path[2 * PATH_MAX];
     if (split(share, wishes)) {
         snprintf(path, sizeof path, "%s/refused", wishes);
-        int fd = next(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        int fd = preload_open(path, O_WRONLY | O_CREAT | O_APPEND);
         if (fd >= 0) {
             dprintf(fd, "%s\n", what);
             close(fd);
@@ -178,23 +126,8 @@ static int open_at(int folder, const char *name, int flags, mode_t mode, const c
     return next(folder, name, flags, mode);
 }
 
-int openat(int folder, const char *name, int flags, ...)
-{
-    va_list args;
-    va_start(args, flags);
-    mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(args, mode_t) : 0;
-    va_end(args);
-    return open_at(folder, name, flags, mode, "openat");
-}
-
-int openat64(int folder, const char *name, int flags, ...)
-{
-    va_list args;
-    va_start(args, flags);
-    mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(args, mode_t) : 0;
-    va_end(args);
-    return open_at(folder, name, flags, mode, "openat64");
-}
+OPENAT_BY(openat, open_at)
+OPENAT_BY(openat64, open_at)
 
 int mkdirat(int folder, const char *name, mode_t mode)
 {
@@ -299,20 +232,5 @@ static int open_plain(const char *path, int flags, mode_t mode, const char *whic
     return next(path, flags, mode);
 }
 
-int open(const char *path, int flags, ...)
-{
-    va_list args;
-    va_start(args, flags);
-    mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(args, mode_t) : 0;
-    va_end(args);
-    return open_plain(path, flags, mode, "open");
-}
-
-int open64(const char *path, int flags, ...)
-{
-    va_list args;
-    va_start(args, flags);
-    mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(args, mode_t) : 0;
-    va_end(args);
-    return open_plain(path, flags, mode, "open64");
-}
+OPEN_BY(open, open_plain)
+OPEN_BY(open64, open_plain)

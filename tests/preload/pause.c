@@ -7,29 +7,9 @@
  * <folder>/go is there. The test then kills whom it likes. The programs know nothing of it.
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "tests/preload/preload.h"
 
-static int is_worker(void)
-{
-    char line[4096];
-    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    ssize_t n = read(fd, line, sizeof line - 1);
-    close(fd);
-    for (ssize_t i = 0; i < n; i += (ssize_t)strlen(line + i) + 1) {
-        line[n] = '\0';
-        if (strcmp(line + i, "--worker") == 0)
-            return 1;
-    }
-    return 0;
-}
+#include <stdatomic.h>
 
 static void pause_at(const char *function)
 {
@@ -39,7 +19,7 @@ static void pause_at(const char *function)
     int number;
 
     if (wish == NULL || sscanf(wish, "%31s %d %511s", name, &number, folder) != 3 ||
-        strcmp(name, function) != 0 || !is_worker())
+        strcmp(name, function) != 0 || !preload_is_worker())
         return;
     if (atomic_fetch_add(&calls, 1) + 1 != number)
         return;
@@ -55,23 +35,21 @@ static void pause_at(const char *function)
 
 int renameat(int from_fd, const char *from, int to_fd, const char *to)
 {
-    int (*next)(int, const char *, int, const char *) =
-        (int (*)(int, const char *, int, const char *))dlsym(RTLD_NEXT, "renameat");
+    NEXT(renameat, "renameat");
     pause_at("renameat");
     return next(from_fd, from, to_fd, to);
 }
 
 int fsync(int fd)
 {
-    int (*next)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+    NEXT(fsync, "fsync");
     pause_at("fsync");
     return next(fd);
 }
 
 int unlinkat(int folder, const char *name, int flags)
 {
-    int (*next)(int, const char *, int) =
-        (int (*)(int, const char *, int))dlsym(RTLD_NEXT, "unlinkat");
+    NEXT(unlinkat, "unlinkat");
     pause_at("unlinkat");
     return next(folder, name, flags);
 }
