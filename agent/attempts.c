@@ -56,7 +56,7 @@ static bool is_own_slot(const struct attempts *attempts, size_t slot)
     return false;
 }
 
-size_t attempts_count_orphans(const struct attempts *attempts)
+size_t attempts_look_for_orphans(struct attempts *attempts)
 {
     size_t n = 0;
     /* All there may be: the killed agent may have had more of them than we have. */
@@ -67,6 +67,7 @@ size_t attempts_count_orphans(const struct attempts *attempts)
             process_lock_is_held(attempts->scope, name, &ignored) == 1)
             n++;
     }
+    attempts->orphans_n = n;
     return n;
 }
 
@@ -80,7 +81,7 @@ size_t attempts_count_running(const struct attempts *attempts)
 
 size_t attempts_count_free(const struct attempts *attempts)
 {
-    size_t taken = attempts_count_running(attempts) + attempts_count_orphans(attempts);
+    size_t taken = attempts_count_running(attempts) + attempts->orphans_n;
     return taken < attempts->slots ? attempts->slots - taken : 0;
 }
 

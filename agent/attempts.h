@@ -44,6 +44,7 @@ struct attempts {
     int64_t clean_ms; /* so long a cancelled worker may clean up */
     struct attempts_item *items;
     size_t n, cap;
+    size_t orphans_n;     /* slots held by workers of a killed agent, at the last look */
     uint64_t taken_bytes; /* by workers, since the beginning */
     void (*log)(void *context, const struct wire_log_line *line); /* of workers */
     void *log_context;
@@ -52,8 +53,9 @@ struct attempts {
 void attempts_done(struct attempts *attempts); /* workers see the end of their standard input */
 #define CLEAN_ATTEMPTS CLEANUP(attempts_done)
 
-/* Slots held by workers that are not ours: of an agent that was killed. */
-size_t attempts_count_orphans(const struct attempts *attempts);
+/* Look for slots held by workers that are not ours; gives their number. They are of an agent that was
+ * killed, so there are never more than at the first look. */
+size_t attempts_look_for_orphans(struct attempts *attempts);
 
 size_t attempts_count_running(const struct attempts *attempts);
 size_t attempts_count_free(const struct attempts *attempts);

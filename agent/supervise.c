@@ -337,10 +337,10 @@ static void look_at_signals(struct supervise *s)
 
 static void look_at_orphans(struct supervise *s)
 {
-    if (!s->is_waiting_for_orphans)
+    if (s->attempts.orphans_n == 0)
         return;
-    size_t n = attempts_count_orphans(&s->attempts);
-    if (n > 0 && now_ms(s) < s->orphans_until_ms)
+    size_t n = attempts_look_for_orphans(&s->attempts);
+    if (!s->is_waiting_for_orphans || (n > 0 && now_ms(s) < s->orphans_until_ms))
         return;
     if (n > 0)
         log_warn(ROOM, "%zu workers of a killed agent do not end: their slots are not used", n);
@@ -408,7 +408,7 @@ static int start(struct supervise *s, struct error *err)
         pool_link_start(settings->target, settings->host_uuid, settings->state_file, &s->pool,
                         err) != 0)
         return -1;
-    size_t orphans = attempts_count_orphans(&s->attempts);
+    size_t orphans = attempts_look_for_orphans(&s->attempts);
     s->is_waiting_for_orphans = orphans > 0;
     s->orphans_until_ms = now_ms(s) + ORPHAN_WAIT_MS;
     if (orphans > 0)
