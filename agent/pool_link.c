@@ -70,10 +70,19 @@ static void poke(struct pool_link *link)
     (void)ignored; /* a full pipe is readable already */
 }
 
+static void note_session(struct pool_link *link)
+{
+    struct error err = ERROR_INIT;
+    int taken = remains_take_session(link->state_file, link->xapi, &err);
+    if (taken == 1)
+        log_info(ROOM, "the session of an agent that was killed is logged out");
+    else if (taken < 0)
+        log_warn(ROOM, "%s: if this agent is killed a session may stay in the pool", err.text);
+}
+
 /* Show the session that stands now, and write it down where it is new. */
 static void show_session(struct pool_link *link, bool is_usable)
 {
-    struct error err = ERROR_INIT;
     const char *session = is_usable ? xapi_session(link->xapi) : NULL;
     pthread_mutex_lock(&link->mutex);
     bool is_new = !str_equal(link->view.session, session);
@@ -84,8 +93,8 @@ static void show_session(struct pool_link *link, bool is_usable)
     pthread_mutex_unlock(&link->mutex);
     if (!is_new)
         return;
-    if (session != NULL && remains_record_session(link->state_file, link->xapi, &err) != 0)
-        log_warn(ROOM, "%s: if this agent is killed its session stays in the pool", err.text);
+    if (session != NULL)
+        note_session(link);
     poke(link);
 }
 
@@ -148,18 +157,10 @@ static int log_in(struct pool_link *link, const struct xapi_target *target, cons
                   struct error *err)
 {
     CLEAN_CHAR char *originator = str_format("onyxpool/%s", host_uuid);
-    struct error why = ERROR_INIT;
     if (xapi_open_cancellable(target, originator, is_starting_over, NULL, &link->xapi, err) != 0)
         return -1;
-    int reaped = remains_reap_session(link->state_file, link->xapi, &why);
-    if (reaped == 1)
-        log_info(ROOM, "the session of an agent that was killed is logged out");
-    else if (reaped < 0)
-        log_warn(ROOM, "%s", why.text);
-    if (check_host(link, host_uuid, err) != 0)
-        return -1;
     show_session(link, true);
-    return 0;
+    return check_host(link, host_uuid, err);
 }
 
 static int start_thread(struct pool_link *link, struct error *err)

@@ -25,11 +25,40 @@ char *remains_task_label(const char *job)
     return str_format(REMAINS_TASK_PREFIX "%s", job);
 }
 
-int remains_record_session(const char *path, const struct xapi *x, struct error *err)
+/* The session of x, and others behind it as far as there is room. */
+static int write_sessions(const char *path, const struct xapi *x, const struct text_list *others,
+                          struct error *err)
 {
-    CLEAN_CHAR char *line = str_format("%s\n", xapi_session(x));
-    if (fd_replace_file(path, 0600, line, strlen(line), err) != 0)
+    CLEAN_STR struct str text = STR_INIT;
+    str_add_format(&text, "%s\n", xapi_session(x));
+    for (size_t i = 0; i < others->n; i++)
+        if (text.len + strlen(others->items[i]) < REMAINS_SESSIONS_MAX)
+            str_add_format(&text, "%s\n", others->items[i]);
+    if (fd_replace_file(path, 0600, text.data, text.len, err) != 0)
         return error_add(err, "keep the session's reference");
+    return 0;
+}
+
+/* Those that stand in the file, but for that of x. */
+static int read_sessions(const char *path, const struct xapi *x, struct text_list *ret,
+                         struct error *err)
+{
+    CLEAN_STR struct str text = STR_INIT;
+    if (fd_read_file(path, REMAINS_SESSIONS_MAX, &text, err) != 0) {
+        if (err->code != ERROR_NOT_FOUND)
+            return -1;
+        error_clear(err);
+        return 0;
+    }
+    const char *at = str_text(&text);
+    while (*at != '\0') {
+        size_t n = strcspn(at, "\n");
+        CLEAN_CHAR char *line = mem_dup_n(at, n);
+        const char *ref = str_trim(line);
+        if (ref[0] != '\0' && strcmp(ref, xapi_session(x)) != 0)
+            text_list_add(ret, ref);
+        at += n + (at[n] == '\n');
+    }
     return 0;
 }
 
@@ -51,26 +80,41 @@ static int log_out(struct xapi *x, const char *session, struct error *err)
     return 0;
 }
 
-int remains_reap_session(const char *path, struct xapi *x, struct error *err)
+/* 1 one was ended, 0 all were gone, -1 at least one is kept. */
+static int end_sessions(struct xapi *x, const struct text_list *sessions,
+                        struct text_list *ret_kept, struct error *err)
+{
+    int result = 0;
+    for (size_t i = 0; i < sessions->n; i++) {
+        struct error why = ERROR_INIT;
+        int found = log_out(x, sessions->items[i], &why);
+        if (found < 0) {
+            text_list_add(ret_kept, sessions->items[i]);
+            *err = why;
+            result = error_add(err, "end the session of a killed process");
+        } else if (found == 1 && result == 0) {
+            result = 1;
+        }
+    }
+    return result;
+}
+
+int remains_take_session(const char *path, struct xapi *x, struct error *err)
 {
     struct error own = ERROR_INIT;
     err = err != NULL ? err : &own;
-    CLEAN_STR struct str text = STR_INIT;
-    if (fd_read_file(path, REMAINS_SESSION_MAX, &text, err) != 0) {
-        if (err->code != ERROR_NOT_FOUND)
-            return -1;
-        error_clear(err);
-        return 0;
+    CLEAN_TEXT_LIST struct text_list others = TEXT_LIST_INIT;
+    CLEAN_TEXT_LIST struct text_list kept = TEXT_LIST_INIT;
+    if (read_sessions(path, x, &others, err) != 0) {
+        (void)write_sessions(path, x, &others, NULL);
+        return -1;
     }
-    CLEAN_CHAR char *copy = mem_dup(str_text(&text));
-    const char *ref = str_trim(copy);
-    int found = 0;
-    if (ref[0] != '\0' && strcmp(ref, xapi_session(x)) != 0)
-        found = log_out(x, ref, err);
-    if (found < 0)
-        return error_add(err, "end the session of a killed process");
-    (void)unlink(path);
-    return found;
+    if (write_sessions(path, x, &others, err) != 0)
+        return -1;
+    int result = end_sessions(x, &others, &kept, err);
+    if (others.n > 0 && write_sessions(path, x, &kept, result < 0 ? NULL : err) != 0)
+        return -1;
+    return result;
 }
 
 /* What is looked for among all tasks, and what was found. */

@@ -2,8 +2,8 @@
 /*
  * What a killed process of ours leaves with XAPI beside snapshots: its session and its tasks.
  *
- * XAPI lists no sessions, so whoever logs in writes the reference into a small file (0600), and the
- * next process of that place logs it out first. Tasks are found by their label: every task that we
+ * XAPI lists no sessions, so whoever logs in writes the reference into a small file (0600), a line
+ * each, and the next process of that place logs it out. Tasks are found by their label: every task that we
  * create is called "onyxpool <job id>".
  */
 #ifndef ONYX_COMMON_XAPI_REMAINS_H
@@ -16,17 +16,18 @@ struct text_list;
 struct xapi;
 
 #define REMAINS_TASK_PREFIX "onyxpool "
-#define REMAINS_SESSION_MAX 256
+#define REMAINS_SESSIONS_MAX 1024 /* bytes of the file: some twenty references */
 
 /* "onyxpool <job>": the name_label of tasks that belong to a job. Caller frees. */
 char *remains_task_label(const char *job);
 
-/* Write down the session that x has; path's folder must exist. */
-int remains_record_session(const char *path, const struct xapi *x, struct error *err);
-
-/* Log out the session that path names, if it still lives and is not x's own, and remove path. 1 one
- * was logged out, 0 there was none, -1 failed (path stays). */
-int remains_reap_session(const char *path, struct xapi *x, struct error *err);
+/*
+ * Write down the session that x has, and log out those that path named: of killed processes, or one
+ * that x had before. x's own is noted first, so whoever is killed meanwhile leaves no session that
+ * nobody knows of. path's folder must exist. 1 one was logged out, 0 there was none, -1 failed: what
+ * could not be logged out stays noted.
+ */
+int remains_take_session(const char *path, struct xapi *x, struct error *err);
 
 /*
  * Destroy the tasks that dead processes left: those with one of these labels (cancelled first if

@@ -257,11 +257,8 @@ static int pool_thread_work_log_in(struct xapi *xapi, void *context, struct erro
         return -1;
     xapi_set_cancel(opened, pool_thread_is_cancelled, pool);
     pool->xapi = opened;
-    if (remains_reap_session(path, opened, &error) < 0)
-        log_warn("pool", "log out the session of a former coordinator: %s", error.text);
-    error_clear(&error);
-    if (remains_record_session(path, opened, &error) < 0)
-        log_warn("pool", "write down the session: %s", error.text);
+    if (remains_take_session(path, opened, &error) < 0)
+        log_warn("pool", "%s: a session may stay in the pool", error.text);
     return 0;
 }
 

@@ -166,6 +166,33 @@ def test_agent_is_killed(point, pause_library):
         run_again(lab)
 
 
+def test_who_dies_while_he_ends_the_session_of_the_dead_leaves_none(pause_library):
+    """An agent, and the run: each is killed twice, the second time in session.logout."""
+    with lab_of() as lab:
+        def die_in_logout(start):
+            lab.commands.clear()  # they are dead
+            held = lab.fault(method="session.logout", hold="before")
+            process = start()
+            lab.wait_held(held)
+            process.kill()
+            process.wait()
+            lab.sim.control("fault.release", id=held)
+
+        stalled = lab.fault(action="stall", stream="export", object="victim", at_byte=100000)
+        lab.start_agent("h1")
+        running = lab.start_run("-e", "victim")
+        lab.wait_held(stalled)
+        for process in (lab.agents["h1"], running):
+            process.kill()
+            process.wait()
+        lab.sim.control("fault.release", id=stalled)
+        die_in_logout(lambda: lab.start_agent("h1"))
+        die_in_logout(lambda: lab.start_run("-e", "victim"))
+        lab.start_agent("h1")
+        assert lab.run("-e", "victim").returncode == 0
+        lab.assert_clean()
+
+
 @pytest.mark.parametrize("point", POINTS, ids=lambda point: point.name)
 def test_coordinator_is_killed(point, pause_library):
     with lab_of() as lab:
