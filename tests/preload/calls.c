@@ -9,9 +9,10 @@
  *                the test, zeroed to begin anew; without it nothing is counted)
  *     wish       "<worker|agent|coordinator> <n> <action> [on]": what befalls the n-th call, and
  *                with "on" those behind it: "kill", "hang" (until the wish is gone), "error
- * <errno>" log        what was done, one record a call (made by the test; without it nothing is
- * noted): a line "<sequence> <who> <call> <result> <inode> <offset> <n> <path> <path>", then n
- * bytes that were written
+ *                <errno>"
+ *     log        what was done, one record a call (made by the test; without it nothing is noted):
+ *                a line "<who> <call> <result> <inode> <offset> <n> <path> <path>", then n bytes that
+ *                were written; what a worker tells its agent is noted too, as "tell"
  */
 #define _GNU_SOURCE
 #include "tests/preload/preload.h"
@@ -23,6 +24,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+
+#define NOTE_FD 3 /* of a worker; agent/worker.h */
 
 enum who { WORKER, AGENT, COORDINATOR, NOBODY };
 
@@ -288,6 +291,8 @@ ssize_t write(int fd, const void *bytes, size_t n)
 {
     NEXT(write, "write");
     char path[PATH_MAX];
+    if (setting.who == WORKER && fd == NOTE_FD && !inside)
+        note("tell", 0, 0, 0, bytes, n, "", "");
     if (!enter(fd, path))
         return next(fd, bytes, n);
     long long offset = lseek(fd, 0, SEEK_CUR);
