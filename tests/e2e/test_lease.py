@@ -64,6 +64,46 @@ def test_lease_of_a_dead_coordinator_is_taken_over():
         lab.assert_clean()
 
 
+def change_leases(lab, remove=(), **add):
+    """As a pool database that was put back does it, behind everybody's back."""
+    session = lab.sim.login(originator="lab")
+    try:
+        ref = next(iter(lab.records("pool")))
+        for key in remove:
+            lab.sim.rpc(None, "pool.remove_from_other_config", session, ref, key)
+        for key, value in add.items():
+            lab.sim.rpc(None, "pool.add_to_other_config", session, ref, key, value)
+    finally:
+        lab.sim.rpc(None, "session.logout", session)
+
+
+def test_agent_refuses_orders_of_a_lower_lease_and_one_that_begins_anew_takes_them():
+    with Lab(pool([vm("web1")], hosts=1)) as lab:
+        change_leases(lab, onyxpool_lease_1000000="released")
+        lab.must("run", *lab.run_args())
+        saved = lab.backups()
+        change_leases(lab, remove=leases(lab))
+        lab.sim.control("calls.clear")
+        log = lab.folder / "agent-h1.log"
+        lower = lab.start_run()
+        wait_for("the agent to refuse", lambda: "orders of an older lease" in log.read_text()
+                 or lower.poll() is not None)
+        # Nothing of them is obeyed, though the coordinator has come to the next number or two.
+        renewed = max(int(key.rsplit("_", 1)[1]) for key in leases(lab)) + 1
+        wait_for("the lease to be renewed", lambda: lower.poll() is not None or any(
+            int(key.rsplit("_", 1)[1]) > renewed for key in leases(lab)))
+        assert lower.poll() is None
+        assert lab.workers() == []
+        assert not any(call["method"].endswith("VM.snapshot")
+                       for call in lab.sim.control("calls.log"))
+        assert lab.backups() == saved
+        lab.stop_agent("h1")
+        lab.start_agent("h1")
+        assert lower.wait(120) == 0
+        assert set(lab.backups()["web1"]) - set(saved["web1"])
+        lab.assert_clean()
+
+
 def test_interrupt_cancels_cleans_and_says_so():
     with Lab(pool([vm("web1")], hosts=1)) as lab:
         held = lab.fault(**STALL)
