@@ -15,7 +15,6 @@
 #include "common/base/error.h"
 #include "common/base/str.h"
 #include "common/base/version.h"
-#include "coordinator/policy/keep_list.h"
 #include "coordinator/settings_table.h"
 
 #include "common/base/poison.h"
@@ -296,7 +295,6 @@ static void fill_run(struct settings *settings)
     settings->keep_monthly = option_number(o, OPT_KEEP_MONTHLY);
     settings->keep_yearly = option_number(o, OPT_KEEP_YEARLY);
     settings->expire_max = option_number(o, OPT_EXPIRE_MAX);
-    settings->keep = option_list(o, OPT_KEEP);
     settings->adopt_snapshots = option_flag(o, OPT_ADOPT_SNAPSHOTS);
     settings->verify_max = option_number(o, OPT_VERIFY_MAX);
     settings->older_than_ms =
@@ -304,11 +302,9 @@ static void fill_run(struct settings *settings)
 }
 
 /* Entries that can't be read are known before anything is begun. */
-static int check_keep(const struct settings *settings, struct error *err)
+static int fill_keep(struct settings *settings, struct error *err)
 {
-    CLEAN_KEEP_LIST struct keep_list keep = {0};
-
-    if (keep_list_parse(settings->keep, &keep, err) == 0)
+    if (keep_list_parse(option_list(&settings->options, OPT_KEEP), &settings->keep, err) == 0)
         return 0;
     return error_add(err, "%s", settings->options.values[OPT_KEEP].source);
 }
@@ -348,7 +344,7 @@ static int fill(struct settings *settings, const char *work_dir, struct error *e
     fill_tuning(settings);
     fill_mail(settings, work_dir);
     fill_run(settings);
-    if (check_keep(settings, err) < 0)
+    if (fill_keep(settings, err) < 0)
         return -1;
     return fill_backup_dir(settings, work_dir, err);
 }
@@ -356,6 +352,7 @@ static int fill(struct settings *settings, const char *work_dir, struct error *e
 void settings_done(struct settings *settings)
 {
     option_set_done(&settings->options);
+    keep_list_done(&settings->keep);
     text_list_done(&settings->operands);
     text_list_done(&settings->files);
     mem_free_char(&settings->install_dir);

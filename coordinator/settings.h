@@ -18,6 +18,7 @@
 #include "common/base/mem.h"
 #include "common/base/option.h"
 #include "common/model/job.h"
+#include "coordinator/policy/keep_list.h"
 
 /* Command, name, operands, what it does. */
 #define SETTINGS_COMMAND_TABLE(X)                                                                  \
@@ -87,7 +88,7 @@ struct settings {
     int64_t max_backups;
     int64_t keep_copies, keep_last, keep_daily, keep_weekly, keep_monthly, keep_yearly;
     int64_t expire_max;
-    const struct text_list *keep;
+    struct keep_list keep; /* own */
     int64_t verify_max;
     bool adopt_snapshots;
     int64_t older_than_ms; /* verify; -1: not asked */

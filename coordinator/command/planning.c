@@ -81,23 +81,12 @@ static void fold_rows(struct memory *memory)
     }
 }
 
-int planning_read_keep(const struct settings *settings, struct keep_list *ret_keep,
-                       struct error *err)
-{
-    if (keep_list_parse(settings->keep, ret_keep, err) == 0)
-        return 0;
-    return error_add(err, "%s", settings_source(settings, "keep"));
-}
-
 int planning_make(const struct settings *settings, struct catalog *catalog,
                   const struct pool *pool, struct selection *ret_selection,
                   struct plan *ret_plan, struct error *err)
 {
     CLEANUP(memory_done) struct memory memory = {0};
-    CLEAN_KEEP_LIST struct keep_list keep = {0};
     const struct catalog_backup_filter filter = {.with_expired = true};
-    if (planning_read_keep(settings, &keep, err) < 0)
-        return -1;
     if (catalog && catalog_each_backup(catalog, &filter, add_row, &memory, err) < 0)
         return -1;
     fold_rows(&memory);
@@ -117,7 +106,7 @@ int planning_make(const struct settings *settings, struct catalog *catalog,
         .disk_compress = settings->disk_compress,
         .disk_format = settings->disk_format,
         .max_backups = settings->max_backups,
-        .keep = &keep,
+        .keep = &settings->keep,
         .idle_timeout_ms = (uint64_t)settings->idle_timeout_ms,
         .kinds = PLANNING_KINDS,
         .known = memory.known,

@@ -19,14 +19,10 @@ struct str;
 #define PLANNING_KINDS                                                                             \
     (1u << JOB_BACKUP_VM | 1u << JOB_BACKUP_DISK | 1u << JOB_BACKUP_POOL | 1u << JOB_BACKUP_HOST)
 
-/* The entries of the setting keep. ERROR_SETTINGS, with where they stand. */
-int planning_read_keep(const struct settings *settings, struct keep_list *ret_keep,
-                       struct error *err);
-
 /*
  * Select and plan. catalog may be NULL: then nothing is known of former backups.
  *
- * Fails:  ERROR_SETTINGS (a bad list entry, --strict; a bad keep entry), and what the catalog gives.
+ * Fails:  ERROR_SETTINGS (a bad list entry, --strict), and what the catalog gives.
  * Owns:   both results are the caller's.
  */
 int planning_make(const struct settings *settings, struct catalog *catalog,

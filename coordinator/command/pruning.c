@@ -129,8 +129,8 @@ static bool choose_planned(const struct settings *settings, const struct plan *p
 
 /* What holds for a folder, and where it comes from. */
 static void choose_rules(const struct settings *settings, const struct plan *plan,
-                         const struct keep_list *keep, const struct pool *pool,
-                         const struct found_folder *found, struct pruning_folder *folder)
+                         const struct pool *pool, const struct found_folder *found,
+                         struct pruning_folder *folder)
 {
     CLEAN_TEXT_LIST struct text_list told = TEXT_LIST_INIT; /* a run warns of it */
     const char *name = name_now(pool, found);
@@ -138,7 +138,7 @@ static void choose_rules(const struct settings *settings, const struct plan *pla
     folder->rules = pruning_rules(settings);
     if (!choose_planned(settings, plan, folder, found->folder)) {
         if (name)
-            keep_list_choose(keep, name, &folder->keep, &told);
+            keep_list_choose(&settings->keep, name, &folder->keep, &told);
         bool has_max = folder->keep.numbers.has[KEEP_MAX_BACKUPS];
         if (has_max)
             folder->rules.max_backups = folder->keep.numbers.values[KEEP_MAX_BACKUPS];
@@ -196,11 +196,9 @@ int pruning_judge(const struct settings *settings, struct catalog *catalog,
 {
     CLEAN_SELECTION struct selection selection = {0};
     CLEAN_PLAN struct plan plan = {0};
-    CLEAN_KEEP_LIST struct keep_list keep = {0};
     CLEANUP(found_done) struct found found = {.vm = vm};
 
-    if (planning_read_keep(settings, &keep, err) < 0 ||
-        planning_make(settings, catalog, pool, &selection, &plan, err) < 0 ||
+    if (planning_make(settings, catalog, pool, &selection, &plan, err) < 0 ||
         catalog_each_backup(catalog, NULL, add_folder, &found, err) < 0)
         return -1;
     if (vm && found.n == 0)
@@ -216,7 +214,7 @@ int pruning_judge(const struct settings *settings, struct catalog *catalog,
                                         ret_pruning->n + 1, sizeof *ret_pruning->folders);
         struct pruning_folder *item = &ret_pruning->folders[ret_pruning->n++];
         *item = (struct pruning_folder){.is_orphan = false};
-        choose_rules(settings, &plan, &keep, pool, &found.items[i], item);
+        choose_rules(settings, &plan, pool, &found.items[i], item);
         if (expiry_judge(catalog, folder, &item->rules, &item->expiry, err) < 0)
             return -1;
         item->is_orphan = is_orphan(&item->expiry, pool);
