@@ -29,6 +29,19 @@ void catalog_job_done(struct catalog_job *job)
     *job = (struct catalog_job){0};
 }
 
+void catalog_job_copy(struct catalog_job *to, const struct catalog_job *from)
+{
+    job_copy(&to->job, &from->job);
+    to->position = from->position;
+    to->state = from->state;
+    to->reason = mem_dup(from->reason);
+    text_list_copy(&to->hosts, &from->hosts);
+    text_list_copy(&to->srs, &from->srs);
+    to->may_be_redirected = from->may_be_redirected;
+    to->is_open = from->is_open;
+    to->open_host_uuid = mem_dup(from->open_host_uuid);
+}
+
 static int catalog_put_places(struct catalog *catalog, const char *job, const char *what,
                               const struct text_list *uuids, struct error *err)
 {

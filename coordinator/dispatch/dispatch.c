@@ -215,19 +215,6 @@ struct item *dispatch_add_item(struct dispatch *dispatch)
     return item;
 }
 
-void dispatch_copy_job(struct catalog_job *to, const struct catalog_job *from)
-{
-    job_copy(&to->job, &from->job);
-    to->position = from->position;
-    to->state = from->state;
-    to->reason = mem_dup(from->reason);
-    text_list_copy(&to->hosts, &from->hosts);
-    text_list_copy(&to->srs, &from->srs);
-    to->may_be_redirected = from->may_be_redirected;
-    to->is_open = from->is_open;
-    to->open_host_uuid = mem_dup(from->open_host_uuid);
-}
-
 /* What agents told of the newest attempt of a job before it was added. */
 static const struct listed *dispatch_find_listed(const struct dispatch *dispatch, const char *id,
                                                  uint32_t attempt)
@@ -299,7 +286,7 @@ void dispatch_add_job(struct dispatch *dispatch, const struct catalog_job *job,
 {
     struct item *item = dispatch_add_item(dispatch);
 
-    dispatch_copy_job(&item->job, job);
+    catalog_job_copy(&item->job, job);
     dispatch_enter(dispatch, item);
     if (job_state_is_end(job->state))
         item->is_ended_recorded = true;

@@ -111,7 +111,6 @@ struct dispatch {
 };
 
 void dispatch_attempt_done(struct attempt *attempt);
-void dispatch_copy_job(struct catalog_job *to, const struct catalog_job *from);
 bool dispatch_is_active(const struct item *item); /* assigned or running */
 bool dispatch_is_cleanup(const struct item *item);
 /* Cleanup, expire: goes to any host, before backups, and counts against slots alone. */

@@ -59,7 +59,7 @@ void dispatch_add_cleanup(struct dispatch *dispatch, const struct job_remains *r
         text_list_add(&item->job.hosts, host_uuid);
     dispatch_enter(dispatch, item);
     struct dispatch_change *change = dispatch_add_change(dispatch, DISPATCH_ADD_JOB, job->id);
-    dispatch_copy_job(&change->job, &item->job);
+    catalog_job_copy(&change->job, &item->job);
 }
 
 void dispatch_add_expire(struct dispatch *dispatch, const struct job *job, struct dispatch_now now)
@@ -75,7 +75,7 @@ void dispatch_add_expire(struct dispatch *dispatch, const struct job *job, struc
     dispatch->moved_ms = now.ms;
     struct dispatch_change *change =
         dispatch_add_change(dispatch, DISPATCH_ADD_JOB, item->job.job.id);
-    dispatch_copy_job(&change->job, &item->job);
+    catalog_job_copy(&change->job, &item->job);
 }
 
 static bool dispatch_blocks(const struct item *cleanup, const struct item *item)

@@ -105,23 +105,10 @@ int run_begin_record(struct run *run, struct error *err)
     return 0;
 }
 
-static void copy_job(struct catalog_job *to, const struct catalog_job *from)
-{
-    job_copy(&to->job, &from->job);
-    to->position = from->position;
-    to->state = from->state;
-    to->reason = mem_dup(from->reason);
-    to->is_open = from->is_open;
-    to->open_host_uuid = mem_dup(from->open_host_uuid);
-    to->may_be_redirected = from->may_be_redirected;
-    text_list_copy(&to->hosts, &from->hosts);
-    text_list_copy(&to->srs, &from->srs);
-}
-
 static int add_old_job(void *context, const struct catalog_job *job, struct error *err)
 {
     (void)err;
-    copy_job(jobs_add(context), job);
+    catalog_job_copy(jobs_add(context), job);
     return 0;
 }
 
@@ -235,7 +222,7 @@ static void end_unplanned(const struct jobs *old, struct jobs *jobs)
             continue;
         struct catalog_job *job = jobs_add(jobs);
 
-        copy_job(job, &old->items[i]);
+        catalog_job_copy(job, &old->items[i]);
         if (job_state_is_end(job->state))
             continue;
         /* Cleanups and expires are made anew from what the catalog says. */
