@@ -9,6 +9,7 @@
 
 #include "agent/job/verify_check.h"
 #include "agent/job/verify_judge.h"
+#include "agent/pipeline/sink_file.h"
 #include "agent/pipeline/source_file.h"
 #include "common/base/error.h"
 #include "common/base/fd.h"
@@ -148,7 +149,7 @@ static int read_through(struct verify *verify, struct verify_check *check, struc
 {
     CLEAN_READER struct reader *reader = NULL;
     const struct pipeline_check pipeline_check = verify_check_pipeline(check);
-    const struct pipeline_sink sink = sink_nothing();
+    const struct pipeline_sink sink = sink_none();
     const struct pipeline_settings settings = {.compress = JOB_COMPRESS_NONE,
                                                .hang_ms = (int64_t)verify->job->idle_timeout_ms,
                                                .is_cancelled = is_cancelled,

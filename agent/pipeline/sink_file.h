@@ -15,7 +15,7 @@ struct pipeline_sink sink_file(struct publish *publish);
 /* The same, with runs of zeros left out as holes. */
 struct pipeline_sink sink_file_sparse(struct publish *publish);
 
-/* No file: what was streamed is gone. */
+/* No file: what was streamed is gone, and what check, stage and digests made of it is wanted. */
 struct pipeline_sink sink_none(void);
 
 #endif

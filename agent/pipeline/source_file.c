@@ -35,33 +35,3 @@ struct pipeline_source source_file(struct reader *reader)
 {
     return (struct pipeline_source){.run = run, .outcome = outcome, .context = reader};
 }
-
-static int write_nothing(void *context, const void *bytes, size_t n, struct error *err)
-{
-    (void)context;
-    (void)bytes;
-    (void)n;
-    (void)err;
-    return 0;
-}
-
-static int skip_nothing(void *context, uint64_t n, struct error *err)
-{
-    (void)context;
-    (void)n;
-    (void)err;
-    return 0;
-}
-
-static int finish_nothing(void *context, struct error *err)
-{
-    (void)context;
-    (void)err;
-    return 0;
-}
-
-struct pipeline_sink sink_nothing(void)
-{
-    return (struct pipeline_sink){
-        .write = write_nothing, .skip = skip_nothing, .finish = finish_nothing};
-}

@@ -13,7 +13,4 @@ struct reader;
 /* reader is borrowed and read to its end. */
 struct pipeline_source source_file(struct reader *reader);
 
-/* A sink that keeps nothing: the pipeline's digest is what is wanted. */
-struct pipeline_sink sink_nothing(void);
-
 #endif
