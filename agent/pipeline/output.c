@@ -36,7 +36,6 @@ struct output {
     struct ring *ring;
     struct ring *packed; /* NULL: plain */
     struct packers *packers;
-    size_t packers_started;
     struct pipeline_sink sink;
     struct digest *digest; /* NULL: none */
     struct error error;    /* the first of any thread */
@@ -189,10 +188,7 @@ static int digest_all(struct output *output, struct error *err)
 
 static int pack_all(struct output *output, struct error *err)
 {
-    pthread_mutex_lock(&output->mutex);
-    size_t index = output->packers_started++;
-    pthread_mutex_unlock(&output->mutex);
-    if (packers_work(output->packers, index, err) == 0)
+    if (packers_work(output->packers, err) == 0)
         return 0;
     packers_give_up(output->packers);
     return -1;
@@ -283,7 +279,7 @@ static int make_rings(struct output *output, const struct pipeline_settings *set
     if (ring_new(blocks, bytes, 1, &output->ring, err) != 0 ||
         ring_new(packed, PACK_ROOM, last_readers, &output->packed, err) != 0)
         return -1;
-    output->packers = packers_new(settings->compress, &settings->tuning, output->ring,
+    output->packers = packers_new(settings->compress, &settings->tuning, packers, output->ring,
                                   output->packed, packed, err);
     return output->packers != NULL ? 0 : -1;
 }

@@ -6,6 +6,7 @@
  */
 #include "agent/pipeline/packers.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
@@ -37,6 +38,7 @@ struct packers {
 
     pthread_mutex_t mutex; /* of the rest */
     pthread_cond_t moved;
+    size_t begun; /* threads that have a pack */
     bool has_failed;
     struct pack_join join;
     uint64_t joined;
@@ -53,7 +55,7 @@ size_t packers_threads(const struct job_tuning *tuning)
     return n < 1 ? 1 : n > PACKERS_AUTO_MAX ? PACKERS_AUTO_MAX : (size_t)n;
 }
 
-struct packers *packers_new(enum job_compress kind, const struct job_tuning *tuning,
+struct packers *packers_new(enum job_compress kind, const struct job_tuning *tuning, size_t threads,
                             struct ring *from, struct ring *to, size_t to_blocks,
                             struct error *err)
 {
@@ -63,7 +65,7 @@ struct packers *packers_new(enum job_compress kind, const struct job_tuning *tun
     packers->to = to;
     packers->ready_n = to_blocks;
     packers->ready = mem_zero(to_blocks, sizeof *packers->ready);
-    packers->n = packers_threads(tuning);
+    packers->n = threads;
     packers->packs = mem_zero(packers->n, sizeof(struct pack *));
     pthread_mutex_init(&packers->order, NULL);
     pthread_mutex_init(&packers->mutex, NULL);
@@ -172,8 +174,18 @@ static int end_stream(struct packers *packers, uint64_t taken, struct error *err
     return 0;
 }
 
-int packers_work(struct packers *packers, size_t index, struct error *err)
+static struct pack *take_pack(struct packers *packers)
 {
+    pthread_mutex_lock(&packers->mutex);
+    assert(packers->begun < packers->n);
+    struct pack *pack = packers->packs[packers->begun++];
+    pthread_mutex_unlock(&packers->mutex);
+    return pack;
+}
+
+int packers_work(struct packers *packers, struct error *err)
+{
+    struct pack *pack = take_pack(packers);
     for (;;) {
         struct ring_block *in = NULL, *out = NULL;
         struct packed packed;
@@ -190,7 +202,7 @@ int packers_work(struct packers *packers, size_t index, struct error *err)
         if (got == 0)
             return is_first_at_end ? end_stream(packers, taken, err) : 0;
         const unsigned char *bytes = in->is_zeros ? packers->zeros : in->bytes;
-        if (pack_block(packers->packs[index], bytes, in->n, out->bytes, &packed, err) != 0)
+        if (pack_block(pack, bytes, in->n, out->bytes, &packed, err) != 0)
             return -1;
         ring_release(packers->from, in);
         out->n = packed.n;

@@ -21,16 +21,16 @@ size_t packers_threads(const struct job_tuning *tuning);
 
 /* from has blocks of PACK_BLOCK_MAX bytes at most and one reader, to has blocks of PACK_ROOM; both
  * are borrowed. */
-struct packers *packers_new(enum job_compress kind, const struct job_tuning *tuning,
+struct packers *packers_new(enum job_compress kind, const struct job_tuning *tuning, size_t threads,
                             struct ring *from, struct ring *to, size_t to_blocks,
                             struct error *err);
 void packers_free(struct packers *packers);
 #define CLEAN_PACKERS CLEANUP(packers_clean)
 void packers_clean(struct packers **packers);
 
-/* One thread's part, index below packers_threads, until the end of from, which becomes the end of
- * to. After a failure the caller stops both rings and calls packers_give_up. */
-int packers_work(struct packers *packers, size_t index, struct error *err);
+/* One thread's part, until the end of from, which becomes the end of to; as many as were asked for
+ * call it. After a failure the caller stops both rings and calls packers_give_up. */
+int packers_work(struct packers *packers, struct error *err);
 void packers_give_up(struct packers *packers);
 
 #endif
