@@ -11,7 +11,7 @@
 #include "agent/pipeline/checks.h"
 #include "common/base/error.h"
 #include "common/base/str.h"
-#include "common/format/compress.h"
+#include "common/format/decompress.h"
 #include "common/format/db.h"
 #include "common/format/length.h"
 #include "common/format/meta.h"

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The reading half of compress.h: one const table of kinds, each row with a state of its own; what
- * they share is the buffer that output is given from.
+ * One const table of kinds, each row with a state of its own; what they share is the buffer that
+ * output is given from.
  *
  * gzip: zlib's own checks are on (CRC and length of each member). A member that ends with input
  * left is followed by another: what pigz, bgzip and parallel writers make. What follows a complete
  * member or frame and is none is an error, never ignored.
  */
+#include "common/format/decompress.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
@@ -15,7 +17,6 @@
 #include <zstd.h>
 
 #include "common/base/error.h"
-#include "common/format/compress.h"
 
 #include "common/base/poison.h"
 
@@ -23,14 +24,14 @@
 #define ZLIB_PIECE  (1u << 30)
 
 struct stream {
-    compress_sink_fn *sink;
+    decompress_sink_fn *sink;
     void *context;
     uint64_t in_bytes;
     bool is_between; /* the last member or frame is complete */
     z_stream zlib;
     bool has_zlib;
     ZSTD_DCtx *zstd_in;
-    unsigned char out[COMPRESS_OUT];
+    unsigned char out[DECOMPRESS_OUT];
 };
 
 struct way {
@@ -182,7 +183,7 @@ static const struct way *way_find(enum job_compress kind)
     return NULL;
 }
 
-struct decompress *decompress_new(enum job_compress kind, compress_sink_fn *sink, void *context,
+struct decompress *decompress_new(enum job_compress kind, decompress_sink_fn *sink, void *context,
                                   struct error *err)
 {
     CLEAN_DECOMPRESS struct decompress *decompress = mem_try(sizeof *decompress, err);
@@ -226,5 +227,5 @@ int decompress_finish(struct decompress *decompress, struct error *err)
     if (s->is_between)
         return 0;
     return error_set(err, ERROR_SHORT, "%s: stops at byte %" PRIu64 " of the compressed data",
-                     compress_name(decompress->way->kind), s->in_bytes);
+                     job_compress_name(decompress->way->kind), s->in_bytes);
 }

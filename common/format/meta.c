@@ -14,7 +14,6 @@
 #include "common/base/num.h"
 #include "common/base/percent.h"
 #include "common/base/str.h"
-#include "common/format/compress.h"
 
 #include "common/base/poison.h"
 
@@ -328,7 +327,7 @@ static void format_field(struct str *out, const struct field *field, const char 
             add_line(out, field->key, job_consistency_name(*(const enum job_consistency *)at));
         break;
     case T_COMPRESS:
-        add_line(out, field->key, compress_name(*(const enum job_compress *)at));
+        add_line(out, field->key, job_compress_name(*(const enum job_compress *)at));
         break;
     }
 }
@@ -426,7 +425,7 @@ static int parse_value(const struct field *field, char *base, const char *value)
     case T_CONSISTENCY:
         return parse_consistency(value, at);
     case T_COMPRESS:
-        return compress_from_name(value, at) == 1 ? 0 : -1;
+        return job_compress_from_name(value, at) == 1 ? 0 : -1;
     }
     return -1;
 }

@@ -5,7 +5,7 @@
 #include "common/format/xbk.h"
 
 #include "common/base/error.h"
-#include "common/format/compress.h"
+#include "common/format/decompress.h"
 #include "common/format/late_error.h"
 #include "common/format/tar.h"
 

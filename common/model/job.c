@@ -214,6 +214,27 @@ const char *job_verdict_name(enum job_verdict_kind kind)
     return "none";
 }
 
+static const char *const compress_names[] = {
+    [JOB_COMPRESS_NONE] = "none", [JOB_COMPRESS_GZIP] = "gzip", [JOB_COMPRESS_ZSTD] = "zstd"};
+
+#define COMPRESS_NAMES_N (sizeof compress_names / sizeof *compress_names)
+
+const char *job_compress_name(enum job_compress compress)
+{
+    bool is_known = compress >= JOB_COMPRESS_NONE && compress < COMPRESS_NAMES_N;
+    return is_known ? compress_names[compress] : "unknown";
+}
+
+int job_compress_from_name(const char *name, enum job_compress *ret_compress)
+{
+    for (size_t i = JOB_COMPRESS_NONE; i < COMPRESS_NAMES_N; i++)
+        if (strcmp(compress_names[i], name) == 0) {
+            *ret_compress = (enum job_compress)i;
+            return 1;
+        }
+    return 0;
+}
+
 const char *job_consistency_name(enum job_consistency consistency)
 {
     switch (consistency) {

@@ -251,7 +251,9 @@ const char *job_state_name(enum job_state state);
 const char *job_phase_name(enum job_phase phase);
 const char *job_verdict_name(enum job_verdict_kind kind); /* "none", "proven" ... */
 const char *job_consistency_name(enum job_consistency consistency); /* "crash-consistent" ... */
+const char *job_compress_name(enum job_compress compress);           /* "none", "gzip", "zstd" */
 /* 1 known, 0 not. */
+int job_compress_from_name(const char *name, enum job_compress *ret_compress);
 int job_kind_from_number(int number, enum job_kind *ret_kind);
 int job_kind_from_name(const char *name, enum job_kind *ret_kind);
 int job_state_from_number(int number, enum job_state *ret_state);

@@ -17,7 +17,6 @@
 #include "common/base/error.h"
 #include "common/base/num.h"
 #include "common/base/str.h"
-#include "common/format/compress.h"
 #include "common/format/xva.h"
 #include "common/model/backup.h"
 #include "common/store/publish.h"
@@ -55,7 +54,7 @@ static int parse_arguments(int argc, char **argv, struct bench *bench)
     bench->name = argv[2];
     bench->folder = argv[3];
     bench->compress = JOB_COMPRESS_NONE;
-    if (argc > 4 && !compress_from_name(argv[4], &bench->compress))
+    if (argc > 4 && !job_compress_from_name(argv[4], &bench->compress))
         return usage();
     if (argc > 5 && num_parse(argv[5], 1, 1024, &bench->ring_mib, NULL) != 0)
         return usage();

@@ -19,7 +19,7 @@
 #include "agent/pipeline/pipeline.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
-#include "common/format/compress.h"
+#include "common/format/decompress.h"
 
 #define PIECE 1000
 #define PIECES 500

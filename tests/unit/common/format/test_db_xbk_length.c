@@ -15,10 +15,10 @@
 #include "common/base/error.h"
 #include "common/base/fd.h"
 #include "common/base/str.h"
-#include "common/format/compress.h"
 #include "common/format/db.h"
 #include "common/format/length.h"
 #include "common/format/xbk.h"
+#include "tests/unit/common/format/make_packed.h"
 #include "tests/unit/common/format/make_xva.h"
 
 #define RECORDED TEST_SOURCE_ROOT "/../shared/xapi/golden/613-pool_xmldbdump.rep"
@@ -101,18 +101,10 @@ static void a_recorded_database_passes(void **state)
     assert_true(tables > 40);
 }
 
-static int keep(void *context, const void *bytes, size_t n, struct error *err)
-{
-    (void)err;
-    str_add_n(context, bytes, n);
-    return 0;
-}
-
 /* A gzip'd tar of two files; without its end if is_cut. */
 static void make_xbk(struct str *out, bool is_cut)
 {
     CLEAN_STR struct str tar = STR_INIT;
-    struct error err = ERROR_INIT;
 
     make_header(&tar, "etc/", '5', 0);
     make_member(&tar, "etc/passwd", "root", 4);
@@ -120,9 +112,7 @@ static void make_xbk(struct str *out, bool is_cut)
         make_end(&tar);
     memset(str_reserve(&tar, 4096), 0, 4096);
     str_set_len(&tar, tar.len + (is_cut ? 0 : 4096));
-    CLEAN_COMPRESS struct compress *gzip = compress_new(JOB_COMPRESS_GZIP, 0, keep, out, &err);
-    assert_int_equal(compress_feed(gzip, tar.data, tar.len, &err), 0);
-    assert_int_equal(compress_finish(gzip, &err), 0);
+    make_packed(JOB_COMPRESS_GZIP, tar.data, tar.len, out);
 }
 
 static int check_xbk(const struct str *in, uint64_t *members, struct error *err)

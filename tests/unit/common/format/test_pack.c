@@ -17,7 +17,7 @@
 
 #include "common/base/error.h"
 #include "common/base/str.h"
-#include "common/format/compress.h"
+#include "common/format/decompress.h"
 #include "common/format/pack.h"
 
 static const struct way {

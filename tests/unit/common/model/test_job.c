@@ -21,6 +21,8 @@ static void copy_is_deep_when_the_original_goes(void **state)
     job_add_remains(&job)->stem = mem_dup("backup_20261122-010203");
     job_add_victim(&job)->file = mem_dup("a.xva");
     job_add_keeper(&job)->file = mem_dup("b.xva");
+    job.subject.file = mem_dup("c.raw");
+    job.subject_sha256 = mem_dup("5a");
     CLEAN_JOB struct job copy;
     job_copy(&copy, &job);
     job_done(&job);
@@ -30,6 +32,8 @@ static void copy_is_deep_when_the_original_goes(void **state)
     assert_string_equal(copy.remains[0].stem, "backup_20261122-010203");
     assert_string_equal(copy.victims[0].file, "a.xva");
     assert_string_equal(copy.keepers[0].file, "b.xva");
+    assert_string_equal(copy.subject.file, "c.raw");
+    assert_string_equal(copy.subject_sha256, "5a");
     assert_int_equal(copy.lease, 7);
 }
 
@@ -37,13 +41,26 @@ static void report_copy_is_deep_when_the_original_goes(void **state)
 {
     (void)state;
     struct job_report report = {.state = JOB_STATE_DONE, .bytes = 9};
-    job_report_add_file(&report)->name = mem_dup("a.xva");
+    struct job_file *file = job_report_add_file(&report);
+    file->name = mem_dup("a.xva");
+    file->stream_xxh128 = mem_dup("5b");
+    report.verdict = (struct job_verdict){.kind = JOB_VERDICT_PROVEN,
+                                          .file = mem_dup("c.raw"),
+                                          .proof = mem_dup("length"),
+                                          .sha256 = mem_dup("5c"),
+                                          .text = mem_dup("t")};
     text_list_add(&report.warnings, "w");
     text_list_add(&report.gone, "g.xva");
     CLEAN_JOB_REPORT struct job_report copy;
     job_report_copy(&copy, &report);
     job_report_done(&report);
     assert_string_equal(copy.files[0].name, "a.xva");
+    assert_string_equal(copy.files[0].stream_xxh128, "5b");
+    assert_int_equal(copy.verdict.kind, JOB_VERDICT_PROVEN);
+    assert_string_equal(copy.verdict.file, "c.raw");
+    assert_string_equal(copy.verdict.proof, "length");
+    assert_string_equal(copy.verdict.sha256, "5c");
+    assert_string_equal(copy.verdict.text, "t");
     assert_string_equal(copy.warnings.items[0], "w");
     assert_string_equal(copy.gone.items[0], "g.xva");
 }
@@ -67,6 +84,22 @@ static void names_and_numbers_go_both_ways(void **state)
     enum job_kind kind = JOB_SCAN;
     assert_int_equal(job_kind_from_name("vm export", &kind), 0);
     assert_int_equal(kind, JOB_SCAN);
+}
+
+static void compressions_have_names(void **state)
+{
+    enum job_compress kind = JOB_COMPRESS_NONE;
+    (void)state;
+    for (int number = JOB_COMPRESS_NONE; number <= JOB_COMPRESS_ZSTD; number++) {
+        const char *name = job_compress_name((enum job_compress)number);
+        assert_int_equal(job_compress_from_name(name, &kind), 1);
+        assert_int_equal(kind, number);
+    }
+    assert_string_equal(job_compress_name(JOB_COMPRESS_ZSTD), "zstd");
+    assert_string_equal(job_compress_name((enum job_compress)0), "unknown");
+    assert_string_equal(job_compress_name((enum job_compress)9), "unknown");
+    assert_int_equal(job_compress_from_name("GZIP", &kind), 0);
+    assert_int_equal(kind, JOB_COMPRESS_ZSTD);
 }
 
 static void done_stays_done_and_ends_lead_only_to_new_attempts(void **state)
@@ -111,6 +144,7 @@ int main(void)
         cmocka_unit_test(copy_is_deep_when_the_original_goes),
         cmocka_unit_test(report_copy_is_deep_when_the_original_goes),
         cmocka_unit_test(names_and_numbers_go_both_ways),
+        cmocka_unit_test(compressions_have_names),
         cmocka_unit_test(done_stays_done_and_ends_lead_only_to_new_attempts),
         cmocka_unit_test(ends_are_ends),
         cmocka_unit_test(id_is_sixteen_lower_case_hex_digits),
