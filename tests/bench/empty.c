@@ -24,6 +24,7 @@
 #include "common/format/vhd_raw.h"
 #include "common/store/publish.h"
 #include "common/store/root.h"
+#include "tests/bench/worker.h"
 
 #include "common/base/poison.h"
 
@@ -125,15 +126,6 @@ static int run_source(void *context, pipeline_intake_fn *intake, void *intake_co
     return send_bytes(bench, bench->footer, sizeof bench->footer, err);
 }
 
-/* There is no task here. */
-static int say_success(void *context, int64_t wait_ms, struct error *err)
-{
-    (void)context;
-    (void)wait_ms;
-    (void)err;
-    return 1;
-}
-
 static int save(struct bench *bench, const char *folder, struct error *err)
 {
     static const char meta[] = "onyxpool_format=1\n";
@@ -149,7 +141,7 @@ static int save(struct bench *bench, const char *folder, struct error *err)
         return -1;
     struct stages_raw stages = {.raw = raw, .digest = digest};
     struct pipeline_stage stage = stages_vhd_raw(&stages);
-    struct pipeline_source source = {.run = run_source, .outcome = say_success, .context = bench};
+    struct pipeline_source source = {.run = run_source, .outcome = worker_no_task, .context = bench};
     struct pipeline_check check = checks_vhd(vhd);
     struct pipeline_sink sink = sink_file_sparse(publish);
     struct pipeline_settings settings = {.stage = &stage, .has_no_digests = true};
@@ -157,19 +149,6 @@ static int save(struct bench *bench, const char *folder, struct error *err)
     if (pipeline_run(&source, &check, &sink, &settings, &result, err) != 0)
         return -1;
     return publish_commit(publish, meta, sizeof meta - 1, err);
-}
-
-static uint64_t peak_kib(void)
-{
-    char line[256];
-    uint64_t kib = 0;
-    FILE *file = fopen("/proc/self/status", "re");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL)
-        if (strncmp(line, "VmHWM:", 6) == 0)
-            kib = strtoull(line + 6, NULL, 10);
-    if (file != NULL)
-        fclose(file);
-    return kib;
 }
 
 static int tell(const struct bench *bench, const char *folder)
@@ -182,7 +161,7 @@ static int tell(const struct bench *bench, const char *folder)
     }
     printf("{\"bytes\": %" PRIu64 ", \"file_bytes\": %" PRIu64 ", \"room_bytes\": %" PRIu64
            ", \"peak_kib\": %" PRIu64 "}\n",
-           bench->sent, (uint64_t)st.st_size, (uint64_t)st.st_blocks * 512, peak_kib());
+           bench->sent, (uint64_t)st.st_size, (uint64_t)st.st_blocks * 512, worker_peak_kib());
     return 0;
 }
 

@@ -24,6 +24,7 @@
 #include "common/xapi/session.h"
 #include "common/xapi/stream.h"
 #include "common/xapi/target.h"
+#include "tests/bench/worker.h"
 
 #include "common/base/poison.h"
 
@@ -101,15 +102,6 @@ static int run_source(void *context, pipeline_intake_fn *intake, void *intake_co
     return receive(bench, hand_to_intake, err);
 }
 
-/* There is no task here: the four facts but one are asked for. */
-static int say_success(void *context, int64_t wait_ms, struct error *err)
-{
-    (void)context;
-    (void)wait_ms;
-    (void)err;
-    return 1;
-}
-
 static int save(struct bench *bench, struct error *err)
 {
     static const char meta[] = "onyxpool_format=1\n";
@@ -125,7 +117,7 @@ static int save(struct bench *bench, struct error *err)
     if (store_open(bench->folder, NULL, &store, err) != 0 ||
         publish_begin(store, &place, &publish, err) != 0)
         return -1;
-    struct pipeline_source source = {run_source, say_success, bench};
+    struct pipeline_source source = {run_source, worker_no_task, bench};
     struct pipeline_check check = checks_xva(bench->check);
     struct pipeline_sink sink = sink_file(publish);
     struct pipeline_settings settings = {.compress = bench->compress,
@@ -135,20 +127,6 @@ static int save(struct bench *bench, struct error *err)
         return -1;
     bench->file_bytes = publish_bytes(publish);
     return publish_commit(publish, meta, sizeof meta - 1, err);
-}
-
-/* VmHWM: getrusage would tell the peak of whoever started us, too. 0: the kernel does not say. */
-static uint64_t peak_kib(void)
-{
-    char line[256];
-    uint64_t kib = 0;
-    FILE *file = fopen("/proc/self/status", "re");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL)
-        if (strncmp(line, "VmHWM:", 6) == 0)
-            kib = strtoull(line + 6, NULL, 10);
-    if (file != NULL)
-        fclose(file);
-    return kib;
 }
 
 int main(int argc, char **argv)
@@ -165,7 +143,7 @@ int main(int argc, char **argv)
         result = xva_check_finish(bench.check, NULL, &err);
     if (result == 0)
         printf("{\"bytes\": %" PRIu64 ", \"file_bytes\": %" PRIu64 ", \"peak_kib\": %" PRIu64 "}\n",
-               bench.bytes, bench.file_bytes, peak_kib());
+               bench.bytes, bench.file_bytes, worker_peak_kib());
     else
         fprintf(stderr, "bench_ours: %s\n", err.text);
     xapi_close(bench.xapi);
