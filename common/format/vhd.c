@@ -12,18 +12,12 @@
 #include "common/base/error.h"
 #include "common/base/num.h"
 #include "common/format/late_error.h"
+#include "common/format/vhd_inside.h"
 
 #include "common/base/poison.h"
 
-#define SECTOR       512u
-#define HEADER_AT    512u
-#define HEADER_BYTES 1024u
-#define HEAD_BYTES   (HEADER_AT + HEADER_BYTES)
-#define ABSENT       0xffffffffu
-#define VERSION      0x00010000u
-#define ROUNDING     (2u << 20)
-#define BLOCK_MIN    (4u << 10)
-#define BLOCK_MAX    (256u << 20)
+#define VERSION  0x00010000u
+#define ROUNDING (2u << 20)
 
 /* Offsets in the footer. */
 #define FOOTER_DATA_OFFSET 16
@@ -32,18 +26,15 @@
 #define FOOTER_TYPE        60
 #define FOOTER_SUM         64
 
-/* Offsets in the header. */
-#define HEADER_TABLE_OFFSET 16
-#define HEADER_VERSION      24
-#define HEADER_ENTRIES      28
-#define HEADER_BLOCK        32
-#define HEADER_SUM          36
+/* Offsets in the header that matter here alone. */
+#define HEADER_VERSION 24
+#define HEADER_SUM     36
 
 struct vhd_check {
     enum vhd_kind kind;
     uint64_t want_bytes;
     uint64_t at;
-    unsigned char head[HEAD_BYTES];
+    unsigned char head[VHD_HEAD_BYTES];
     struct vhd_summary summary;
     uint64_t table_at;
     uint32_t entries_n;
@@ -55,16 +46,6 @@ struct vhd_check {
     struct late_error late;
 };
 
-static uint32_t get32(const unsigned char *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-static uint64_t get64(const unsigned char *at)
-{
-    return (uint64_t)get32(at) << 32 | get32(at + 4);
-}
-
 /* One's complement of the sum of all bytes but the sum's own. */
 static bool sum_is_right(const unsigned char *bytes, size_t n, size_t sum_at)
 {
@@ -73,7 +54,7 @@ static bool sum_is_right(const unsigned char *bytes, size_t n, size_t sum_at)
     for (size_t i = 0; i < n; i++)
         if (i < sum_at || i >= sum_at + 4)
             sum += bytes[i];
-    return get32(bytes + sum_at) == ~sum;
+    return vhd_get32(bytes + sum_at) == ~sum;
 }
 
 static int bad(struct error *err, const char *what)
@@ -118,14 +99,14 @@ static int check_size(const struct vhd_check *check, uint64_t size, struct error
 static int check_footer(struct vhd_check *check, struct error *err)
 {
     const unsigned char *footer = check->head;
-    uint32_t type = get32(footer + FOOTER_TYPE);
+    uint32_t type = vhd_get32(footer + FOOTER_TYPE);
 
     if (memcmp(footer, "conectix", 8) != 0)
         return bad(err, "does not begin with a footer");
-    if (!sum_is_right(footer, SECTOR, FOOTER_SUM))
+    if (!sum_is_right(footer, VHD_SECTOR, FOOTER_SUM))
         return bad(err, "the footer's checksum is wrong");
-    if (get32(footer + FOOTER_VERSION) != VERSION ||
-        get64(footer + FOOTER_DATA_OFFSET) != HEADER_AT)
+    if (vhd_get32(footer + FOOTER_VERSION) != VERSION ||
+        vhd_get64(footer + FOOTER_DATA_OFFSET) != VHD_HEADER_AT)
         return bad(err, "the footer is of an unknown version");
     if (type != VHD_DYNAMIC && type != VHD_DIFFERENCING)
         return error_set(err, ERROR_CORRUPT,
@@ -135,34 +116,35 @@ static int check_footer(struct vhd_check *check, struct error *err)
     if (check->kind == VHD_DYNAMIC && type != VHD_DYNAMIC)
         return bad(err, "is a difference, not the whole disk that was asked for");
     check->summary.kind = (enum vhd_kind)type;
-    check->summary.disk_bytes = get64(footer + FOOTER_SIZE);
+    check->summary.disk_bytes = vhd_get64(footer + FOOTER_SIZE);
     return check_size(check, check->summary.disk_bytes, err);
 }
 
 static int check_header(struct vhd_check *check, struct error *err)
 {
-    const unsigned char *header = check->head + HEADER_AT;
-    uint32_t block = get32(header + HEADER_BLOCK);
+    const unsigned char *header = check->head + VHD_HEADER_AT;
+    uint32_t block = vhd_get32(header + VHD_HEADER_BLOCK);
     uint64_t room;
 
-    if (memcmp(header, "cxsparse", 8) != 0 || get32(header + HEADER_VERSION) != VERSION)
+    if (memcmp(header, "cxsparse", 8) != 0 || vhd_get32(header + HEADER_VERSION) != VERSION)
         return bad(err, "there is no header behind the first footer");
-    if (!sum_is_right(header, HEADER_BYTES, HEADER_SUM))
+    if (!sum_is_right(header, VHD_HEADER_BYTES, HEADER_SUM))
         return bad(err, "the header's checksum is wrong");
-    if (block < BLOCK_MIN || block > BLOCK_MAX || (block & (block - 1)))
+    if (block < VHD_BLOCK_MIN || block > VHD_BLOCK_MAX || (block & (block - 1)))
         return bad(err, "the block size is no power of two between 4 KiB and 256 MiB");
-    check->entries_n = get32(header + HEADER_ENTRIES);
-    check->table_at = get64(header + HEADER_TABLE_OFFSET);
+    check->entries_n = vhd_get32(header + VHD_HEADER_ENTRIES);
+    check->table_at = vhd_get64(header + VHD_HEADER_TABLE);
     check->summary.block_bytes = block;
     if (check->entries_n > VHD_ENTRIES_MAX)
         return error_set(err, ERROR_LIMIT, "vhd: a table of %" PRIu32 " blocks, more than %u",
                          check->entries_n, VHD_ENTRIES_MAX);
     if (!num_mul(check->entries_n, block, &room) || room < check->summary.disk_bytes)
         return bad(err, "the table is too small for the disk");
-    if (check->table_at < HEAD_BYTES || check->table_at % SECTOR || check->table_at > ROUNDING)
+    if (check->table_at < VHD_HEAD_BYTES || check->table_at % VHD_SECTOR ||
+        check->table_at > ROUNDING)
         return bad(err, "the table does not stand behind the header");
     check->last_end = check->table_at + (uint64_t)check->entries_n * 4;
-    check->last_end += (SECTOR - check->last_end % SECTOR) % SECTOR;
+    check->last_end += (VHD_SECTOR - check->last_end % VHD_SECTOR) % VHD_SECTOR;
     check->table_end = check->last_end;
     check->is_table_read = check->entries_n == 0;
     check->table = mem_try((size_t)check->entries_n * 4, err);
@@ -181,22 +163,23 @@ static int compare_sectors(const void *a, const void *b)
 /* Sorted by place, each block must begin where the one before has ended, or later. */
 static int check_table(struct vhd_check *check, struct error *err)
 {
-    uint32_t sectors = check->summary.block_bytes / SECTOR;
+    uint32_t sectors = check->summary.block_bytes / VHD_SECTOR;
     uint32_t bitmap_bytes = (sectors + 7) / 8;
-    uint64_t stride = (bitmap_bytes + SECTOR - 1) / SECTOR * SECTOR + check->summary.block_bytes;
+    uint64_t stride =
+        (bitmap_bytes + VHD_SECTOR - 1) / VHD_SECTOR * VHD_SECTOR + check->summary.block_bytes;
 
     check->stride = stride;
     for (uint32_t i = 0; i < check->entries_n; i++) {
-        uint32_t sector = get32(check->table + (size_t)i * 4);
+        uint32_t sector = vhd_get32(check->table + (size_t)i * 4);
         memcpy(check->table + (size_t)i * 4, &sector, sizeof sector);
     }
     qsort(check->table, check->entries_n, 4, compare_sectors);
     for (uint32_t i = 0; i < check->entries_n; i++) {
         uint32_t sector;
         memcpy(&sector, check->table + (size_t)i * 4, sizeof sector);
-        if (sector == ABSENT)
+        if (sector == VHD_ABSENT)
             break;
-        uint64_t begin = (uint64_t)sector * SECTOR;
+        uint64_t begin = (uint64_t)sector * VHD_SECTOR;
         if (begin < check->last_end)
             return error_set(err, ERROR_CORRUPT,
                              "vhd: the block at byte %" PRIu64 " lies over what ends at %" PRIu64,
@@ -223,7 +206,7 @@ static int feed_head(struct vhd_check *check, const unsigned char *bytes, size_t
 {
     memcpy(check->head + check->at, bytes, n);
     check->at += n;
-    if (check->at < HEAD_BYTES)
+    if (check->at < VHD_HEAD_BYTES)
         return 0;
     return check_footer(check, err) || check_header(check, err) ? -1 : 0;
 }
@@ -241,7 +224,7 @@ static int feed_table(struct vhd_check *check, const unsigned char *bytes, size_
 static int feed(struct vhd_check *check, const unsigned char *bytes, size_t n, struct error *err)
 {
     while (n) {
-        size_t used = bytes_within(check, 0, HEAD_BYTES, n);
+        size_t used = bytes_within(check, 0, VHD_HEAD_BYTES, n);
         if (used) {
             if (feed_head(check, bytes, used, err))
                 return -1;
@@ -251,7 +234,7 @@ static int feed(struct vhd_check *check, const unsigned char *bytes, size_t n, s
             if (used && feed_table(check, bytes, used, err))
                 return -1;
             if (!used) { /* between header and table */
-                used = bytes_within(check, HEAD_BYTES, check->table_at - HEAD_BYTES, n);
+                used = bytes_within(check, VHD_HEAD_BYTES, check->table_at - VHD_HEAD_BYTES, n);
                 check->at += used;
             }
         } else {
@@ -278,17 +261,18 @@ int vhd_check_feed(struct vhd_check *check, const void *bytes, size_t n, struct 
 
 static int check_end(const struct vhd_check *check, struct error *err)
 {
-    const char *last = check->late.tail + check->late.n - (check->late.n < SECTOR ? 0 : SECTOR);
-    bool has_footer = check->late.n >= SECTOR && memcmp(last, check->head, SECTOR) == 0;
+    const char *last =
+        check->late.tail + check->late.n - (check->late.n < VHD_SECTOR ? 0 : VHD_SECTOR);
+    bool has_footer = check->late.n >= VHD_SECTOR && memcmp(last, check->head, VHD_SECTOR) == 0;
 
-    if (!check->is_table_read || check->at < check->last_end + SECTOR)
+    if (!check->is_table_read || check->at < check->last_end + VHD_SECTOR)
         return error_set(err, ERROR_SHORT, "vhd: stops at byte %" PRIu64 " of at least %" PRIu64,
-                         check->at, check->last_end + SECTOR);
+                         check->at, check->last_end + VHD_SECTOR);
     if (!has_footer)
         return bad(err, "does not end with the footer it begins with");
     /* Some writers align their blocks; room for a whole block more is one that was sent twice. */
-    uint64_t used = check->table_end + check->summary.blocks_n * check->stride + SECTOR;
-    if (check->at - used >= (check->stride ? check->stride : SECTOR))
+    uint64_t used = check->table_end + check->summary.blocks_n * check->stride + VHD_SECTOR;
+    if (check->at - used >= (check->stride ? check->stride : VHD_SECTOR))
         return error_set(err, ERROR_CORRUPT, "vhd: %" PRIu64 " bytes belong to no block",
                          check->at - used);
     return 0;

@@ -11,19 +11,9 @@
 
 #include "common/base/error.h"
 #include "common/format/vhd.h"
+#include "common/format/vhd_inside.h"
 
 #include "common/base/poison.h"
-
-#define SECTOR       512u
-#define HEAD_BYTES   1536u
-#define HEADER_AT    512u
-#define HEADER_TABLE 16u
-#define HEADER_MAX   28u
-#define HEADER_BLOCK 32u
-#define ABSENT       0xffffffffu
-#define BLOCK_MIN    4096u
-#define BLOCK_MAX    (256u << 20)
-#define BITMAP_MAX   (BLOCK_MAX / SECTOR / 8)
 
 enum part { IN_HEAD, IN_TABLE, IN_BITMAP, IN_DATA, BEHIND_BLOCKS };
 
@@ -33,7 +23,7 @@ struct vhd_raw {
     uint64_t out_at; /* of the disk */
     enum part part;
     uint64_t part_at, part_bytes; /* where the part begins, how long it is */
-    unsigned char head[HEAD_BYTES];
+    unsigned char head[VHD_HEAD_BYTES];
     unsigned char *table;
     uint32_t entries_n, block_bytes, bitmap_bytes;
     uint32_t block; /* entry of the block being read */
@@ -42,17 +32,12 @@ struct vhd_raw {
     bool is_full; /* every bit of bitmap is set */
 };
 
-static uint32_t get32(const unsigned char *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
 struct vhd_raw *vhd_raw_new(uint64_t disk_bytes)
 {
     struct vhd_raw *raw = mem_zero(1, sizeof *raw);
 
     raw->disk_bytes = disk_bytes;
-    raw->part_bytes = HEAD_BYTES;
+    raw->part_bytes = VHD_HEAD_BYTES;
     return raw;
 }
 
@@ -104,16 +89,16 @@ static int give_data(struct vhd_raw *raw, uint64_t to, const unsigned char *byte
 static int give_run(struct vhd_raw *raw, uint64_t offset, const unsigned char *bytes, size_t n,
                     size_t *ret_used, vhd_raw_sink_fn *sink, void *context, struct error *err)
 {
-    uint64_t sector = offset / SECTOR;
+    uint64_t sector = offset / VHD_SECTOR;
     bool is_there = raw->is_full || raw->bitmap[sector / 8] & 0x80u >> sector % 8;
-    size_t used = raw->is_full ? n : (size_t)least(n, SECTOR - offset % SECTOR);
+    size_t used = raw->is_full ? n : (size_t)least(n, VHD_SECTOR - offset % VHD_SECTOR);
     uint64_t to = (uint64_t)raw->block * raw->block_bytes + offset;
 
     for (uint64_t next = sector + 1; used < n; next++) {
         bool next_is_there = raw->bitmap[next / 8] & 0x80u >> next % 8;
         if (next_is_there != is_there)
             break;
-        used += (size_t)least(SECTOR, n - used);
+        used += (size_t)least(VHD_SECTOR, n - used);
     }
     *ret_used = used;
     return is_there ? give_data(raw, to, bytes, used, sink, context, err) : 0;
@@ -123,10 +108,10 @@ static int give_run(struct vhd_raw *raw, uint64_t offset, const unsigned char *b
 static int begin_block(struct vhd_raw *raw, uint32_t from, struct error *err)
 {
     for (raw->block = from; raw->block < raw->entries_n; raw->block++) {
-        uint32_t sector = get32(raw->table + (size_t)raw->block * 4);
-        if (sector == ABSENT)
+        uint32_t sector = vhd_get32(raw->table + (size_t)raw->block * 4);
+        if (sector == VHD_ABSENT)
             continue;
-        raw->part_at = (uint64_t)sector * SECTOR;
+        raw->part_at = (uint64_t)sector * VHD_SECTOR;
         if (raw->part_at < raw->blocks_end)
             return error_set(err, ERROR_UNSUPPORTED,
                              "vhd: its blocks are not in ascending order: set raw_source = raw");
@@ -142,19 +127,18 @@ static int begin_block(struct vhd_raw *raw, uint32_t from, struct error *err)
 
 static int end_head(struct vhd_raw *raw, struct error *err)
 {
-    const unsigned char *header = raw->head + HEADER_AT;
-    uint64_t table_at =
-        (uint64_t)get32(header + HEADER_TABLE) << 32 | get32(header + HEADER_TABLE + 4);
+    const unsigned char *header = raw->head + VHD_HEADER_AT;
+    uint64_t table_at = vhd_get64(header + VHD_HEADER_TABLE);
 
-    raw->entries_n = get32(header + HEADER_MAX);
-    raw->block_bytes = get32(header + HEADER_BLOCK);
-    if (raw->block_bytes < BLOCK_MIN || raw->block_bytes > BLOCK_MAX ||
-        raw->block_bytes % BLOCK_MIN || table_at < HEAD_BYTES || table_at > BLOCK_MAX)
+    raw->entries_n = vhd_get32(header + VHD_HEADER_ENTRIES);
+    raw->block_bytes = vhd_get32(header + VHD_HEADER_BLOCK);
+    if (raw->block_bytes < VHD_BLOCK_MIN || raw->block_bytes > VHD_BLOCK_MAX ||
+        raw->block_bytes % VHD_BLOCK_MIN || table_at < VHD_HEAD_BYTES || table_at > VHD_BLOCK_MAX)
         return error_set(err, ERROR_CORRUPT, "vhd: its header is none");
     if (raw->entries_n > VHD_ENTRIES_MAX)
         return error_set(err, ERROR_LIMIT, "vhd: a table of %" PRIu32 " blocks", raw->entries_n);
-    uint32_t bits = raw->block_bytes / SECTOR;
-    raw->bitmap_bytes = (bits / 8 + SECTOR - 1) / SECTOR * SECTOR;
+    uint32_t bits = raw->block_bytes / VHD_SECTOR;
+    raw->bitmap_bytes = (bits / 8 + VHD_SECTOR - 1) / VHD_SECTOR * VHD_SECTOR;
     raw->table = mem_try((size_t)raw->entries_n * 4 + 1, err);
     raw->bitmap = raw->table ? mem_try(raw->bitmap_bytes, err) : NULL;
     if (!raw->bitmap)
@@ -168,7 +152,7 @@ static int end_head(struct vhd_raw *raw, struct error *err)
 
 static void end_bitmap(struct vhd_raw *raw)
 {
-    size_t n = raw->block_bytes / SECTOR / 8;
+    size_t n = raw->block_bytes / VHD_SECTOR / 8;
 
     raw->is_full = raw->bitmap[0] == 0xff && memcmp(raw->bitmap, raw->bitmap + 1, n - 1) == 0;
     raw->part = IN_DATA;
