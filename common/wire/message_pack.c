@@ -177,12 +177,12 @@ static void put_tuning(const struct job_tuning *tuning, Onyxwire__Job *message)
     PUT_SOME(message, max_rate, tuning->max_rate);
 }
 
-/* 64 hex digits, which were checked. */
-static ProtobufCBinaryData put_sha256(struct arena *arena, const char *hex)
+/* A digest of n bytes; hex was checked. */
+static ProtobufCBinaryData put_sum(struct arena *arena, const char *hex, size_t n)
 {
-    uint8_t *sum = arena_zero(arena, 32);
-    (void)num_parse_hex(hex, sum, 32, NULL);
-    return (ProtobufCBinaryData){32, sum};
+    uint8_t *sum = arena_zero(arena, n);
+    (void)num_parse_hex(hex, sum, n, NULL);
+    return (ProtobufCBinaryData){n, sum};
 }
 
 static void put_subject(struct arena *arena, const struct job *job, Onyxwire__Job *message)
@@ -191,7 +191,7 @@ static void put_subject(struct arena *arena, const struct job *job, Onyxwire__Jo
         return;
     message->subject = put_copied(arena, &job->subject);
     if (job->subject_sha256 != NULL)
-        PUT(message, subject_sha256, put_sha256(arena, job->subject_sha256));
+        PUT(message, subject_sha256, put_sum(arena, job->subject_sha256, WIRE_SHA256_BYTES));
 }
 
 static Onyxwire__Job *put_job(struct arena *arena, const struct job *job)
@@ -249,16 +249,12 @@ static Onyxwire__Job *put_job_that_fits(struct arena *arena, const struct job *j
 static Onyxwire__File *put_file(struct arena *arena, const struct job_file *file)
 {
     NEW(arena, File, file, message);
-    uint8_t *sum = arena_zero(arena, WIRE_SHA256_BYTES + WIRE_XXH128_BYTES);
-    uint8_t *stream_sum = sum + WIRE_SHA256_BYTES;
     PUT_TEXT(arena, message, name, file->name);
     PUT(message, size_bytes, file->size_bytes);
-    /* Both were checked before. */
-    if (file->sha256 != NULL && num_parse_hex(file->sha256, sum, WIRE_SHA256_BYTES, NULL) == 0)
-        PUT(message, sha256, ((ProtobufCBinaryData){WIRE_SHA256_BYTES, sum}));
-    if (file->stream_xxh128 != NULL &&
-        num_parse_hex(file->stream_xxh128, stream_sum, WIRE_XXH128_BYTES, NULL) == 0)
-        PUT(message, stream_xxh128, ((ProtobufCBinaryData){WIRE_XXH128_BYTES, stream_sum}));
+    if (file->sha256 != NULL)
+        PUT(message, sha256, put_sum(arena, file->sha256, WIRE_SHA256_BYTES));
+    if (file->stream_xxh128 != NULL)
+        PUT(message, stream_xxh128, put_sum(arena, file->stream_xxh128, WIRE_XXH128_BYTES));
     PUT_TEXT(arena, message, proof, file->proof);
     return message;
 }
@@ -273,7 +269,7 @@ static Onyxwire__Verdict *put_verdict(struct arena *arena, const struct job_verd
     PUT_TEXT(arena, message, proof, verdict->proof);
     PUT_PEOPLE(arena, message, text, verdict->text, ERROR_TEXT_MAX - 1);
     if (verdict->sha256 != NULL)
-        PUT(message, sha256, put_sha256(arena, verdict->sha256));
+        PUT(message, sha256, put_sum(arena, verdict->sha256, WIRE_SHA256_BYTES));
     return message;
 }
 
