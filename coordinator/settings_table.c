@@ -6,6 +6,7 @@
 #include "coordinator/settings_table.h"
 
 #include "common/model/rate.h"
+#include "coordinator/policy/keep_list.h"
 #include "coordinator/settings.h"
 
 #define BIT(command) (1u << COMMAND_##command)
@@ -26,6 +27,7 @@
 #define SMTP .section = "smtp"
 #define ONYXPOOL .section = "onyxpool"
 #define RATE .kind = OPTION_BYTES, .min = RATE_MIN, .max = INT64_C(1) << 50, .fallback = "0"
+#define KEPT_PERIODS .kind = OPTION_INT, .min = 0, .max = KEEP_PERIODS_MAX, .fallback = "0"
 #define SWITCH .kind = OPTION_BOOL, .given = "True", .fallback = "False"
 
 const struct option settings_table[OPT_N] = {
@@ -304,23 +306,18 @@ const struct option settings_table[OPT_N] = {
                            .help = "Write only where a share of share_type is mounted, or where "
                                    "onyxpool init-store accepted what is there."},
     [OPT_KEEP_COPIES] = {ONYXPOOL, .key = "keep_copies", .kind = OPTION_INT, .min = 1,
-                         .max = 1000, .fallback = "1",
+                         .max = KEEP_COPIES_MAX, .fallback = "1",
                          .help = "So many of a VM's newest proven backups never go, whatever "
                                  "max_backups says."},
-    [OPT_KEEP_LAST] = {ONYXPOOL, .key = "keep_last", .kind = OPTION_INT, .min = 0,
-                      .max = 100000, .fallback = "0",
+    [OPT_KEEP_LAST] = {ONYXPOOL, .key = "keep_last", KEPT_PERIODS,
                       .help = "So many of the newest backups stay, beside those of max_backups."},
-    [OPT_KEEP_DAILY] = {ONYXPOOL, .key = "keep_daily", .kind = OPTION_INT, .min = 0,
-                       .max = 100000, .fallback = "0",
+    [OPT_KEEP_DAILY] = {ONYXPOOL, .key = "keep_daily", KEPT_PERIODS,
                        .help = "Of so many days the newest backup of each stays."},
-    [OPT_KEEP_WEEKLY] = {ONYXPOOL, .key = "keep_weekly", .kind = OPTION_INT, .min = 0,
-                        .max = 100000, .fallback = "0",
+    [OPT_KEEP_WEEKLY] = {ONYXPOOL, .key = "keep_weekly", KEPT_PERIODS,
                         .help = "Of so many weeks the newest backup of each stays."},
-    [OPT_KEEP_MONTHLY] = {ONYXPOOL, .key = "keep_monthly", .kind = OPTION_INT, .min = 0,
-                         .max = 100000, .fallback = "0",
+    [OPT_KEEP_MONTHLY] = {ONYXPOOL, .key = "keep_monthly", KEPT_PERIODS,
                          .help = "Of so many months the newest backup of each stays."},
-    [OPT_KEEP_YEARLY] = {ONYXPOOL, .key = "keep_yearly", .kind = OPTION_INT, .min = 0,
-                        .max = 100000, .fallback = "0",
+    [OPT_KEEP_YEARLY] = {ONYXPOOL, .key = "keep_yearly", KEPT_PERIODS,
                         .help = "Of so many years the newest backup of each stays."},
     [OPT_KEEP] = {ONYXPOOL, .key = "keep", .kind = OPTION_LIST,
                   .help = "Numbers of single VMs over the global ones: NAME-OR-REGEX:WORD=N;WORD=N "

@@ -22,15 +22,19 @@ struct error;
 struct str;
 struct text_list;
 
+/* Ranges, of the global settings too. */
+#define KEEP_COPIES_MAX  1000
+#define KEEP_PERIODS_MAX 100000
+
 /* Word, its key among the global settings, smallest, largest. */
 #define KEEP_WORD_TABLE(X)                                                                         \
     X(MAX_BACKUPS, "max_backups", "max_backups", 1, INT32_MAX)                                     \
-    X(COPIES, "copies", "keep_copies", 1, 1000)                                                    \
-    X(LAST, "last", "keep_last", 0, 100000)                                                        \
-    X(DAILY, "daily", "keep_daily", 0, 100000)                                                     \
-    X(WEEKLY, "weekly", "keep_weekly", 0, 100000)                                                  \
-    X(MONTHLY, "monthly", "keep_monthly", 0, 100000)                                               \
-    X(YEARLY, "yearly", "keep_yearly", 0, 100000)
+    X(COPIES, "copies", "keep_copies", 1, KEEP_COPIES_MAX)                                         \
+    X(LAST, "last", "keep_last", 0, KEEP_PERIODS_MAX)                                              \
+    X(DAILY, "daily", "keep_daily", 0, KEEP_PERIODS_MAX)                                           \
+    X(WEEKLY, "weekly", "keep_weekly", 0, KEEP_PERIODS_MAX)                                        \
+    X(MONTHLY, "monthly", "keep_monthly", 0, KEEP_PERIODS_MAX)                                     \
+    X(YEARLY, "yearly", "keep_yearly", 0, KEEP_PERIODS_MAX)
 
 enum keep_word {
 #define X(name, word, key, min, max) KEEP_##name,
