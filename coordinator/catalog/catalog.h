@@ -206,7 +206,8 @@ int catalog_set_attempt_bytes(struct catalog *catalog, const char *job, uint32_t
 
 /*
  * Record how an attempt ended; for a done one its files become backups (proven) and its job is
- * done; what it tells gone becomes expired, whatever the end. Repeating it changes nothing. 1 recorded, 0 there is no such attempt, -1 failed.
+ * done; what it tells gone becomes expired, whatever the end. Repeating it changes nothing.
+ * 1 recorded, 0 there is no such attempt, -1 failed.
  */
 int catalog_end_attempt(struct catalog *catalog, const struct job_report *report, int64_t now_at,
                         struct error *err);

@@ -296,7 +296,8 @@ static int catalog_write_end(struct catalog *catalog, const struct job_report *r
             " error_code = ?, error_origin = ?, error_text = ? WHERE job = ? AND attempt = ?",
             "iiiiiiiuuiisssi", (int64_t)report->state, (int64_t)report->is_clean,
             report->started_at, report->finished_at ? report->finished_at : now_at,
-            report->snapshot_at, report->stream_ms, report->throttled_ms, report->rate_limit, report->bytes, (int64_t)report->consistency,
+            report->snapshot_at, report->stream_ms, report->throttled_ms, report->rate_limit,
+            report->bytes, (int64_t)report->consistency,
             (int64_t)report->error.code, report->error.origin, report->error.text, report->id,
             (int64_t)report->attempt) < 0 ||
         catalog_put_warnings(catalog, attempt.run, attempt.job, attempt.attempt,
