@@ -23,7 +23,7 @@
 #define RUN_PROGRESS_MS 500
 #define RUN_LINGER_MS 3000      /* so that agents hear what they may forget */
 #define RUN_NAMES_MAX 8         /* hosts named in one error */
-#define RUN_RELEASE_MS 300000   /* between two looks at jobs that wait by the plan's wish */
+#define RUN_RELEASE_RENEWALS 15 /* of the lease, between two looks at jobs that wait by the plan's wish */
 
 static const int64_t SECOND_MS = 1000;
 
@@ -327,8 +327,9 @@ static void run_heed_replan(struct run *run)
 /* Until every job has come to its end. */
 static int run_follow(struct run *run, struct error *err)
 {
+    const int64_t release_ms = RUN_RELEASE_RENEWALS * run->settings.lease_renew_ms;
     int64_t next_progress_ms = 0;
-    int64_t next_release_ms = clock_monotonic_ms(run->clock) + RUN_RELEASE_MS;
+    int64_t next_release_ms = clock_monotonic_ms(run->clock) + release_ms;
 
     run_tell_stage(run, RUN_STAGE_RUN, NULL);
     for (;;) {
@@ -351,7 +352,7 @@ static int run_follow(struct run *run, struct error *err)
 
             if (run_release_waiting(run, &error) < 0)
                 log_warn("run", "look again at waiting jobs: %s", error.text);
-            next_release_ms = now_ms + RUN_RELEASE_MS;
+            next_release_ms = now_ms + release_ms;
         }
         run_heed_replan(run);
         run_pause(RUN_SLICE_MS);

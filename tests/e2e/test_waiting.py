@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Jobs that may not begin: their SR must coalesce first, or has no room for a snapshot. They wait with
-their reason, `status` tells it, and they fail with it when the run's time is over; nothing of theirs
-is touched."""
+their reason, `status` tells it, and they begin when it is gone, or fail with it when the run's time
+is over; till then nothing of theirs is touched."""
 import json
 
 from lab import Lab, pool, vm, wait_for
@@ -24,6 +24,21 @@ def grow_chain(lab, name, n):
     lab.before = lab.refs()
     lab.sim.control("calls.clear")
     return ref
+
+
+def remove_chain(lab, ref):
+    """The snapshots go, and the pool coalesces what they had kept apart."""
+    session = lab.sim.login(originator="lab")
+    for snapshot in lab.sim.rpc(None, "VM.get_snapshots", session, ref):
+        disks = [lab.sim.rpc(None, "VBD.get_VDI", session, vbd)
+                 for vbd in lab.sim.rpc(None, "VM.get_VBDs", session, snapshot)
+                 if lab.sim.rpc(None, "VBD.get_type", session, vbd) == "Disk"]
+        lab.sim.rpc(None, "VM.destroy", session, snapshot)
+        for disk in disks:
+            lab.sim.rpc(None, "VDI.destroy", session, disk)
+    lab.sim.rpc(None, "session.logout", session)
+    lab.sim.control("gc.run")
+    lab.before = lab.refs()
 
 
 def waits(lab):
@@ -62,6 +77,23 @@ def test_long_chain_and_thick_sr_wait_with_their_reason_then_fail_with_it():
         assert sorted(lab.backups()) == ["web1"]
         refs = lab.refs()  # base copies stay, for nothing coalesces
         assert (refs["VM"], refs["task"]) == (lab.before["VM"], lab.before["task"])
+
+
+def test_what_waited_begins_when_its_sr_has_coalesced_and_has_room():
+    with make_lab() as lab:
+        chained, thick = grow_chain(lab, "chained", 27), lab.vm_ref("thick")
+        lab.set(lease_renew="1s", backoff="10ms", run_max="10m")
+        run = lab.start_run()
+        wait_for("both to wait", lambda: len(waits(lab)) == 2)
+        wait_for("the one that may begin", lambda: "web1" in lab.backups())
+        assert snapshots_of(lab, chained) == snapshots_of(lab, thick) == []
+        remove_chain(lab, chained)
+        lab.sim.control("object.set", **{"class": "SR", "object": "san", "field": "physical_size",
+                                         "value": 900 << 20})
+        assert run.wait(120) == 0
+        jobs = {job["name"]: job["state"] for job in lab.report()["jobs"]}
+        assert jobs == {"web1": "done", "chained": "done", "thick": "done"}
+        assert sorted(lab.backups()) == ["chained", "thick", "web1"]
 
 
 def test_store_at_its_limit_is_what_the_others_wait_for():
