@@ -5,10 +5,13 @@ Everything stands in namespaces that this module makes and removes: the bridge i
 host's veth pair between it and the host's. Nothing reaches the machine's own network. XAPI's
 sockets are files and stay reachable from everywhere, as each host's own is in a pool.
 """
+import json
 import os
+import pathlib
 import shutil
 import subprocess
 
+LOSSY_LINK = pathlib.Path(__file__).resolve().with_name("lossy_link.py")
 PREFIX = "10.213.7"
 
 
@@ -34,20 +37,6 @@ def why_not():
     return None
 
 
-def why_no_netem():
-    """Why links can't be slow and lossy; None when they can."""
-    reason = why_not()
-    if reason:
-        return reason
-    if shutil.which("tc") is None:
-        return "tc (iproute2) is not installed"
-    with Network(["h1"]) as network:
-        tried = network.tc("h1", "add", "delay", "1ms", check=False)
-    if tried.returncode != 0:
-        return f"the kernel has no netem: {tried.stderr.strip()}"
-    return None
-
-
 def run(*words, check=True):
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
     assert not check or done.returncode == 0, f"{words}: {done.stderr}"
@@ -60,7 +49,7 @@ class Network:
     def __init__(self, names):
         self.tag = f"onyx{os.getpid()}"
         self.names = list(names)
-        self.made = []
+        self.made, self.cables = [], {}
         try:
             self.add("bridge")
             run("ip", "-n", self.space("bridge"), "link", "add", "name", "sw", "type", "bridge")
@@ -110,11 +99,36 @@ class Network:
         run("ip", "-n", self.space("bridge"), "link", "set", f"p{self.names.index(name)}", "master",
             "sw")
 
-    def tc(self, name, verb, *netem, check=True):
-        return run("tc", "-n", self.space("bridge"), "qdisc", verb, "dev",
-                   f"p{self.names.index(name)}", "root", "netem", *netem, check=check)
+    def spoil(self, name, **how):
+        """From now on a bad cable stands between host and switch; how: lossy_link.py's options."""
+        number = self.names.index(name)
+        switch = self.space("bridge")
+        self.cut(name)
+        run("ip", "-n", switch, "link", "add", "name", f"a{number}", "type", "veth", "peer", "name",
+            f"b{number}")
+        for end in (f"a{number}", f"b{number}"):
+            run("ip", "-n", switch, "link", "set", end, "up")
+        run("ip", "-n", switch, "link", "set", f"b{number}", "master", "sw")
+        options = [word for key, value in how.items()
+                   for word in (f"--{key.replace('_', '-')}", str(value))]
+        cable = subprocess.Popen(
+            [*self.inside("bridge"), "/usr/bin/python3", str(LOSSY_LINK), f"p{number}", f"a{number}",
+             *options], stdout=subprocess.PIPE, text=True)
+        self.cables[name] = cable
+        assert cable.stdout.readline() == "ready\n", f"the bad cable of {name} did not begin"
+
+    def spoiled(self, name):
+        """The bad cable is cut; what it did to frames."""
+        cable = self.cables.pop(name)
+        cable.terminate()
+        told, _ = cable.communicate()
+        return json.loads(told)
 
     def close(self):
+        for cable in self.cables.values():
+            cable.kill()
+            cable.communicate()
+        self.cables = {}
         for name in reversed(self.made):
             run("ip", "netns", "del", self.space(name), check=False)
         self.made = []
