@@ -34,14 +34,18 @@ def measure_run(lab):
     return time.monotonic() - begun, busy_s(lab) - before
 
 
-def small_vms(bench):
-    """Many small VMs through one slot."""
-    count = 20 if bench.short else 500
+def one_pool(bench, count):
     with make_lab(bench, count) as lab:
         lab.set(lease_renew="5s")
-        host = lab.sim.master
-        lab.start_agent(host, "--slots", "1")
-        wall, busy = bench.quiet(lambda: measure_run(lab))
+        lab.start_agent(lab.sim.master, "--slots", "1")
+        return measure_run(lab)
+
+
+def small_vms(bench):
+    """Many small VMs through one slot; the median of three such runs."""
+    count, runs = (20, 1) if bench.short else (500, 3)
+    found = [bench.quiet(lambda: one_pool(bench, count)) for _ in range(runs)]
+    wall, busy = sorted(found, key=lambda pair: pair[0] - pair[1])[runs // 2]
     bench.add(f"{ROW}.wall_ms_per_vm", wall / count * 1000, None)
     bench.add(f"{ROW}.xapi_ms_per_vm", busy / count * 1000, None)
     bench.add(f"{ROW}.own_ms_per_vm", (wall - busy) / count * 1000, 30)
