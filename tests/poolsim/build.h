@@ -25,6 +25,14 @@ int build_hosts(struct pool *pool, const struct node *file);
 int build_storage(struct pool *pool, const struct node *file);
 int build_vms(struct pool *pool, const struct node *file);
 
+/* The hosts' management interfaces are on it. */
+#define BUILD_MANAGEMENT_NETWORK "Pool-wide network associated with eth0"
+
+/* The host's interface eth<number> on the network, with the host's address; 0 is the management one. */
+struct host;
+void build_interface(struct pool *pool, const struct host *host, const char *network_ref,
+                     unsigned number);
+
 /* An SR or network of the pool file by name, NULL if there is none. */
 struct object;
 struct object *build_find(struct pool *pool, enum class_id class, const char *name);

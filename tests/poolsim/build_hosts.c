@@ -111,28 +111,21 @@ static void build_licence(struct pool *pool, struct object *record)
     object_set_int(pool, record, F_host_memory_overhead, INT64_C(2415919104));
 }
 
-static void build_interface(struct pool *pool, const struct host *host)
+void build_interface(struct pool *pool, const struct host *host, const char *network_ref,
+                     unsigned number)
 {
-    struct object *network =
-        build_find(pool, CLASS_network, "Pool-wide network associated with eth0");
     struct object *pif = store_create(pool, CLASS_PIF);
     struct object *metrics = store_create(pool, CLASS_PIF_metrics);
-    CLEAN_CHAR char *mac = str_format("52:54:00:00:%02x:%02x", (unsigned)(host->index >> 8 & 0xff),
-                                      (unsigned)(host->index & 0xff));
+    CLEAN_CHAR char *device = str_format("eth%u", number);
+    CLEAN_CHAR char *mac =
+        str_format("52:54:00:%02x:%02x:%02x", number & 0xff, (unsigned)(host->index >> 8 & 0xff),
+                   (unsigned)(host->index & 0xff));
 
-    if (!network) {
-        network = store_create(pool, CLASS_network);
-        object_set_text(pool, network, F_network_name_label,
-                        "Pool-wide network associated with eth0");
-        object_set_text(pool, network, F_network_bridge, "xenbr0");
-        object_set_int(pool, network, F_network_MTU, 1500);
-        object_set_bool(pool, network, F_network_managed, true);
-    }
     object_set_bool(pool, metrics, F_PIF_metrics_carrier, true);
     object_set_text(pool, pif, F_PIF_metrics, object_ref(metrics));
     object_set_text(pool, pif, F_PIF_host, host->ref);
-    object_set_text(pool, pif, F_PIF_network, object_ref(network));
-    object_set_text(pool, pif, F_PIF_device, "eth0");
+    object_set_text(pool, pif, F_PIF_network, network_ref);
+    object_set_text(pool, pif, F_PIF_device, device);
     object_set_text(pool, pif, F_PIF_MAC, mac);
     object_set_text(pool, pif, F_PIF_IP, host->address);
     object_set_text(pool, pif, F_PIF_netmask, "255.0.0.0");
@@ -141,8 +134,22 @@ static void build_interface(struct pool *pool, const struct host *host)
     object_set_int(pool, pif, F_PIF_VLAN, -1);
     object_set_bool(pool, pif, F_PIF_physical, true);
     object_set_bool(pool, pif, F_PIF_currently_attached, true);
-    object_set_bool(pool, pif, F_PIF_management, true);
+    object_set_bool(pool, pif, F_PIF_management, number == 0);
     object_set_bool(pool, pif, F_PIF_managed, true);
+}
+
+static void build_management(struct pool *pool, const struct host *host)
+{
+    struct object *network = build_find(pool, CLASS_network, BUILD_MANAGEMENT_NETWORK);
+
+    if (!network) {
+        network = store_create(pool, CLASS_network);
+        object_set_text(pool, network, F_network_name_label, BUILD_MANAGEMENT_NETWORK);
+        object_set_text(pool, network, F_network_bridge, "xenbr0");
+        object_set_int(pool, network, F_network_MTU, 1500);
+        object_set_bool(pool, network, F_network_managed, true);
+    }
+    build_interface(pool, host, object_ref(network), 0);
 }
 
 static void build_console(struct pool *pool, const char *vm_ref, const struct host *host,
@@ -260,7 +267,7 @@ static int build_host(struct pool *pool, const struct node *node)
     if (!pool->master)
         pool->master = host;
     build_record(pool, host, node);
-    build_interface(pool, host);
+    build_management(pool, host);
     build_dom0(pool, host);
     return error_is_set(node->err) ? -1 : 0;
 }

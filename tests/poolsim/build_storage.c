@@ -182,30 +182,53 @@ static int build_sr(struct pool *pool, const struct node *node)
     return error_is_set(node->err) ? -1 : 0;
 }
 
+/* Whom a network serves by NBD reaches it through interfaces of the hosts. */
+static int build_purpose(struct pool *pool, const struct node *node, struct object *network,
+                         size_t index)
+{
+    CLEAN_TEXT_LIST struct text_list purpose = TEXT_LIST_INIT;
+
+    node_texts(node, "purpose", &purpose);
+    for (size_t i = 0; i < purpose.n; i++)
+        if (strcmp(purpose.items[i], "nbd") && strcmp(purpose.items[i], "insecure_nbd"))
+            return node_fail(node, "purpose: %s is neither nbd nor insecure_nbd",
+                             purpose.items[i]);
+    object_set_set(pool, network, F_network_purpose, &purpose);
+    if (!purpose.n || object_set(network, F_network_PIFs)->n)
+        return 0;
+    for (size_t i = 0; i < pool->hosts_n; i++)
+        build_interface(pool, pool->hosts[i], object_ref(network), (unsigned)index + 1);
+    return 0;
+}
+
 static int build_network(struct pool *pool, const struct node *node, size_t index)
 {
     static const char *const members[] = {"name",        "bridge",       "purpose",
                                           "description", "other_config", NULL};
     const char *name = node_text(node, "name", NULL);
     CLEAN_CHAR char *bridge = str_format("xapi%zu", index);
-    CLEAN_TEXT_LIST struct text_list purpose = TEXT_LIST_INIT;
     CLEAN_TEXT_MAP struct text_map other = TEXT_MAP_INIT;
-    struct object *network;
+    struct object *network = NULL;
 
     if (!node_check_members(node, members))
         return -1;
     if (!name || !*name)
         return node_fail(node, "name is missing");
-    network = store_create(pool, CLASS_network);
-    node_texts(node, "purpose", &purpose);
+    if (strcmp(name, BUILD_MANAGEMENT_NETWORK) == 0)
+        network = build_find(pool, CLASS_network, name);
+    if (network)
+        mem_set(&bridge, object_text(network, F_network_bridge));
+    else
+        network = store_create(pool, CLASS_network);
     node_map(node, "other_config", &other);
     object_set_text(pool, network, F_network_name_label, name);
     object_set_text(pool, network, F_network_name_description, node_text(node, "description", ""));
     object_set_text(pool, network, F_network_bridge, node_text(node, "bridge", bridge));
     object_set_int(pool, network, F_network_MTU, 1500);
     object_set_bool(pool, network, F_network_managed, true);
-    object_set_set(pool, network, F_network_purpose, &purpose);
     object_set_map(pool, network, F_network_other_config, &other);
+    if (build_purpose(pool, node, network, index))
+        return -1;
     return error_is_set(node->err) ? -1 : 0;
 }
 

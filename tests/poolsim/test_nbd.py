@@ -217,3 +217,16 @@ def test_incremental_copy_by_cbt_and_nbd_is_the_newer_disk(lab):
         for grain in grains:
             copy[grain * 65536:(grain + 1) * 65536] = nbd.read(grain * 65536, 65536)
     assert sha256(copy) == lab.sha256(newer) != sha256(full.body)
+
+
+@pytest.mark.parametrize("name", ["backup", MANAGEMENT])
+def test_network_that_the_pool_file_gives_a_purpose_serves_disks(name):
+    need_nbdkit()
+    with pool_with(networks=[{"name": name, "purpose": ["insecure_nbd"]}]) as pool:
+        lab = Lab(pool)
+        vdi = lab.disks(lab.snapshot())["0"]
+        infos = lab.call("VDI.get_nbd_info", vdi)
+        assert [info["address"] for info in infos] == [host["address"] for host in pool.hosts.values()]
+        with Nbd(infos[0], tls=False) as nbd:
+            assert sha256(nbd.read(0, nbd.size)) == lab.sha256(vdi)
+        assert len(lab.call("network.get_by_name_label", name)) == 1

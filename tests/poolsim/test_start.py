@@ -136,6 +136,7 @@ def test_odd_sizes_are_kept_to_the_byte():
     ({"vms": [{"name": "x", "vtpm": "?"}]}, "vms[0].vtpm: base64"),
     ({"profile": "ch82", "vms": [{"name": "x", "vtpm": "AAAA"}]}, "vms[0].vtpm: profile ch82 has no VTPMs"),
     ({"profile": "xs99"}, "profile: one of ch82"),
+    ({"networks": [{"name": "n", "purpose": ["nbt"]}]}, "networks[0]: purpose: nbt is neither"),
     ({"heartbeat_ms": 0}, "heartbeat_ms: a whole number"),
 ])
 def test_wrong_file_is_one_line_with_its_place_and_leaves_no_port_file(tmp_path, change, text):
