@@ -118,6 +118,16 @@ static int send_tar(struct raw_job *job, struct disk *disk, struct error *err)
     return xva_write_end(&sink, err);
 }
 
+/* No VBD is made for a disk whose data were destroyed: only its changed blocks are known. */
+static bool refuses_metadata(struct raw_job *job, const struct object *vdi)
+{
+    if (strcmp(object_text(vdi, F_VDI_type), "cbt_metadata") != 0)
+        return false;
+    (void)failure_set(&job->failure, "VDI_INCOMPATIBLE_TYPE", object_ref(vdi), "CBT metadata",
+                      NULL);
+    return true;
+}
+
 /* Before the bytes: what XAPI refuses behind its 200. */
 static int check(struct raw_job *job, struct error *err)
 {
@@ -128,6 +138,11 @@ static int check(struct raw_job *job, struct error *err)
         (void)failure_set(&job->failure, "VDI_TOO_LARGE", job->vdi_ref, limit, NULL);
     else if (job->source.fault == SOURCE_ATTACH_FAILS)
         (void)failure_set(&job->failure, "SR_BACKEND_FAILURE_46", "", not_there, "", NULL);
+    pool_lock(job->context.pool);
+    const struct object *vdi = store_find(job->context.pool, CLASS_VDI, job->vdi_ref);
+    if (vdi && !failure_is_set(&job->failure))
+        (void)refuses_metadata(job, vdi);
+    pool_unlock(job->context.pool);
     if (failure_is_set(&job->failure))
         return error_set(err, ERROR_XAPI, "refused");
     return 0;
@@ -151,6 +166,10 @@ static int find_base(struct raw_job *job, struct request *request, struct error 
         (void)str_copy(job->base_ref, sizeof job->base_ref, object_ref(base));
         (void)str_copy(job->base_uuid, sizeof job->base_uuid, object_uuid(base));
         (void)str_copy(job->base_path, sizeof job->base_path, path);
+    }
+    if (base && refuses_metadata(job, base)) {
+        pool_unlock(pool);
+        return error_set(err, ERROR_XAPI, "refused");
     }
     bool is_usable = base && job->is_vhd_backed && attach_is_vhd_backed(pool, job->base_ref);
     pool_unlock(pool);

@@ -347,6 +347,23 @@ def test_base_on_a_raw_sr_fails_in_the_body(lab, form):
     assert outcome[0] == "failure" and outcome[1][0] == "INTERNAL_ERROR"
 
 
+def test_disk_whose_data_were_destroyed_is_neither_exported_nor_a_base():
+    with pool_with() as pool:
+        lab = Lab(pool)
+        lab.call("VDI.enable_cbt", lab.disks(lab.vm())["0"])
+        older = lab.snapshot()
+        bare = lab.disks(older)["0"]
+        lab.call("VM.destroy", older)
+        lab.call("VDI.data_destroy", bare)
+        newer = lab.disks(lab.snapshot())["0"]
+        for vdi, more in ((bare, "&format=raw"), (bare, "&format=vhd"), (newer, "&format=vhd&base=" + bare)):
+            reply, outcome = lab.export_vdi(vdi, more)
+            assert reply.status == "HTTP/1.1 200 OK" and reply.body.startswith(PAGE), more
+            assert outcome == ("failure", ["VDI_INCOMPATIBLE_TYPE", bare, "CBT metadata"])
+            assert lab.call("VDI.get_VBDs", bare) == []
+        assert lab.export_vdi(newer, "&format=vhd")[1][0] == "success"
+
+
 def test_unknown_base_format_and_disk_are_told_apart(lab):
     vdi = lab.disks(lab.vm())["0"]
     reply, _ = lab.export_vdi(vdi, "&format=vhd&base=OpaqueRef:none")
