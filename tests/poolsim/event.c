@@ -112,6 +112,14 @@ static size_t deletions_since(const struct store *store, uint64_t since)
     return n;
 }
 
+/* A deletion is told to those who can know the object: what came and went behind the token is not. */
+static bool is_told(const struct pool *pool, const struct subscription *subscription,
+                    const struct deletion *deletion, uint64_t since)
+{
+    return deletion->made_n <= since &&
+           is_wanted(pool, subscription, deletion->class, deletion->ref);
+}
+
 static bool has_news(struct pool *pool, const struct subscription *subscription, uint64_t since)
 {
     const struct store *store = pool->store;
@@ -120,11 +128,9 @@ static bool has_news(struct pool *pool, const struct subscription *subscription,
          object = object->change_prev)
         if (is_wanted(pool, subscription, object->class, object->ref))
             return true;
-    for (size_t i = deletions_since(store, since); i < store->deletions_n; i++) {
-        const struct deletion *deletion = &store->deletions[i % DELETED_MAX];
-        if (is_wanted(pool, subscription, deletion->class, deletion->ref))
+    for (size_t i = deletions_since(store, since); i < store->deletions_n; i++)
+        if (is_told(pool, subscription, &store->deletions[i % DELETED_MAX], since))
             return true;
-    }
     return false;
 }
 
@@ -147,7 +153,7 @@ static void write_events(struct answer *answer, struct pool *pool,
                             object->ref, object);
     for (size_t i = deletions_since(store, since); i < store->deletions_n; i++) {
         const struct deletion *deletion = &store->deletions[i % DELETED_MAX];
-        if (is_wanted(pool, subscription, deletion->class, deletion->ref))
+        if (is_told(pool, subscription, deletion, since))
             write_event(answer, pool, deletion->changed_n, deletion->class, "del", deletion->ref,
                         NULL);
     }

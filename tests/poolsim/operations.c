@@ -450,22 +450,31 @@ static void allowed_vm(struct pool *pool, struct object *vm, struct text_list *a
     }
 }
 
-static void allowed_device(const struct object *device, bool is_attached, struct text_list *allowed)
-{
-    static const char *const attached[] = {"attach", "unpause", "unplug", "unplug_force", "pause"};
-
-    text_list_add(allowed, "attach");
-    for (size_t i = 1; is_attached && i < sizeof attached / sizeof *attached; i++)
-        if (object_class(device) == CLASS_VBD || str_starts(attached[i], "unplug"))
-            text_list_add(allowed, attached[i]);
-    if (object_class(device) == CLASS_VBD && strcmp(object_text(device, F_VBD_type), "CD") == 0)
-        text_list_add(allowed, object_bool(device, F_VBD_empty) ? "insert" : "eject");
-}
-
 static void allowed_names(const char *const *names, struct text_list *allowed)
 {
     for (; *names; names++)
         text_list_add(allowed, *names);
+}
+
+/* "attach" always; what plugs and pauses, of a running VM's device alone. Source:
+ * xapi_vbd_helpers.ml, xapi_vif_helpers.ml. */
+static void allowed_device(struct pool *pool, const struct object *device, bool is_attached,
+                           struct text_list *allowed)
+{
+    static const char *const vbd_attached[] = {"unpause", "unplug", "unplug_force", "pause", NULL};
+    static const char *const vbd_detached[] = {"unpause", "plug", "pause", NULL};
+    static const char *const vif_attached[] = {"unplug", NULL};
+    static const char *const vif_detached[] = {"plug", NULL};
+    bool is_vbd = object_class(device) == CLASS_VBD;
+    const struct object *vm = object_follow(pool, device, is_vbd ? F_VBD_VM : F_VIF_VM);
+
+    text_list_add(allowed, "attach");
+    if (is_attached)
+        allowed_names(is_vbd ? vbd_attached : vif_attached, allowed);
+    else if (vm && strcmp(object_text(vm, F_VM_power_state), "Running") == 0)
+        allowed_names(is_vbd ? vbd_detached : vif_detached, allowed);
+    if (is_vbd && strcmp(object_text(device, F_VBD_type), "CD") == 0)
+        text_list_add(allowed, object_bool(device, F_VBD_empty) ? "insert" : "eject");
 }
 
 static const char *const sr_operations[] = {"vdi_enable_cbt",
@@ -518,10 +527,10 @@ void operations_allowed(struct pool *pool, const struct object *object,
         allowed_vdi(pool, mine, ret_allowed);
         break;
     case CLASS_VBD:
-        allowed_device(object, object_bool(object, F_VBD_currently_attached), ret_allowed);
+        allowed_device(pool, object, object_bool(object, F_VBD_currently_attached), ret_allowed);
         break;
     case CLASS_VIF:
-        allowed_device(object, object_bool(object, F_VIF_currently_attached), ret_allowed);
+        allowed_device(pool, object, object_bool(object, F_VIF_currently_attached), ret_allowed);
         break;
     case CLASS_task:
         if (object_bool(object, F_task_is_cancellable))

@@ -82,6 +82,23 @@ def test_login_needs_a_password_over_tcp_alone(lab):
     assert (gone.value.code, gone.value.params) == ("SESSION_INVALID", [session])
 
 
+def test_what_may_be_done_with_a_device_follows_its_vm(lab):
+    _, call = lab
+    web, idle, network = call.find("web"), call.find("idle"), call("VIF.get_network", call(
+        "VM.get_VIFs", call.find("web"))[0])
+    vif = {"device": "1", "network": network, "MAC": "", "MTU": 1500, "other_config": {}, "qos_algorithm_type": "",
+           "qos_algorithm_params": {}}
+    assert sorted(call("VIF.get_allowed_operations", call("VM.get_VIFs", web)[0])) == ["attach", "unplug"]
+    assert sorted(call("VIF.get_allowed_operations", call("VIF.create", dict(vif, VM=web)))) == ["attach", "plug"]
+    assert call("VIF.get_allowed_operations", call("VIF.create", dict(vif, VM=idle))) == ["attach"]
+    vdi = call.disks(idle)["0"]
+    call("VBD.destroy", call("VDI.get_VBDs", vdi)[0])
+    vbd = call("VBD.create", {"VM": web, "VDI": vdi, "userdevice": "7", "bootable": False, "mode": "RW", "type": "Disk",
+                              "unpluggable": True, "empty": False, "other_config": {}, "qos_algorithm_type": "",
+                              "qos_algorithm_params": {}})
+    assert sorted(call("VBD.get_allowed_operations", vbd)) == ["attach", "pause", "plug", "unpause"]
+
+
 def test_maps_and_sets_change_as_the_database_does(lab):
     _, call = lab
     vm = call.find("idle")
@@ -253,6 +270,24 @@ def test_events_since_a_token_are_coalesced_and_counted(lab):
     call("task.destroy", task)
     events = call("event.from", ["task/" + task], token, 5.0)["events"]
     assert [e["operation"] for e in events] == ["del"] and "snapshot" not in events[0]
+
+
+def test_what_came_and_went_behind_a_token_is_not_told(lab):
+    _, call = lab
+    token = call("event.from", ["task"], "", 5.0)["token"]
+    kept = call("task.create", "known", "")
+    call("task.set_status", call("task.create", "unknown", ""), "success")
+    gone = call("task.create", "unknown", "")
+    call("task.set_status", gone, "success")
+    call("task.destroy", gone)
+    told = call("event.from", ["task"], token, 5.0)
+    assert gone not in {event["ref"] for event in told["events"]}
+    call("task.set_status", kept, "success")
+    call("task.destroy", kept)
+    assert [(e["operation"], e["ref"]) for e in call("event.from", ["task"], told["token"], 5.0)["events"]] == [
+        ("del", kept)]
+    # Nor is it told to one who begins.
+    assert {event["operation"] for event in call("event.from", ["*"], "", 5.0)["events"]} == {"add"}
 
 
 def test_event_from_waits_for_its_time_out_or_for_a_change(lab):
