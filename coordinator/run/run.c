@@ -5,7 +5,6 @@
  */
 #include "coordinator/run/run.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,40 +71,6 @@ void run_settings_fill(struct run_settings *settings)
     fill_n(&settings->host_jobs_max, 2);
     fill_n(&settings->sr_jobs_max, 4);
     fill_n(&settings->store_jobs_max, 8);
-}
-
-void run_tell(const struct run *run, const struct run_event *event)
-{
-    const struct run_watch *watch = &run->request->watch;
-
-    if (watch->event)
-        watch->event(watch->context, event);
-}
-
-void run_tell_stage(const struct run *run, enum run_stage stage, const char *text)
-{
-    run_tell(run, &(struct run_event){.kind = RUN_EVENT_STAGE, .stage = stage, .text = text});
-}
-
-void run_warn(struct run *run, const char *text)
-{
-    if (text_list_has(&run->outcome->warnings, text))
-        return;
-    text_list_add(&run->outcome->warnings, text);
-    run_tell(run, &(struct run_event){.kind = RUN_EVENT_WARNING, .text = text});
-}
-
-int run_check_quit(struct error *err)
-{
-    return quit_count() > 0 ? error_set(err, ERROR_INTERRUPTED, "interrupted") : 0;
-}
-
-void run_pause(int64_t ms)
-{
-    struct pollfd fd = {.fd = quit_fd(), .events = POLLIN};
-
-    if (poll(&fd, 1, (int)ms) > 0)
-        quit_drain();
 }
 
 static void run_tell_event(struct run *run, const struct events_item *item)

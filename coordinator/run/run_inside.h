@@ -54,7 +54,7 @@ struct run {
     bool has_failure; /* something chosen that there is no job for */
 };
 
-/* Tell the watch. */
+/* run_tell.c. Tell the watch. */
 void run_tell(const struct run *run, const struct run_event *event);
 void run_tell_stage(const struct run *run, enum run_stage stage, const char *text);
 /* A warning for people and the run's row. */
