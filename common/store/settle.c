@@ -24,6 +24,8 @@
 
 #include "common/base/poison.h"
 
+#define STRAY_JOB "0000000000000000" /* nobody's; see is_stray_meta */
+
 /* One attempt's files in an open folder. */
 struct settle {
     struct store *store;
@@ -357,9 +359,9 @@ int settle_files(struct store *store, const char *folder, const char *stem, cons
     return 0;
 }
 
-static int note_partial(void *context, const char *name)
+static int note_name(void *context, const char *name)
 {
-    if (name[0] != '.' && str_ends(name, PUBLISH_PARTIAL))
+    if (name[0] != '.')
         text_list_add(context, name);
     return 0;
 }
@@ -402,6 +404,30 @@ static bool read_partial_meta(struct store *store, int folder, const char *name,
     return true;
 }
 
+/* A .meta.partial that says nothing, without data of its stem under any name. While its attempt
+ * lived there was data; so it was made by a call that a share which hung did late, when the attempt
+ * was settled already. It says not of which: any settles it. */
+static bool is_stray_meta(const struct text_list *names, const char *name, char job[JOB_ID_MAX],
+                          uint32_t *ret_attempt)
+{
+    static const char *const suffixes[] = {".xva", ".raw", ".db", ".xbk"};
+    size_t n = strcspn(name, ".");
+    bool is_ours = false;
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        CLEAN_CHAR char *file = str_format("%.*s%s", (int)n, name, suffixes[i]);
+        struct scan_name parts;
+        is_ours = is_ours || scan_parse_name(file, &parts);
+    }
+    if (!is_ours || strcmp(name + n, PUBLISH_META PUBLISH_PARTIAL) != 0)
+        return false;
+    for (size_t i = 0; i < names->n; i++)
+        if (strncmp(names->items[i], name, n + 1) == 0 && strcmp(names->items[i], name) != 0)
+            return false;
+    (void)str_copy(job, JOB_ID_MAX, STRAY_JOB);
+    *ret_attempt = 1;
+    return true;
+}
+
 /* "backup_xvda_20261122-202734" to "backup_20261122-202734". */
 static char *job_stem(const char *name)
 {
@@ -424,16 +450,18 @@ int settle_find(struct store *store, const char *folder, settle_attempt_fn *each
         error_clear(err);
         return 0;
     }
-    if (store_list(store, fd, note_partial, &names, err) != 0)
+    if (store_list(store, fd, note_name, &names, err) != 0)
         return -1;
     text_list_sort(&names);
     for (size_t i = 0; i < names.n; i++) {
         char job[JOB_ID_MAX];
         uint32_t attempt = 0;
         uint64_t bytes = 0;
-        if (store_file_size(store, fd, names.items[i], &bytes, NULL) != 1 ||
+        if (!str_ends(names.items[i], PUBLISH_PARTIAL) ||
+            store_file_size(store, fd, names.items[i], &bytes, NULL) != 1 ||
             (!parse_partial(names.items[i], job, &attempt) &&
-             !read_partial_meta(store, fd, names.items[i], job, &attempt)))
+             !read_partial_meta(store, fd, names.items[i], job, &attempt) &&
+             !is_stray_meta(&names, names.items[i], job, &attempt)))
             continue;
         CLEAN_CHAR char *stem = job_stem(names.items[i]);
         each(context, stem, job, attempt);

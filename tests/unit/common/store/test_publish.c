@@ -379,7 +379,36 @@ static void settle_find_when_files_are_half_done_then_their_attempts_are_named(v
     assert_int_equal(mkfifo(fifo, 0600), 0);
     assert_int_equal(settle_find(store, "web1", note_attempt, &found, NULL), 0);
     assert_string_equal(str_text(&found), STEM " fedcba9876543210 7\n"
-                                          "backup_20261122-101010 " JOB " 12\n");
+                                          "backup_20261122-101010 " JOB " 12\n"
+                                          "backup_20261122-101010 0000000000000000 1\n");
+    share_done(&share);
+}
+
+/* As a call leaves it that a share which hung did when its attempt was settled already. */
+static void settle_find_when_a_meta_came_late_then_it_is_named_and_goes(void **state)
+{
+    (void)state;
+    static const char stray[] = "web1/backup_20261122-101010.meta.partial";
+    struct share share;
+    CLEAN_STR struct str found = STR_INIT;
+    enum settle_outcome outcome;
+    share_init(&share);
+    CLEAN_STORE struct store *store = share_store(&share);
+    share_make_folder(&share, "web1");
+    share_put(&share, stray, "");
+    share_put(&share, "web1/backup_20261122-111111.meta.partial", "torn"); /* it may yet be written */
+    share_put(&share, "web1/backup_20261122-111111.xva." JOB "-1.partial", DATA);
+    share_put(&share, "web1/backup_20261122-121212.meta.partial", "torn");
+    share_put(&share, "web1/backup_20261122-121212.xva", DATA); /* a person should look at it */
+    share_put(&share, "web1/notes.meta.partial", "");
+    assert_int_equal(settle_find(store, "web1", note_attempt, &found, NULL), 0);
+    assert_string_equal(str_text(&found), "backup_20261122-101010 0000000000000000 1\n"
+                                          "backup_20261122-111111 " JOB " 1\n");
+    assert_int_equal(settle_files(store, "web1", "backup_20261122-101010", "0000000000000000", 1,
+                                  &outcome, NULL),
+                     0);
+    assert_int_equal(outcome, SETTLE_ROLLED_BACK);
+    assert_false(share_has(&share, stray));
     share_done(&share);
 }
 
@@ -637,6 +666,7 @@ int main(void)
         cmocka_unit_test(settle_when_data_is_short_then_back),
         cmocka_unit_test(settle_when_a_part_of_the_disks_was_prepared_then_all_or_none),
         cmocka_unit_test(settle_find_when_files_are_half_done_then_their_attempts_are_named),
+        cmocka_unit_test(settle_find_when_a_meta_came_late_then_it_is_named_and_goes),
         cmocka_unit_test(settle_when_folder_is_absent_then_nothing),
         cmocka_unit_test(disks_when_their_writer_dies_anywhere_then_settled_to_whole_pairs),
         cmocka_unit_test(private_file_when_published_then_nobody_else_reads_it),
