@@ -17,9 +17,8 @@
 
 #include "common/base/poison.h"
 
-#define ROOM          "agent"
-#define IDLE_MS       600000 /* where a job names no other time */
-#define POOL_CLEAN_MS 150000 /* longer than a worker cleans up in the pool */
+#define ROOM    "agent"
+#define IDLE_MS 600000 /* where a job names no other time */
 
 static int64_t now_ms(const struct attempts *attempts)
 {
@@ -245,7 +244,8 @@ static void tell_end(const struct attempts_item *item)
 }
 
 /* In these phases a worker waits for the share alone, and nothing in itself ends a call that hangs
- * there; the stream has its own time-out, a snapshot takes as long as its SR. */
+ * there; the stream has its own time-out, a snapshot takes as long as its SR. Cleaning up in the
+ * pool may take clean_ms beside it, whoever asked for it. */
 static bool is_too_silent(const struct attempts *attempts, const struct attempts_item *item)
 {
     int64_t idle_ms = item->job.idle_timeout_ms != 0 ? (int64_t)item->job.idle_timeout_ms : IDLE_MS;
@@ -253,13 +253,13 @@ static bool is_too_silent(const struct attempts *attempts, const struct attempts
     if (item->has_result || item->is_cancelled)
         return false;
     if (!job_kind_is_backup(item->job.kind))
-        return silent_ms > 3 * idle_ms + POOL_CLEAN_MS;
+        return silent_ms > 3 * idle_ms + attempts->clean_ms;
     switch (item->report.phase) {
     case JOB_PHASE_START:
     case JOB_PHASE_FINISH:
         return silent_ms > idle_ms;
     case JOB_PHASE_CLEAN:
-        return silent_ms > idle_ms + POOL_CLEAN_MS;
+        return silent_ms > idle_ms + attempts->clean_ms;
     default:
         return false;
     }

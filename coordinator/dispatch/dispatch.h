@@ -49,6 +49,7 @@ struct dispatch_settings {
     int64_t strange_ms; /* so long a job waits for an agent on one of its hosts before any takes it */
     int64_t stall_ms;   /* nothing runs and nothing can begin: after so long what waits fails */
     int64_t run_max_ms; /* jobs that have not begun by then fail */
+    uint64_t idle_timeout_ms; /* of jobs that name none; 0: the agents' own */
     uint32_t host_jobs_max; /* 0: no limit */
     uint32_t sr_jobs_max;
     uint32_t store_jobs_max;

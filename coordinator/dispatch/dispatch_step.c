@@ -139,6 +139,8 @@ void dispatch_begin(struct dispatch *dispatch, struct item *item, const struct a
 
     job->attempt++;
     job->lease = dispatch->lease;
+    if (job->idle_timeout_ms == 0)
+        job->idle_timeout_ms = dispatch->settings.idle_timeout_ms;
     if (job_kind_is_backup(job->kind)) {
         job->space_threshold_percent = dispatch->settings.space.threshold_percent;
         job->hard_floor_percent = dispatch->settings.space.floor_percent;

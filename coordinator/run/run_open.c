@@ -283,6 +283,7 @@ int run_listen(struct run *run, struct error *err)
                      .backoff_ms = s->backoff_ms,
                      .later_ms = s->pool_lost_ms,
                      .lost_ms = s->lost_ms,
+                     .idle_timeout_ms = (uint64_t)s->idle_timeout_ms,
                      .strange_ms = s->muster_ms,
                      .stall_ms = 4 * s->muster_ms,
                      .run_max_ms = s->run_max_ms,

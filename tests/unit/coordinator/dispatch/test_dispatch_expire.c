@@ -19,6 +19,7 @@ static int begin(void **state)
 {
     struct dispatch_settings settings = world_settings();
     settings.attempts_max = 2;
+    settings.idle_timeout_ms = 90000;
     *state = world_new(&settings);
     return 0;
 }
@@ -55,6 +56,8 @@ static void its_order_names_victims_and_keepers(void **state)
     assert_string_equal(world->orders.assign[0].keepers[0].file, "backup_2.xva");
     assert_null(world->orders.assign[0].stem);
     assert_int_equal(world->orders.assign[0].lease, 7);
+    /* Else a share that hangs would keep it for as long as an agent thinks right. */
+    assert_int_equal(world->orders.assign[0].idle_timeout_ms, 90000);
 }
 
 static void a_failure_is_tried_again_then_a_warning_and_no_failed_backup(void **state)
