@@ -8,8 +8,9 @@
  *     count      three numbers of 8 bytes: calls of workers, agents, coordinators so far (made by
  *                the test, zeroed to begin anew; without it nothing is counted)
  *     wish       "<worker|agent|coordinator> <n> <action> [on]": what befalls the n-th call, and
- *                with "on" those behind it: "kill", "hang" (until the wish is gone), "error
- *                <errno>"
+ *                with "on" those behind it: "kill", "hang" (until the wish is gone), "freeze" (as
+ *                that, and nothing ends it before: see kill below), "error <errno>"
+ *     hung       made by a call that hangs: "<process> <thread>"
  *     log        what was done, one record a call (made by the test; without it nothing is noted):
  *                a line "<who> <call> <result> <inode> <offset> <n> <path> <path>", then n bytes that
  *                were written; what a worker tells its agent is noted too, as "tell"
@@ -24,6 +25,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 
 #define NOTE_FD 3 /* of a worker; agent/worker.h */
 
@@ -39,6 +41,10 @@ struct setting {
 
 static struct setting setting;
 static __thread int inside; /* our own calls are nobody's */
+static volatile sig_atomic_t frozen; /* the thread in a call that not even a kill ends */
+static volatile sig_atomic_t is_killed;
+
+static void stop_here(int signal_number);
 
 static enum who who_am_i(void)
 {
@@ -61,6 +67,8 @@ __attribute__((constructor)) static void begin(void)
         return;
     inside++;
     setting.who = who_am_i();
+    if (setting.who == WORKER)
+        sigaction(SIGUSR2, &(struct sigaction){.sa_handler = stop_here}, NULL);
     snprintf(path, sizeof path, "%s/count", setting.wishes);
     int fd = preload_open(path, O_RDWR);
     if (fd >= 0) {
@@ -113,6 +121,104 @@ static int read_wish(enum who *ret_who, unsigned long long *ret_n, char action[1
     return 1;
 }
 
+/* ---- a call that waits for a share that is gone ---- */
+
+/* The other threads of a process that was killed while one of its calls was in the kernel. */
+static void stop_here(int signal_number)
+{
+    (void)signal_number;
+    is_killed = 1;
+    while (syscall(SYS_gettid) != frozen)
+        pause();
+}
+
+/* No thread may shut this one out. */
+static int mask(int how, const sigset_t *set, sigset_t *old, const char *which)
+{
+    NEXT(pthread_sigmask, which);
+    sigset_t less;
+    if (set == NULL || how == SIG_UNBLOCK)
+        return next(how, set, old);
+    less = *set;
+    sigdelset(&less, SIGUSR2);
+    return next(how, &less, old);
+}
+
+int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
+{
+    return mask(how, set, old, "pthread_sigmask");
+}
+
+int sigprocmask(int how, const sigset_t *set, sigset_t *old)
+{
+    return mask(how, set, old, "sigprocmask");
+}
+
+/* A process whose thread waits in the kernel does not end by a kill: its other threads stop, its
+ * descriptors stay open, and what the call does is done when the share answers. Nothing behind. */
+int kill(pid_t pid, int signal_number)
+{
+    NEXT(kill, "kill");
+    char path[PATH_MAX + 16], text[64], action[16] = "";
+    int process = 0;
+    snprintf(path, sizeof path, "%s/hung", setting.wishes);
+    if (signal_number != SIGKILL || setting.who != AGENT ||
+        preload_read(path, text, sizeof text) <= 0 ||
+        sscanf(text, "%d %*d %15s", &process, action) != 2 || process != pid ||
+        strcmp(action, "freeze") != 0)
+        return next(pid, signal_number);
+    snprintf(path, sizeof path, "/proc/%d/task", process);
+    DIR *dir = opendir(path);
+    for (const struct dirent *item; dir != NULL && (item = readdir(dir)) != NULL;)
+        if (atoi(item->d_name) > 0)
+            syscall(SYS_tgkill, process, atoi(item->d_name), SIGUSR2);
+    if (dir != NULL)
+        closedir(dir);
+    return 0;
+}
+
+/* So does one that ends by itself. */
+void _exit(int status)
+{
+    if (frozen != 0 && syscall(SYS_gettid) != frozen) {
+        is_killed = 1;
+        for (;;)
+            pause();
+    }
+    syscall(SYS_exit_group, status);
+    __builtin_unreachable();
+}
+
+static void hang(const char *action)
+{
+    NEXT(write, "write");
+    char path[PATH_MAX + 16], beside[PATH_MAX + 16], text[64], now[16];
+    enum who who;
+    unsigned long long at;
+    int why, is_on, is_freeze = strcmp(action, "freeze") == 0;
+    snprintf(path, sizeof path, "%s/hung", setting.wishes);
+    snprintf(beside, sizeof beside, "%s/hung.new", setting.wishes);
+    int length = snprintf(text, sizeof text, "%d %ld %s\n", getpid(), syscall(SYS_gettid), action);
+    if (is_freeze)
+        frozen = (sig_atomic_t)syscall(SYS_gettid);
+    int fd = preload_open(beside, O_WRONLY | O_CREAT | O_TRUNC);
+    if (fd < 0 || next(fd, text, (size_t)length) != length || close(fd) != 0 ||
+        rename(beside, path) != 0)
+        abort();
+    while (read_wish(&who, &at, now, &why, &is_on) && strcmp(now, action) == 0)
+        usleep(20000);
+    if (is_freeze && !is_killed)
+        frozen = 0;
+}
+
+/* Behind a call on the share: a process that was killed in it has ended. */
+static void out(void)
+{
+    inside--;
+    if (is_killed && syscall(SYS_gettid) == frozen)
+        syscall(SYS_kill, getpid(), SIGKILL);
+}
+
 /* One call on the share: 0 it may go on, -1 it fails with errno. */
 static int pass(void)
 {
@@ -127,9 +233,9 @@ static int pass(void)
         (n > at && !is_on))
         return 0;
     if (strcmp(action, "kill") == 0)
-        kill(getpid(), SIGKILL);
-    while (strcmp(action, "hang") == 0 && read_wish(&who, &at, action, &why, &is_on))
-        usleep(20000);
+        syscall(SYS_kill, getpid(), SIGKILL);
+    if (strcmp(action, "hang") == 0 || strcmp(action, "freeze") == 0)
+        hang(action);
     if (strcmp(action, "error") != 0)
         return 0;
     errno = why;
@@ -198,7 +304,7 @@ static int leave(const char *call, int result, const char *path, const char *to)
 {
     if (result == 0)
         note(call, result, 0, 0, NULL, 0, path, to);
-    inside--;
+    out();
     return result;
 }
 
@@ -213,7 +319,7 @@ static int open_at(int folder, const char *name, int flags, mode_t mode, const c
     int fd = pass() == 0 ? next(folder, name, flags, mode) : -1;
     if (fd >= 0 && (is_new || (flags & O_TRUNC) != 0))
         note(is_new ? "create" : "truncate", fd, inode_of(fd), 0, NULL, 0, path, "");
-    inside--;
+    out();
     return fd;
 }
 
@@ -271,7 +377,7 @@ static int stat_at(int folder, const char *name, struct stat *st, int flags, con
     if (!enter_at(folder, name, path))
         return next(folder, name, st, flags);
     int result = pass() == 0 ? next(folder, name, st, flags) : -1;
-    inside--;
+    out();
     return result;
 }
 
@@ -299,7 +405,7 @@ ssize_t write(int fd, const void *bytes, size_t n)
     ssize_t put = pass() == 0 ? next(fd, bytes, n) : -1;
     if (put > 0)
         note("write", put, inode_of(fd), offset, bytes, (size_t)put, path, "");
-    inside--;
+    out();
     return put;
 }
 
@@ -312,7 +418,7 @@ static ssize_t write_at(int fd, const void *bytes, size_t n, off_t offset, const
     ssize_t put = pass() == 0 ? next(fd, bytes, n, offset) : -1;
     if (put > 0)
         note("write", put, inode_of(fd), offset, bytes, (size_t)put, path, "");
-    inside--;
+    out();
     return put;
 }
 
@@ -335,7 +441,7 @@ static int cut(int fd, off_t length, const char *which)
     int result = pass() == 0 ? next(fd, length) : -1;
     if (result == 0)
         note("resize", result, inode_of(fd), length, NULL, 0, path, "");
-    inside--;
+    out();
     return result;
 }
 
@@ -356,7 +462,7 @@ ssize_t read(int fd, void *bytes, size_t n)
     if (!enter(fd, path))
         return next(fd, bytes, n);
     ssize_t got = pass() == 0 ? next(fd, bytes, n) : -1;
-    inside--;
+    out();
     return got;
 }
 
@@ -369,7 +475,7 @@ static int sync_fd(int fd, const char *which)
     int result = pass() == 0 ? next(fd) : -1;
     if (result == 0)
         note("fsync", result, inode_of(fd), 0, NULL, 0, path, "");
-    inside--;
+    out();
     return result;
 }
 
@@ -390,7 +496,7 @@ int fstatvfs(int fd, struct statvfs *vfs)
     if (!enter(fd, path))
         return next(fd, vfs);
     int result = pass() == 0 ? next(fd, vfs) : -1;
-    inside--;
+    out();
     return result;
 }
 
@@ -401,6 +507,6 @@ struct dirent *readdir(DIR *dir)
     if (!enter(dirfd(dir), path))
         return next(dir);
     struct dirent *entry = pass() == 0 ? next(dir) : NULL;
-    inside--;
+    out();
     return entry;
 }

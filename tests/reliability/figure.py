@@ -48,6 +48,7 @@ class Figures:
     def __init__(self, name, args):
         self.name, self.args, self.begun = name, args, time.monotonic()
         self.rows = []
+        self.more = {}  # what else stands in the JSON
 
     def add(self, name, value, goal=None, ok=True):
         self.rows.append({"name": name, "value": value, "goal": goal, "ok": bool(ok)})
@@ -64,6 +65,6 @@ class Figures:
         if self.args.json:
             pathlib.Path(self.args.json).write_text(json.dumps(
                 {"name": self.name, "date": time.strftime("%Y-%m-%d"), "seed": self.args.seed,
-                 "short": self.args.short, "seconds": took, "ok": good, "figures": self.rows},
-                indent=2) + "\n")
+                 "short": self.args.short, "seconds": took, "ok": good, "figures": self.rows,
+                 **self.more}, indent=2) + "\n")
         return 0 if good else 1
