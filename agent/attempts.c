@@ -37,6 +37,7 @@ void attempts_done(struct attempts *attempts)
 {
     for (size_t i = 0; i < attempts->n; i++)
         item_done(&attempts->items[i]);
+    spare_done(&attempts->spare);
     free(attempts->items);
     attempts->items = NULL;
     attempts->n = attempts->cap = 0;
@@ -49,6 +50,8 @@ static char *slot_name(size_t slot)
 
 static bool is_own_slot(const struct attempts *attempts, size_t slot)
 {
+    if (attempts->spare.child.pid != 0 && attempts->spare.child.slot == slot)
+        return true;
     for (size_t i = 0; i < attempts->n; i++)
         if (attempts->items[i].is_running && attempts->items[i].child.slot == slot)
             return true;
@@ -58,8 +61,8 @@ static bool is_own_slot(const struct attempts *attempts, size_t slot)
 size_t attempts_look_for_orphans(struct attempts *attempts)
 {
     size_t n = 0;
-    /* All there may be: the killed agent may have had more of them than we have. */
-    for (size_t slot = 0; slot < ATTEMPTS_SLOTS_MAX; slot++) {
+    /* All there may be: the killed agent may have had more of them than we have, and a spare. */
+    for (size_t slot = 0; slot <= ATTEMPTS_SLOTS_MAX; slot++) {
         CLEAN_CHAR char *name = slot_name(slot);
         struct error ignored = ERROR_INIT;
         if (!is_own_slot(attempts, slot) &&
@@ -100,10 +103,11 @@ static bool is_job_running(const struct attempts *attempts, const char *id)
     return false;
 }
 
-/* Lock a slot: 1 (*ret_fd, *ret_slot), 0 none is free. */
+/* Lock a slot: 1 (*ret_fd, *ret_slot), 0 none is free. There is one more name than there are slots, for
+ * the spare, which keeps its name when it becomes a worker: the number of jobs is not for this to hold. */
 static int take_slot(const struct attempts *attempts, int *ret_fd, size_t *ret_slot)
 {
-    for (size_t slot = 0; slot < attempts->slots; slot++) {
+    for (size_t slot = 0; slot <= attempts->slots; slot++) {
         CLEAN_CHAR char *name = slot_name(slot);
         struct error ignored = ERROR_INIT;
         if (!is_own_slot(attempts, slot) &&
@@ -130,22 +134,40 @@ static void end_item(struct attempts *attempts, struct attempts_item *item, cons
         error_add(&report->error, "it said nothing for too long in a call to the share");
 }
 
+/* The spare if there is one, else a new process. 0, -1; 1 no slot is free. */
+static int find_worker(struct attempts *attempts, const struct wire_task *task,
+                       struct child *ret_child, struct error *err)
+{
+    int lock = -1;
+    size_t slot = 0;
+    if (spare_give(&attempts->spare, attempts->program, task, now_ms(attempts), ret_child) == 1)
+        return 0;
+    if (take_slot(attempts, &lock, &slot) != 1)
+        return 1;
+    if (child_start(attempts->program, lock, task, ret_child, err) != 0)
+        return -1;
+    ret_child->slot = slot;
+    return 0;
+}
+
 int attempts_start(struct attempts *attempts, const struct job *job, struct wire_task *task)
 {
     struct error err = ERROR_INIT;
-    int lock = -1;
-    size_t slot = 0;
+    struct child child = {.task_fd = -1, .note_fd = -1};
     if (find(attempts, job->id, job->attempt) != NULL)
         return 1;
-    if (is_job_running(attempts, job->id) || take_slot(attempts, &lock, &slot) != 1)
+    if (is_job_running(attempts, job->id) || attempts_count_free(attempts) == 0)
+        return 0;
+    job_copy(&task->job, job);
+    int found = find_worker(attempts, task, &child, &err);
+    if (found == 1)
         return 0;
     attempts->items =
         mem_grow(attempts->items, &attempts->cap, attempts->n + 1, sizeof *attempts->items);
     struct attempts_item *item = &attempts->items[attempts->n++];
     memset(item, 0, sizeof *item);
-    item->child.task_fd = item->child.note_fd = -1;
+    item->child = child;
     job_copy(&item->job, job);
-    job_copy(&task->job, job);
     (void)str_copy(item->report.id, sizeof item->report.id, job->id);
     item->report.attempt = job->attempt;
     item->report.state = JOB_STATE_RUNNING;
@@ -153,15 +175,14 @@ int attempts_start(struct attempts *attempts, const struct job *job, struct wire
     item->report.consistency = JOB_CRASH_CONSISTENT;
     item->report.started_at = clock_wall_ms(attempts->clock);
     item->rate_limit = job->tuning.max_rate;
-    if (child_start(attempts->program, lock, task, &item->child, &err) != 0) {
+    if (found < 0) {
         log_error(ROOM, "%s", err.text);
         item->report.is_clean = true;
         end_item(attempts, item, &err);
         return 1;
     }
-    item->child.slot = slot;
     item->child.clean_ms = attempts->clean_ms;
-    item->heard_ms = now_ms(attempts);
+    item->begun_ms = item->heard_ms = now_ms(attempts);
     item->is_running = true;
     log_info(ROOM, "job %s attempt %u (%s%s%s) begins", job->id, (unsigned)job->attempt,
              job_kind_name(job->kind), job->vm_name != NULL ? " of " : "",
@@ -305,9 +326,23 @@ bool attempts_step(struct attempts *attempts)
             item->report.is_clean = false; /* what it said while it ran is no longer true */
         end_item(attempts, item, &died);
         tell_end(item);
+        spare_note_end(&attempts->spare, now_ms(attempts) - item->begun_ms, now_ms(attempts));
         has_finished = true;
     }
     return has_finished;
+}
+
+void attempts_keep_spare(struct attempts *attempts, bool may_start)
+{
+    int64_t now = now_ms(attempts);
+    int lock = -1;
+    size_t slot = 0;
+    if (!may_start)
+        spare_dismiss(&attempts->spare);
+    spare_step(&attempts->spare, attempts->program, now);
+    if (may_start && attempts_count_running(attempts) > 0 && spare_is_due(&attempts->spare, now) &&
+        take_slot(attempts, &lock, &slot) == 1)
+        spare_start(&attempts->spare, attempts->program, lock, slot, now);
 }
 
 void attempts_pace(struct attempts *attempts, uint64_t limit)

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "agent/child.h"
+#include "agent/spare.h"
 #include "common/base/mem.h"
 #include "common/model/job.h"
 
@@ -32,6 +33,7 @@ struct attempts_item {
     bool has_result; /* its last report has come */
     bool is_cancelled;
     uint64_t rate_limit; /* that it knows of */
+    int64_t begun_ms; /* monotonic */
     int64_t heard_ms; /* monotonic: when it said something last */
     bool is_overdue;  /* it was cancelled because it said nothing for too long */
 };
@@ -42,6 +44,7 @@ struct attempts {
     const struct clock *clock;
     size_t slots;
     int64_t clean_ms; /* so long a cancelled worker may clean up */
+    struct spare spare; /* counts as none of the slots; its name may be one above them */
     struct attempts_item *items;
     size_t n, cap;
     size_t orphans_n;     /* slots held by workers of a killed agent, at the last look */
@@ -50,7 +53,8 @@ struct attempts {
     void *log_context;
 };
 
-void attempts_done(struct attempts *attempts); /* workers see the end of their standard input */
+/* Workers see the end of their standard input, the spare one is killed. */
+void attempts_done(struct attempts *attempts);
 #define CLEAN_ATTEMPTS CLEANUP(attempts_done)
 
 /* Look for slots held by workers that are not ours; gives their number. They are of an agent that was
@@ -73,6 +77,9 @@ void attempts_forget(struct attempts *attempts, const char *id, uint32_t attempt
 
 /* Take what workers have said, bury those that ended. Whether an attempt has finished. */
 bool attempts_step(struct attempts *attempts);
+
+/* Keep a worker ready if there is use for it, and may_start. It is started beside a running job only. */
+void attempts_keep_spare(struct attempts *attempts, bool may_start);
 
 /* Share a limit of bytes a second (0: none) among the running workers, and tell those to whom that
  * is news. */

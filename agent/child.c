@@ -37,15 +37,15 @@ static int move_high(int *fd, struct error *err)
     return 0;
 }
 
-static int spawn(const char *program, int task_fd, int note_fd, int lock_fd, pid_t *ret_pid,
-                 struct error *err)
+static int spawn(const char *program, const char *way, int task_fd, int note_fd, int lock_fd,
+                 pid_t *ret_pid, struct error *err)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none, defaults;
     CLEAN_CHAR char *name = mem_dup(program);
-    char worker[] = "--worker";
-    char *const arguments[] = {name, worker, NULL};
+    CLEAN_CHAR char *argument = mem_dup(way);
+    char *const arguments[] = {name, argument, NULL};
     sigemptyset(&none);
     sigemptyset(&defaults);
     sigaddset(&defaults, SIGINT);
@@ -70,6 +70,14 @@ static int spawn(const char *program, int task_fd, int note_fd, int lock_fd, pid
     return 0;
 }
 
+/* The pipe holds a whole task, so this never waits. Behind it come paces, which must not wait. */
+static int give(int task_fd, const struct wire_task *task, struct error *err)
+{
+    if (wire_pipe_write_task(task_fd, task, err) != 0)
+        return -1;
+    return fd_set_nonblocking(task_fd, err);
+}
+
 int child_start(const char *program, int lock_fd, const struct wire_task *task,
                 struct child *ret_child, struct error *err)
 {
@@ -83,10 +91,9 @@ int child_start(const char *program, int lock_fd, const struct wire_task *task,
         move_high(&task_read, err) != 0 || move_high(&note_write, err) != 0 ||
         move_high(&lock, err) != 0 || fd_set_nonblocking(note_read, err) != 0)
         return -1;
-    /* The pipe holds a whole task, so this never waits. */
-    if (wire_pipe_write_task(task_write, task, err) != 0 ||
-        fd_set_nonblocking(task_write, err) != 0 ||
-        spawn(program, task_read, note_write, lock, &pid, err) != 0)
+    const char *way = task != NULL ? WORKER_ARGUMENT : WORKER_STANDBY_ARGUMENT;
+    if ((task != NULL && give(task_write, task, err) != 0) ||
+        spawn(program, way, task_read, note_write, lock, &pid, err) != 0)
         return -1;
     *ret_child = (struct child){
         .pid = pid,
@@ -97,6 +104,11 @@ int child_start(const char *program, int lock_fd, const struct wire_task *task,
     };
     task_write = note_read = -1;
     return 0;
+}
+
+int child_give(const struct child *child, const struct wire_task *task, struct error *err)
+{
+    return give(child->task_fd, task, err);
 }
 
 int child_read(struct child *child, struct wire_note *ret_note)

@@ -31,12 +31,16 @@ struct child {
 };
 
 /*
- * Start program ("--worker") with a task. lock_fd becomes the child's; it is closed here.
+ * Start program ("--worker") with a task; task NULL: ("--standby") one that waits for child_give.
+ * lock_fd becomes the child's; it is closed here.
  *
  * Fails:  ERROR_NOT_FOUND, ERROR_IO, ERROR_PROTOCOL (the task can't be packed); no process is left.
  */
 int child_start(const char *program, int lock_fd, const struct wire_task *task,
                 struct child *ret_child, struct error *err);
+
+/* Give its task to one that waits. Once. ERROR_IO (it is gone), ERROR_PROTOCOL; it has none then. */
+int child_give(const struct child *child, const struct wire_task *task, struct error *err);
 
 /* The next note that has come: 1 (caller releases it), 0 none now; is_silent says when there will
  * be none any more. */

@@ -65,6 +65,7 @@ static int run_agent(const char *self, const struct options *options, struct err
         .nice = options->nice,
         .ionice = options->ionice,
         .clean_ms = options->clean_ms,
+        .spare_ms = options->spare_ms,
         .log_level = options->log_level,
         .scope = place.scope,
         .state_file = place.session_file,
@@ -117,8 +118,9 @@ static int run(int argc, char **argv, struct error *err)
 int main(int argc, char **argv)
 {
     struct error err = ERROR_INIT;
-    if (argc == 2 && strcmp(argv[1], "--worker") == 0)
-        return worker_main();
+    if (argc == 2 && (strcmp(argv[1], WORKER_ARGUMENT) == 0 ||
+                      strcmp(argv[1], WORKER_STANDBY_ARGUMENT) == 0))
+        return worker_main(argv[1]);
     process_limits_hide();
     if (run(argc, argv, &err) == 0)
         return 0;

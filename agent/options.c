@@ -45,6 +45,7 @@ enum {
     OPT_PRESSURE_MAX,
     OPT_LOG_LEVEL,
     OPT_CLEAN_MAX,
+    OPT_SPARE_WORKER,
     OPT_RUNTIME_DIR,
     OPT_DRAIN,
     OPT_EXAMPLE,
@@ -132,6 +133,12 @@ static const struct option table[OPT_N] = {
                        .argument = "TIME", .min = 1000, .max = 3600000, .fallback = "180", RUN,
                        .help = "How long a worker that was told to end may clean up before it is "
                                "killed."},
+    [OPT_SPARE_WORKER] = {.name = "spare-worker", AGENT, .key = "spare_worker",
+                          .kind = OPTION_DURATION, .argument = "TIME", .min = 0, .max = 3600000,
+                          .fallback = "10", RUN,
+                          .help = "How long a worker is kept ready behind a job that took less than "
+                                  "this, so that the next one need not wait for its start. 0 is "
+                                  "never."},
     [OPT_RUNTIME_DIR] = {.name = "runtime-dir", AGENT, .key = "runtime_dir", .kind = OPTION_PATH,
                          .argument = "DIR", RUN,
                          .help = "Folder for what must outlive a killed agent; without it "
@@ -238,6 +245,7 @@ static int read_values(const struct option_set *set, struct options *options, st
     options->slots = (size_t)option_number(set, OPT_SLOTS);
     read_gentle(set, options);
     options->clean_ms = option_number(set, OPT_CLEAN_MAX);
+    options->spare_ms = option_number(set, OPT_SPARE_WORKER);
     return read_target(set, options, err);
 }
 

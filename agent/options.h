@@ -38,6 +38,7 @@ struct options {
     struct gentle_rule gentle;
     char *nice, *ionice; /* of workers */
     int64_t clean_ms; /* so long a cancelled worker may clean up */
+    int64_t spare_ms; /* spare.h */
     enum log_level log_level;
     struct text_map hooks; /* hook.h */
     struct text_list warnings;

@@ -97,7 +97,7 @@ static int prepare(struct xapi *xapi, const struct job *job, const struct vm *or
     if (xapi_call_text(xapi, &snapshot->uuid, err, "VM.get_uuid", "[s]", snapshot->ref) != 0 ||
         snapshot_mark_set(xapi, "VM", snapshot->ref, snapshot->uuid, job->id, job->lease, err) != 0)
         return error_add(err, "mark the snapshot");
-    if (record_read_vm(xapi, snapshot->ref, &pool, err) != 0)
+    if (record_read_disks(xapi, snapshot->ref, &pool, err) != 0)
         return error_add(err, "read the snapshot");
     if (prepare_disks(xapi, job, &pool, snapshot, warnings, err) != 0)
         return -1;

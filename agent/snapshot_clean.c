@@ -193,7 +193,7 @@ static int destroy_snapshot(struct xapi *xapi, const char *ref, const char *job,
 {
     CLEAN_POOL struct pool pool = {0};
     CLEAN_TEXT_LIST struct text_list disks = TEXT_LIST_INIT;
-    if (record_read_vm(xapi, ref, &pool, err) != 0) {
+    if (record_read_disks(xapi, ref, &pool, err) != 0) {
         if (!is_gone(err))
             return -1;
         error_clear(err);
@@ -235,12 +235,14 @@ int snapshot_end(struct xapi *xapi, const struct job *job, const struct snapshot
 {
     struct error own = ERROR_INIT;
     err = err != NULL ? err : &own;
+    CLEAN_TEXT_LIST struct text_list destroyed = TEXT_LIST_INIT;
     if (snapshot->ref != NULL &&
-        destroy_snapshot(xapi, snapshot->ref, job->id, job->lease, NULL, err) != 0)
+        destroy_snapshot(xapi, snapshot->ref, job->id, job->lease, &destroyed, err) != 0)
         return error_add(err, "remove the snapshot");
     /* If VM.destroy had gone through before in a call whose answer was lost. */
     for (size_t i = 0; i < snapshot->disks_n; i++)
-        if (destroy_disk(xapi, snapshot->disks[i].ref, err) != 0)
+        if (!text_list_has(&destroyed, snapshot->disks[i].ref) &&
+            destroy_disk(xapi, snapshot->disks[i].ref, err) != 0)
             return error_add(err, "remove the snapshot's disk %s", snapshot->disks[i].uuid);
     return 0;
 }

@@ -127,20 +127,24 @@ static void fill_load(const struct supervise *s, struct wire_sync *sync)
         sync->hold_back = mem_dup(gentle->why);
 }
 
+static bool takes_jobs(const struct supervise *s)
+{
+    return !s->is_draining && !s->is_stopping;
+}
+
 static void fill_sync(struct supervise *s, struct wire_sync *sync)
 {
-    bool takes_jobs = !s->is_draining && !s->is_stopping;
     sync->version = mem_dup(VERSION_TEXT);
     sync->lease = s->lease;
     sync->slots = (uint32_t)s->settings->slots;
     /* Without a session there is nothing that a worker could be lent. */
     size_t running = attempts_count_running(&s->attempts);
-    sync->free_slots = takes_jobs && s->view.session != NULL &&
+    sync->free_slots = takes_jobs(s) && s->view.session != NULL &&
                                hold_back_may_start(&s->gentle.hold, running, now_ms(s))
                            ? (uint32_t)attempts_count_free(&s->attempts)
                            : 0;
     fill_load(s, sync);
-    sync->is_draining = !takes_jobs;
+    sync->is_draining = !takes_jobs(s);
     sync->store.root = mem_dup(s->seen.root);
     sync->store.uuid = mem_dup(s->seen.uuid);
     sync->store.nonce = mem_dup(s->seen.nonce);
@@ -193,7 +197,7 @@ static void fill_task(const struct supervise *s, struct wire_task *task)
 
 static void start_jobs(struct supervise *s, const struct wire_orders *orders)
 {
-    if (s->is_draining || s->is_stopping || s->view.session == NULL || s->seen.root == NULL)
+    if (!takes_jobs(s) || s->view.session == NULL || s->seen.root == NULL)
         return;
     for (size_t i = 0; i < orders->assign_n; i++) {
         CLEAN_WIRE_TASK struct wire_task task = {0};
@@ -426,6 +430,7 @@ int supervise_run(const struct supervise_settings *settings, struct error *err)
         .program = settings->program,
         .clock = s.clock,
         .clean_ms = settings->clean_ms,
+        .spare = {.spare_ms = settings->spare_ms},
         .slots = settings->slots < ATTEMPTS_SLOTS_MAX ? settings->slots : ATTEMPTS_SLOTS_MAX,
         .log = on_worker_log,
         .log_context = &s,
@@ -445,6 +450,7 @@ int supervise_run(const struct supervise_settings *settings, struct error *err)
             s.next_sync_ms = now_ms(&s);
         look_at_load(&s);
         send_sync(&s);
+        attempts_keep_spare(&s.attempts, takes_jobs(&s));
         wait_for_news(&s);
         step_client(&s);
     }

@@ -36,6 +36,7 @@ struct supervise_settings {
     const char *nice;   /* of the workers: "0" to "19" */
     const char *ionice; /* "none", "best-effort", "idle" */
     int64_t clean_ms; /* so long a cancelled worker may clean up */
+    int64_t spare_ms; /* spare.h */
     enum log_level log_level;
     const char *scope;      /* of process locks */
     const char *state_file; /* keeps the session's reference */

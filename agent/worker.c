@@ -147,6 +147,22 @@ static uint64_t rate_limit(void *context)
     return atomic_load(&worker->rate_limit);
 }
 
+/* Wait for a task or the end: 1 there is something to read, 0 there will never be. */
+static int stand_by(char *argument)
+{
+    struct pollfd fds[] = {{.fd = WORKER_TASK_FD, .events = POLLIN},
+                           {.fd = quit_fd(), .events = POLLIN}};
+    xapi_load();
+    do {
+        fds[0].revents = 0;
+        (void)poll(fds, 2, -1);
+    } while (fds[0].revents == 0 && quit_count() == 0);
+    if ((fds[0].revents & POLLIN) == 0)
+        return 0;
+    (void)str_copy(argument, sizeof WORKER_STANDBY_ARGUMENT, WORKER_ARGUMENT);
+    return 1;
+}
+
 static int read_task(struct worker *worker, struct error *err)
 {
     CLEAN_WIRE_NOTE struct wire_note note = {0};
@@ -263,7 +279,7 @@ static void finish_report(struct worker *worker, int result, const struct error 
     report->error = *err;
 }
 
-int worker_main(void)
+int worker_main(char *argument)
 {
     struct error err = ERROR_INIT;
     struct worker worker = {.clock = clock_system(), .pipe = PTHREAD_MUTEX_INITIALIZER,
@@ -272,7 +288,11 @@ int worker_main(void)
     CLEAN_JOB_REPORT struct job_report report = {0};
     close_inherited();
     process_limits_hide();
-    if (quit_watch(&err) != 0 || read_task(&worker, &err) != 0) {
+    bool must_wait = strcmp(argument, WORKER_STANDBY_ARGUMENT) == 0;
+    int ready = quit_watch(&err);
+    if (ready == 0 && must_wait && stand_by(argument) == 0)
+        return 0;
+    if (ready != 0 || read_task(&worker, &err) != 0) {
         log_error(ROOM, "%s", err.text);
         return error_exit_status(err.code);
     }

@@ -14,11 +14,21 @@
 #define WORKER_NOTE_FD 3
 #define WORKER_LOCK_FD 4 /* held until the process ends */
 
-/* Gives the exit status: 0 whenever the last report was written. */
+/* How it is started: for the task that is in its input; or to wait for one, which may never come. */
+#define WORKER_ARGUMENT         "--worker"
+#define WORKER_STANDBY_ARGUMENT "--standby"
+
 /* Keys of a task's settings: how the worker shares its dom0 with others. */
 #define WORKER_NICE   "nice"
 #define WORKER_IONICE "ionice"
 
-int worker_main(void);
+/*
+ * argument is argv[1], one of the two above. One that waits has loaded what a job needs, and holds
+ * nothing: no session, no key, no file of the share. A signal or the end of its input ends it with
+ * status 0. With its task it is a worker as any other, and its command line says so.
+ *
+ * Gives the exit status: 0 whenever the last report was written.
+ */
+int worker_main(char *argument);
 
 #endif

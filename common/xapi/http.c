@@ -77,12 +77,18 @@ static void http_set_headers(struct http *http, const char *line)
     }
 }
 
-struct http *http_new(void)
+void http_load(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct http *http = mem_zero(1, sizeof *http);
 
     pthread_once(&once, http_init_library);
+}
+
+struct http *http_new(void)
+{
+    struct http *http = mem_zero(1, sizeof *http);
+
+    http_load();
     http->easy = curl_easy_init();
     http->multi = curl_multi_init();
     if (!http->easy || !http->multi)

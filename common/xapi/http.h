@@ -61,6 +61,9 @@ struct http_sink {
     void *context;
 };
 
+/* Load what the first http_new would, which takes some milliseconds. Not needed before it. */
+void http_load(void);
+
 struct http *http_new(void);
 void http_free(struct http *http);
 void http_set_cancel(struct http *http, http_cancel_fn *cancel, void *context);

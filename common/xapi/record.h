@@ -67,4 +67,13 @@ int record_reader_finish(struct record_reader *reader, struct error *err);
 int record_read_vm(struct xapi *xapi, const char *ref_or_uuid, struct pool *ret_pool,
                    struct error *err);
 
+/*
+ * Less of it, in fewer calls: the VM (vms[0]) with its VBDs, their VDIs and that of its suspend image, and
+ * the SRs of those without who sees them. No pool, no hosts. ret_pool is zero.
+ *
+ * Fails:  ERROR_XAPI_GONE when there is no such VM.
+ */
+int record_read_disks(struct xapi *xapi, const char *ref, struct pool *ret_pool,
+                      struct error *err);
+
 #endif

@@ -19,6 +19,7 @@ struct gathered {
 #define X(class_name, name) json_t *name;
     RECORD_ORDER(X)
 #undef X
+    bool has_disks_only;
 };
 
 static void gathered_done(struct gathered *gathered)
@@ -100,8 +101,8 @@ static int gather_vdi(struct xapi *xapi, struct gathered *gathered, const char *
     if (!sr_ref || json_object_get(gathered->sr, sr_ref))
         return 0;
     found = gather(xapi, "SR", gathered->sr, sr_ref, &sr, err);
-    if (found <= 0)
-        return found;
+    if (found <= 0 || gathered->has_disks_only)
+        return found < 0 ? -1 : 0;
     return gather_set(xapi, gathered, sr, "PBDs", gather_pbd, err);
 }
 
@@ -139,8 +140,11 @@ static int gather_vm(struct xapi *xapi, struct gathered *gathered, const char *r
         return -1;
     json_object_set_new(gathered->vm, ref, vm);
     if (gather_set(xapi, gathered, vm, "VBDs", gather_vbd, err) ||
-        gather_set(xapi, gathered, vm, "VIFs", gather_vif, err) ||
         gather_vdi(xapi, gathered, reply_ref(vm, "suspend_VDI"), err) < 0)
+        return -1;
+    if (gathered->has_disks_only)
+        return 0;
+    if (gather_set(xapi, gathered, vm, "VIFs", gather_vif, err))
         return -1;
     return gather(xapi, "VM_guest_metrics", gathered->guest_metrics, reply_ref(vm, "guest_metrics"),
                   &metrics, err) < 0
@@ -181,7 +185,7 @@ static int gathered_give(const struct gathered *gathered, struct record_reader *
                         record) if (record_add_##name(reader, ref, record, err)) return -1;
     RECORD_ORDER(X)
 #undef X
-    return record_reader_finish(reader, err);
+    return gathered->has_disks_only ? 0 : record_reader_finish(reader, err);
 }
 
 int record_read_vm(struct xapi *xapi, const char *ref_or_uuid, struct pool *ret_pool,
@@ -199,6 +203,21 @@ int record_read_vm(struct xapi *xapi, const char *ref_or_uuid, struct pool *ret_
         return -1;
     if (gather_all(xapi, &gathered, ref, err) || gathered_give(&gathered, reader, err))
         return error_add(err, "read VM %s", ref_or_uuid);
+    *ret_pool = pool;
+    pool = (struct pool){0};
+    return 0;
+}
+
+int record_read_disks(struct xapi *xapi, const char *ref, struct pool *ret_pool, struct error *err)
+{
+    CLEANUP(gathered_done) struct gathered gathered = {0};
+    CLEAN_POOL struct pool pool = {0};
+    CLEAN_RECORD_READER struct record_reader *reader = record_reader_new(&pool);
+
+    gathered_init(&gathered);
+    gathered.has_disks_only = true;
+    if (gather_vm(xapi, &gathered, ref, err) || gathered_give(&gathered, reader, err))
+        return error_add(err, "read VM %s", ref);
     *ret_pool = pool;
     pool = (struct pool){0};
     return 0;

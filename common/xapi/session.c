@@ -297,6 +297,11 @@ int xapi_open(const struct xapi_target *target, const char *originator, struct x
     return xapi_open_cancellable(target, originator, NULL, NULL, ret_xapi, err);
 }
 
+void xapi_load(void)
+{
+    http_load();
+}
+
 int xapi_adopt(const struct xapi_target *target, const char *session, struct xapi **ret_xapi,
                struct error *err)
 {

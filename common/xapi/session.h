@@ -41,6 +41,9 @@ int xapi_open_cancellable(const struct xapi_target *target, const char *originat
                           xapi_cancel_fn *cancel, void *context, struct xapi **ret_xapi,
                           struct error *err);
 
+/* Load the libraries' parts that the first of them would load. Connects to nothing. */
+void xapi_load(void);
+
 /* Use a session that somebody else keeps and logs out. Connects with the first call. */
 int xapi_adopt(const struct xapi_target *target, const char *session, struct xapi **ret_xapi,
                struct error *err);

@@ -36,6 +36,14 @@ def wait_for(what, condition, seconds=WAIT_S):
         time.sleep(0.02)
 
 
+def is_spare(pid):
+    """Whether a process is a worker that waits for its job."""
+    try:
+        return b"--standby" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
 def build_preload(name, folder):
     """A library of tests/preload, made in that folder, to be loaded in front of programs."""
     made = pathlib.Path(folder) / f"{name}.so"
@@ -192,7 +200,14 @@ class Lab:
         assert process.wait(WAIT_S) == 0, f"agent of {name} ended with {process.returncode}"
 
     def workers(self, name=None):
-        """Process ids of the workers of one agent, or of all."""
+        """Process ids of the workers of one agent, or of all; not those that wait for a job."""
+        return [pid for pid in self.children(name) if not is_spare(pid)]
+
+    def spares(self, name=None):
+        """Those that wait."""
+        return [pid for pid in self.children(name) if is_spare(pid)]
+
+    def children(self, name=None):
         found = []
         for agent in [self.agents[name]] if name else self.agents.values():
             children = pathlib.Path(f"/proc/{agent.pid}/task/{agent.pid}/children")

@@ -5,9 +5,9 @@ import re
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]+)")
-# Of cmake, of the commands in tests/, and the one that the agent starts its workers with.
+# Of cmake, of the commands in tests/, and the two that the agent starts its workers with.
 OTHERS = {"build", "install", "prefix", "short", "seed", "only", "kind", "json", "limits", "seconds",
-          "worker", "lock", "size-mib", "pairs"}
+          "worker", "standby", "lock", "size-mib", "pairs"}
 
 
 def sources():

@@ -99,12 +99,13 @@ static inline int preload_path(int fd, char path[PATH_MAX])
     return n > 0;
 }
 
+/* One that waits for its job is a worker too. */
 static inline int preload_is_worker(void)
 {
     char line[4096];
     ssize_t n = preload_read("/proc/self/cmdline", line, sizeof line);
     for (ssize_t i = 0; i < n; i += (ssize_t)strlen(line + i) + 1)
-        if (strcmp(line + i, "--worker") == 0)
+        if (strcmp(line + i, "--worker") == 0 || strcmp(line + i, "--standby") == 0)
             return 1;
     return 0;
 }

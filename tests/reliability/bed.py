@@ -117,8 +117,10 @@ class Bed(lab_module.Lab):
     # -- agent and run ----------------------------------------------------------------------------
 
     def begin_agent(self, wrapper=()):
+        """strace is put in front of a worker when it starts, so none may have started before."""
         self.is_doomed = bool(wrapper)
-        return self.start_agent("h1", *self.mode.agent_args(), wrapper=wrapper)
+        spare = () if self.mode.is_watched else ("--spare-worker", "0")
+        return self.start_agent("h1", *self.mode.agent_args(), *spare, wrapper=wrapper)
 
     def stop_agent(self, name="h1"):
         """One that was started a moment ago may not know the signal yet; one that is to die at a

@@ -30,6 +30,7 @@ struct scene {
     const char *broken;    /* this call fails */
     const char *empty;     /* this class has no objects */
     atomic_uint records_n; /* get_record calls */
+    bool must_be_disks;    /* record_read_disks is asked */
 };
 
 /* "VM" of "VM.get_all_records", and its answer from the golden folder. */
@@ -251,7 +252,8 @@ static int read_one(struct scene *scene, const char *id, struct pool *pool, stru
 
     assert_int_equal(xapi_target_parse(fake_address(server), &target, NULL), 0);
     assert_int_equal(xapi_adopt(&target, "OpaqueRef:lent", &xapi, NULL), 0);
-    int result = record_read_vm(xapi, id, pool, err);
+    int result = scene->must_be_disks ? record_read_disks(xapi, id, pool, err)
+                                      : record_read_vm(xapi, id, pool, err);
 
     xapi_close(xapi);
     fake_stop(server);
@@ -279,6 +281,28 @@ static void one_vm_is_read_with_what_it_needs_and_without_what_vanished(void **s
     assert_int_equal(read_one(&scene, "OpaqueRef:v1", &changed, &err), 0);
     assert_int_equal(changed.vdis_n, 1);
     assert_int_equal(changed.vms[0].vbds_n, 2);
+}
+
+static void its_disks_alone_are_read_in_fewer_calls(void **state)
+{
+    (void)state;
+    CLEAN_POOL struct pool pool = {0};
+    CLEAN_POOL struct pool none = {0};
+    struct scene scene = {0};
+    struct error err = ERROR_INIT;
+
+    scene.must_be_disks = true;
+    if (read_one(&scene, "OpaqueRef:v1", &pool, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(pool.vms_n, 1);
+    assert_int_equal(pool.vms[0].vbds_n, 2);
+    assert_int_equal(pool.vms[0].vifs_n, 0);
+    assert_int_equal(pool.vdis_n, 2);
+    assert_int_equal(pool.srs_n, 1);
+    assert_int_equal(pool.srs[0].hosts_n, 0);
+    assert_int_equal(pool.hosts_n, 0);
+    assert_int_equal(read_one(&scene, "OpaqueRef:v9", &none, &err), -1);
+    assert_int_equal(err.code, ERROR_XAPI_GONE);
 }
 
 static void a_vm_that_is_gone_is_gone(void **state)
@@ -350,6 +374,7 @@ int main(void)
         cmocka_unit_test(a_pool_with_odd_records_is_read_without_them),
         cmocka_unit_test(without_pool_or_master_or_answer_there_is_no_inventory),
         cmocka_unit_test(one_vm_is_read_with_what_it_needs_and_without_what_vanished),
+        cmocka_unit_test(its_disks_alone_are_read_in_fewer_calls),
         cmocka_unit_test(a_vm_that_is_gone_is_gone),
         cmocka_unit_test(thousands_of_objects_are_joined_by_their_references),
     };
