@@ -130,6 +130,8 @@ static void only_what_can_be_the_streams_end_is_an_answer(void **state)
     assert_false(find("HTTP/2 500 x\r\n\r\n", text));
     assert_false(find("GET / HTTP/1.1\" 500 12\r\n", text));
     assert_false(find(HEAD BODY "and more data of the guest's disk", text));
+    assert_false(find("HTTP/1.1 500 a\r\ncontent-length: 0\r\n\r\nthe guest's disk", text));
+    assert_true(find("HTTP/1.1 500 a\r\ncontent-length: 0\r\n\r\n", text));
     assert_true(find("HTTP/1.0 404 Not found\r\n\r\n", text));
     assert_string_equal(text, "HTTP/1.0 404 Not found");
     assert_true(find("xxHTTP/1.1 500 Internal Er", text));

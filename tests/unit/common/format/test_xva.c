@@ -167,6 +167,27 @@ static void older_archives_with_sha1_pass(void **state)
     assert_int_equal(summary.disks[0].blocks_n, 3);
 }
 
+/* It is not damaged: who reads it back goes on without the check. */
+static void an_archive_of_before_checksums_can_not_be_checked(void **state)
+{
+    static const char vsn[] = "<name>export_vsn</name><value>";
+    CLEAN_STR struct str text = STR_INIT;
+    CLEAN_STR struct str a = STR_INIT;
+    CLEAN_CHAR char *block = mem_zero(MIB, 1);
+    uint64_t size = MIB;
+
+    (void)state;
+    make_ova_text(&text, one_ref, &size, 1);
+    char *value = strstr(text.data, vsn);
+    assert_non_null(value);
+    assert_int_equal(value[strlen(vsn)], '2');
+    value[strlen(vsn)] = '0';
+    make_member(&a, "ova.xml", text.data, text.len);
+    make_member(&a, "Ref:12/00000000", block, MIB);
+    make_end(&a);
+    assert_bad(&a, ERROR_UNSUPPORTED, "without checksums");
+}
+
 static void checksum_kinds_do_not_mix(void **state)
 {
     CLEAN_STR struct str a = STR_INIT;
@@ -692,6 +713,7 @@ int main(void)
         cmocka_unit_test(disks_stand_in_string_order_of_their_refs),
         cmocka_unit_test(gaps_behind_a_tiny_first_disk_are_refused),
         cmocka_unit_test(older_archives_with_sha1_pass),
+        cmocka_unit_test(an_archive_of_before_checksums_can_not_be_checked),
         cmocka_unit_test(checksum_kinds_do_not_mix),
         cmocka_unit_test(a_vm_without_disks_passes),
         cmocka_unit_test(a_disk_of_no_bytes_has_no_blocks),

@@ -43,6 +43,43 @@ static void folder_when_name_is_hostile_then_refused(void **state)
     share_done(&share);
 }
 
+static void file_when_its_name_leads_elsewhere_then_refused(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"", ".", "..", "../x", "a/b", "/etc/passwd", "a\nb"};
+    struct share share;
+    share_init(&share);
+    CLEAN_STORE struct store *store = share_store(&share);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        CLEAN_STR struct str text = STR_INIT;
+        struct error read = ERROR_INIT, put = ERROR_INIT, gone = ERROR_INIT, look = ERROR_INIT;
+        CLEAN_FD int own = -1;
+        uint64_t bytes = 0;
+        assert_int_equal(store_open_own(store, true, &own, NULL), 0);
+        assert_int_equal(store_read_small(store, own, names[i], &text, &read), -1);
+        assert_int_equal(read.code, ERROR_BAD_INPUT);
+        assert_int_equal(store_replace_small(store, own, names[i], 0644, "x", 1, &put), -1);
+        assert_int_equal(put.code, ERROR_BAD_INPUT);
+        assert_int_equal(store_unlink(store, own, names[i], &gone), -1);
+        assert_int_equal(gone.code, ERROR_BAD_INPUT);
+        assert_int_equal(store_file_size(store, own, names[i], &bytes, &look), -1);
+        assert_int_equal(look.code, ERROR_BAD_INPUT);
+    }
+    share_done(&share);
+}
+
+/* A folder's EINVAL is that of a network file system; of anything else it is a failure. */
+static void sync_when_it_is_no_folder_then_no_refusal_counts_as_done(void **state)
+{
+    (void)state;
+    const struct store_ops *ops = store_ops_system();
+    CLEAN_FD int from = -1;
+    CLEAN_FD int to = -1;
+    assert_int_equal(fd_pipe(&from, &to, NULL), 0);
+    assert_int_equal(ops->sync(ops->context, to), -1);
+    assert_int_equal(errno, EINVAL);
+}
+
 static void folder_when_it_is_a_link_then_not_followed(void **state)
 {
     (void)state;
@@ -173,6 +210,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(store_when_root_is_bad_then_says_what_to_do),
         cmocka_unit_test(folder_when_name_is_hostile_then_refused),
+        cmocka_unit_test(file_when_its_name_leads_elsewhere_then_refused),
+        cmocka_unit_test(sync_when_it_is_no_folder_then_no_refusal_counts_as_done),
         cmocka_unit_test(folder_when_it_is_a_link_then_not_followed),
         cmocka_unit_test(file_when_it_is_a_link_or_fifo_then_not_read),
         cmocka_unit_test(replace_when_a_step_fails_then_old_or_new_stands),
