@@ -459,6 +459,16 @@ static void the_older_key_counts_until_its_time_is_over(void **state)
     bench->time.ms += 1000;
     assert_int_equal(agent_is_refused(bench, &early, 3), SEAL_REASON_SESSION);
     assert_int_equal(agent_is_refused(bench, &late, 2), SEAL_REASON_SESSION);
+    for (int days = 0; days < 2; days++) {
+        CLEAN_STR struct str reply = STR_INIT;
+        struct seal_refusal refusal;
+        agent_hello(bench, &late, SAMPLE_HOST_2, 2);
+        assert_true(wire_server_answer(bench->server, late.greeting.frame, SEAL_HELLO_BYTES,
+                                       &reply));
+        assert_int_equal(seal_refusal_look(reply.data, reply.len, &refusal, NULL), 0);
+        assert_int_equal(refusal.reason, SEAL_REASON_KEY);
+        bench->time.ms += 24 * 3600 * 1000;
+    }
     bench->pool = keys.now;
     agent_hello(bench, &early, SAMPLE_HOST, 1);
     agent_welcome(bench, &early);

@@ -335,9 +335,20 @@ static void a_watched_task_that_vanishes_is_gone(void **state)
     fake_stop(server);
 }
 
+static void a_task_that_was_not_seen_to_end_is_no_success(void **state)
+{
+    (void)state;
+    const struct task_facts pending = {.status = TASK_PENDING, .progress = 1};
+    struct error err = ERROR_INIT;
+
+    assert_int_equal(task_facts_check(&pending, &err), -1);
+    assert_int_equal(err.code, ERROR_TIMEOUT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_task_that_was_not_seen_to_end_is_no_success),
         cmocka_unit_test(results_are_read_whatever_they_hold),
         cmocka_unit_test(an_operation_gives_its_value_and_its_task_is_destroyed),
         cmocka_unit_test(a_destroy_that_is_broken_off_is_asked_again_but_not_for_ever),

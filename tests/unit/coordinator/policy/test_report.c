@@ -15,6 +15,7 @@
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "coordinator/policy/report.h"
+#include "coordinator/policy/report_sum.h"
 
 #define BEGAN_AT INT64_C(1700000000000)
 #define LONG_NAME "a-very-long-virtual-machine-name-that-no-column-can-hold-\xc3\xbc\xc3\xbc"
@@ -91,6 +92,31 @@ static void text_when_formatted_then_fits_and_bad_news_come_first(void **state)
     assert_null(strstr(text, "\xc3\n"));
 }
 
+static void sums_when_jobs_failed_or_were_lost_then_they_count_and_their_bytes_do_not(void **state)
+{
+    (void)state;
+    CLEAN_REPORT struct report report = {.run = ""};
+    static const enum job_state states[] = {JOB_STATE_DONE,    JOB_STATE_FAILED,
+                                            JOB_STATE_LOST,    JOB_STATE_CANCELLED,
+                                            JOB_STATE_SKIPPED, JOB_STATE_RUNNING};
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        struct report_job *job = add_job(&report, "web1", states[i]);
+        job->bytes = UINT64_C(1) << i;
+        struct report_file *file = report_job_add_file(job);
+        file->path = mem_dup("web1/backup_20231114-221320.xva");
+        file->size_bytes = UINT64_C(256) << i;
+    }
+    const struct report_sums sums = report_sum_up(&report);
+    assert_int_equal(sums.backups_n, 6);
+    assert_int_equal(sums.done_n, 1);
+    assert_int_equal(sums.failed_n, 2);
+    assert_int_equal(sums.cancelled_n, 1);
+    assert_int_equal(sums.skipped_n, 1);
+    assert_int_equal(sums.open_n, 1);
+    assert_int_equal(sums.read_bytes, 1);
+    assert_int_equal(sums.stored_bytes, 256);
+}
+
 static void text_when_the_run_broke_off_then_told(void **state)
 {
     (void)state;
@@ -135,6 +161,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_when_formatted_then_fits_and_bad_news_come_first),
+        cmocka_unit_test(sums_when_jobs_failed_or_were_lost_then_they_count_and_their_bytes_do_not),
         cmocka_unit_test(text_when_the_run_broke_off_then_told),
         cmocka_unit_test(json_when_formatted_then_it_parses_and_is_whole),
     };
