@@ -5,6 +5,10 @@
  *
  * EVP fails only at its first use of an algorithm, which digest_new makes; later failures would be
  * bugs and end the process.
+ *
+ * XXH3 is three to four times as fast with the vectors that the processor has (AVX2, AVX-512) as
+ * with SSE2, for which a distribution's library is made. Where that library can choose at run time
+ * it is asked to; its sums are the same.
  */
 #include "common/format/digest.h"
 
@@ -14,7 +18,11 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#ifdef ONYX_XXHASH_DISPATCH
+#include <xxh_x86dispatch.h> /* takes the place of xxhash.h's functions */
+#else
 #include <xxhash.h>
+#endif
 
 #include "common/base/error.h"
 #include "common/base/num.h"
