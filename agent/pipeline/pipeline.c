@@ -98,8 +98,6 @@ static void hand_over(struct intake *in)
         return;
     if (in->stream_digest != NULL && block->is_zeros)
         digest_zeros(in->stream_digest, block->n);
-    else if (in->stream_digest != NULL)
-        digest_update(in->stream_digest, block->bytes, block->n);
     in->result->stream_bytes += block->n;
     ring_put(in->ring, block);
     in->block = NULL;
@@ -148,6 +146,8 @@ static int gather(void *context, const void *bytes, size_t n, struct error *err)
             return -1;
         struct ring_block *block = in->block;
         size_t part = block_bytes - block->n < n ? block_bytes - block->n : n;
+        if (in->stream_digest != NULL) /* now, while the check has it in the nearest cache */
+            digest_update(in->stream_digest, at, part);
         memcpy(block->bytes + block->n, at, part);
         block->n += part;
         at += part;
