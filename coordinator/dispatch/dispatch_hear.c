@@ -104,10 +104,33 @@ static void dispatch_hear_other_end(struct dispatch *dispatch, struct item *item
     }
 }
 
+/* "Done" of a backup counts when it says what was saved: people will look for those files. */
+static bool dispatch_is_empty_claim(const struct job *job, const struct job_report *report)
+{
+    return report->state == JOB_STATE_DONE && job_kind_is_backup(job->kind) &&
+           report->files_n < (job->kind == JOB_BACKUP_DISK ? job->disks_n : 1);
+}
+
+/* A failure that a cleanup follows: the files that it finds, if any, count after all. */
+static void dispatch_doubt(const struct job_report *report, struct job_report *ret)
+{
+    job_report_copy(ret, report);
+    ret->state = JOB_STATE_FAILED;
+    ret->is_clean = false;
+    error_set(&ret->error, ERROR_PROTOCOL,
+              "the agent says that it is done, and names %zu file%s: nothing of it is believed",
+              report->files_n, report->files_n == 1 ? "" : "s");
+}
+
 static void dispatch_hear_report(struct dispatch *dispatch, const struct agent *agent,
                                  const struct job_report *report, struct dispatch_now now)
 {
+    CLEAN_JOB_REPORT struct job_report doubted = {.attempt = 0};
     struct item *item = dispatch_find_item(dispatch, report->id);
+    if (item && dispatch_is_empty_claim(&item->job.job, report)) {
+        dispatch_doubt(report, &doubted);
+        report = &doubted;
+    }
     bool is_end = job_state_is_end(report->state);
     bool is_present = item && dispatch_is_active(item) &&
                       item->job.job.attempt == report->attempt &&

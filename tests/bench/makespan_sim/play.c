@@ -154,6 +154,7 @@ static void fill_reports(struct play *play, size_t host, struct wire_sync *sync)
         snprintf(id, sizeof id, "%016zx", agent->ended[i]);
         add_report(sync, id, play->attempts[agent->ended[i]], JOB_STATE_DONE,
                    play->world->jobs[agent->ended[i]].bytes);
+        job_report_add_file(&sync->reports[sync->reports_n - 1])->name = mem_dup("backup.xva");
     }
     for (size_t i = 0; i < agent->errands_n; i++)
         add_report(sync, agent->errands[i].id, agent->errands[i].attempt,

@@ -128,6 +128,8 @@ void world_tell(struct world *world, const char *host, const char *id, uint32_t 
     str_copy(report.id, sizeof report.id, id);
     if (code != ERROR_NONE)
         error_set(&report.error, code, "it went wrong");
+    if (state == JOB_STATE_DONE && job_kind_is_backup(world_view(world, id).kind))
+        job_report_add_file(&report)->name = mem_dup("backup.xva");
     world_sync(world, host, &report);
 }
 

@@ -240,7 +240,11 @@ static void parse_report(struct world *world, char *word, struct job_report *rep
         report->is_clean = false;
     if (rest && str_ends(rest, "hung"))
         report->is_hung = true;
-    if (rest && str_ends(rest, "saved"))
+    struct run_job view;
+    bool is_backup = dispatch_find_job(world->dispatch, id, &view) == 1 &&
+                     job_kind_is_backup(view.kind);
+    if ((rest && str_ends(rest, "saved")) ||
+        (is_backup && report->state == JOB_STATE_DONE && !(rest && str_ends(rest, "empty"))))
         job_report_add_file(report)->name = mem_dup("backup.xva");
     if (report->state == JOB_STATE_FAILED)
         error_set(&report->error,
@@ -521,6 +525,17 @@ CASE(a_dirty_failure_is_cleaned_before_the_next_attempt,
      "wait 6000\n"
      "sync h1 clean(A#1)#1=running => nothing\n"
      "sync h1 clean(A#1)#1=done => assign A#2 forget clean(A#1)#1\n")
+
+CASE(done_without_a_file_is_not_believed,
+     "job A\nstart\n"
+     "sync h1 => assign A#1\n"
+     "sync h1 A#1=done:empty => assign clean(A#1)#1 forget A#1\n"
+     "state A => planned: attempt 1 on h1: the agent says that it is done, and names 0 files: nothing of "
+     "it is believed\n"
+     "wait 6000\n"
+     "sync h1 clean(A#1)#1=done => assign A#2 forget clean(A#1)#1\n"
+     "sync h1 A#2=done => forget A#2\n"
+     "state A => done\n")
 
 CASE(a_cleanup_runs_where_the_dead_attempt_was_and_elsewhere_when_that_agent_is_silent,
      "job A hosts=h1,h2\nstart\n"
@@ -933,6 +948,7 @@ int main(void)
             a_clean_failure_is_tried_again_after_a_pause_that_doubles_three_times_at_most),
         cmocka_unit_test(a_failure_that_would_come_again_is_not_tried_again),
         cmocka_unit_test(a_dirty_failure_is_cleaned_before_the_next_attempt),
+        cmocka_unit_test(done_without_a_file_is_not_believed),
         cmocka_unit_test(
             a_cleanup_runs_where_the_dead_attempt_was_and_elsewhere_when_that_agent_is_silent),
         cmocka_unit_test(a_cleanup_that_fails_for_good_warns_and_lets_the_backup_go_on),
