@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -75,6 +76,7 @@ static void be_worker(void)
     struct wire_pipe_reader reader = WIRE_PIPE_READER_INIT(WORKER_TASK_FD);
     struct wire_note note = {0};
     enum wire_pipe_found found = WIRE_PIPE_END;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
     if (wire_pipe_read(&reader, &found, &note, NULL) != 0 || found != WIRE_PIPE_NOTE)
         _exit(2);
     const struct job *job = &note.task.job;

@@ -5,16 +5,19 @@
 #include "agent/hook.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/fd.h"
 #include "common/base/mem.h"
@@ -132,12 +135,29 @@ static void hook_when_run_then_it_has_none_of_our_descriptors(void **state)
     close(fds[1]);
 }
 
+/* Each of the group holds the pipe's other end: that it closes says that all are gone. */
 static void hook_when_it_hangs_then_its_group_is_killed(void **state)
 {
     (void)state;
     struct error err = ERROR_INIT;
-    assert_int_equal(run("/bin/sh -c 'sleep 600; sleep 600'", "1s", &err), -1);
+    char folder[] = "/tmp/onyx-hook-XXXXXX", bytes[16];
+    assert_non_null(mkdtemp(folder));
+    CLEAN_CHAR char *fifo = str_format("%s/held", folder);
+    CLEAN_CHAR char *command =
+        str_format("/bin/sh -c 'exec >%s; echo held; sleep 600 & sleep 600'", fifo);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    CLEAN_FD int held = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(held >= 0);
+    int64_t begun_ms = clock_monotonic_ms(clock_system());
+    assert_int_equal(run(command, "3s", &err), -1);
     assert_int_equal(err.code, ERROR_TIMEOUT);
+    assert_true(clock_monotonic_ms(clock_system()) - begun_ms < 60000);
+    assert_int_equal(read(held, bytes, sizeof bytes), strlen("held\n"));
+    struct pollfd end = {.fd = held, .events = POLLIN};
+    assert_int_equal(poll(&end, 1, 60000), 1); /* the killed are gone at once, or nearly */
+    assert_int_equal(read(held, bytes, sizeof bytes), 0);
+    (void)unlink(fifo);
+    (void)rmdir(folder);
 }
 
 static void hook_when_this_host_has_none_then_a_matter_of_settings(void **state)
