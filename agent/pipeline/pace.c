@@ -11,7 +11,7 @@
 int64_t pace_take(struct pace *pace, uint64_t rate, size_t n, int64_t now_us)
 {
     if (rate == 0) {
-        pace->due_ns = now_us * 1000;
+        *pace = (struct pace){0};
         return 0;
     }
     if (pace->due_ns < (now_us - PACE_CREDIT_US) * 1000)

@@ -19,7 +19,8 @@ struct pace {
     int64_t due_ns; /* when what was taken so far may have been taken: finer, for fast streams */
 };
 
-/* n bytes were taken at now; rate is bytes a second, 0: no limit. How long to wait now, in us. */
+/* n bytes were taken at now; rate is bytes a second, 0: no limit, and now is not looked at. How long
+ * to wait now, in us. */
 int64_t pace_take(struct pace *pace, uint64_t rate, size_t n, int64_t now_us);
 
 #endif

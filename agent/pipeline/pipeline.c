@@ -163,9 +163,7 @@ static int keep_pace(struct intake *in, size_t n, struct error *err)
 {
     const struct pipeline_settings *settings = in->settings;
     uint64_t rate = settings->rate_limit != NULL ? settings->rate_limit(settings->context) : 0;
-    int64_t left_us = rate != 0 ? pace_take(&in->pace, rate, n, now_us()) : 0;
-    if (rate == 0)
-        in->pace = (struct pace){0};
+    int64_t left_us = pace_take(&in->pace, rate, n, rate != 0 ? now_us() : 0);
     if (left_us > 0)
         in->result->rate_limit = rate_lower(in->result->rate_limit, rate);
     for (int64_t step_us; left_us > 0; left_us -= step_us) {
