@@ -357,19 +357,60 @@ int xapi_task_follow(struct xapi *xapi, const char *task, int64_t timeout_ms,
     return 0;
 }
 
-/* The task's reference out of the arguments' format and the call. */
+/* A wish to stop that is heard in front of a call at once, and in it only when no answer comes. */
+struct patience {
+    xapi_cancel_fn *cancel;
+    void *context;
+    int64_t until_ms; /* 0: not heard yet */
+};
+
+static bool is_patience_over(void *context)
+{
+    struct patience *patience = context;
+
+    if (!patience->cancel || !patience->cancel(patience->context))
+        return false;
+    if (patience->until_ms == 0)
+        patience->until_ms = now_ms() + TASK_CLEANUP_MS;
+    return now_ms() >= patience->until_ms;
+}
+
+/* The answer alone tells what was begun: who leaves before it comes cleans up in front of what the
+ * pool has yet to make. */
 int xapi_start_async(struct xapi *xapi, const char *method, json_t *params_take, char **ret_task,
                      struct error *err)
 {
+    struct patience patience = {.cancel = xapi->cancel, .context = xapi->cancel_context};
     CLEAN_CHAR char *name = str_format("Async.%s", method);
     CLEAN_JSON json_t *task = NULL;
 
-    if (xapi_call_params(xapi, name, params_take, 0, &task, err))
+    if (patience.cancel && patience.cancel(patience.context)) {
+        json_decref(params_take);
+        return error_set(err, ERROR_CANCELLED, "cancelled");
+    }
+    xapi_set_cancel(xapi, is_patience_over, &patience);
+    int result = xapi_call_params(xapi, name, params_take, 0, &task, err);
+
+    xapi_set_cancel(xapi, patience.cancel, patience.context);
+    if (result)
         return -1;
     if (!json_is_string(task))
         return error_set(err, ERROR_PROTOCOL, "%s gave no task", name);
     *ret_task = mem_dup(json_string_value(task));
     return 0;
+}
+
+/* What was cancelled may go on for a while: what it makes is looked for behind its end. */
+static void task_let_end(struct xapi *xapi, const char *task)
+{
+    CLEAN_TASK_FACTS struct task_facts facts = {0};
+    xapi_cancel_fn *cancel = xapi->cancel;
+    void *context = xapi->cancel_context;
+    struct error ignored = ERROR_INIT;
+
+    xapi_set_cancel(xapi, NULL, NULL);
+    (void)task_follow(xapi, task, TASK_CLEANUP_MS, &facts, &ignored);
+    xapi_set_cancel(xapi, cancel, context);
 }
 
 static int async_run(struct xapi *xapi, const char *method, json_t *params_take, int64_t timeout_ms,
@@ -382,6 +423,8 @@ static int async_run(struct xapi *xapi, const char *method, json_t *params_take,
         return -1;
     int result = xapi_task_follow(xapi, task, timeout_ms, &facts, err);
 
+    if (result && err->code == ERROR_CANCELLED)
+        task_let_end(xapi, task);
     xapi_task_destroy(xapi, task);
     if (result || task_facts_check(&facts, err))
         return error_add(err, "%s", method);

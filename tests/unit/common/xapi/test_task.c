@@ -4,6 +4,7 @@
  */
 #include "common/xapi/task.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -70,7 +71,9 @@ struct scene {
     const char *before; /* members of the record until `end` events were asked for */
     const char *after;
     unsigned end;
-    bool has_no_events, loses_events, loses_token, vanishes, hangs;
+    bool has_no_events, loses_events, loses_token, vanishes;
+    atomic_bool hangs;    /* until it is cancelled */
+    int64_t answers_at_ms; /* what is begun is answered then */
     unsigned breaks; /* so many task.destroys are broken off */
     atomic_uint events_n, looks_n, destroyed_n, cancelled_n;
     atomic_bool is_over;
@@ -132,8 +135,12 @@ static void scene_answer(void *context, struct fake_connection *connection,
         fake_send_result(connection, "\"\"");
     } else if (!strcmp(request->rpc, "task.cancel")) {
         atomic_fetch_add(&scene->cancelled_n, 1);
+        atomic_store(&scene->hangs, false);
+        atomic_store(&scene->is_over, true);
         fake_send_result(connection, "\"\"");
     } else {
+        while (clock_monotonic_ms(clock_system()) < scene->answers_at_ms)
+            usleep(1000);
         fake_send_result(connection, "\"" TASK "\"");
     }
 }
@@ -245,7 +252,8 @@ static bool is_cancelled(void *context)
 static void a_task_that_does_not_end_is_cancelled_and_destroyed(void **state)
 {
     (void)state;
-    struct scene scene = {.before = PENDING, .after = PENDING, .loses_events = true};
+    struct scene scene = {
+        .before = PENDING, .after = CANCELLED, .end = UINT_MAX, .loses_events = true};
     struct fake_server *server = fake_start(FAKE_SOCKET, scene_answer, &scene);
     struct xapi *xapi = adopt(server);
     struct error err = ERROR_INIT;
@@ -255,6 +263,7 @@ static void a_task_that_does_not_end_is_cancelled_and_destroyed(void **state)
     assert_int_equal(err.code, ERROR_TIMEOUT);
     assert_int_equal(scene.cancelled_n, 1);
     assert_int_equal(scene.destroyed_n, 1);
+    scene.is_over = false;
     scene.hangs = true;
     scene.loses_events = false;
     scene.events_n = 0;
@@ -264,6 +273,31 @@ static void a_task_that_does_not_end_is_cancelled_and_destroyed(void **state)
     assert_int_equal(err.code, ERROR_CANCELLED);
     assert_int_equal(scene.cancelled_n, 2);
     assert_int_equal(scene.destroyed_n, 2);
+    xapi_close(xapi);
+    fake_stop(server);
+}
+
+/* Who left before the answer would clean up in front of what is made. */
+static void a_task_whose_answer_comes_behind_the_wish_to_stop_is_taken_away(void **state)
+{
+    (void)state;
+    struct scene scene = {.before = PENDING, .after = CANCELLED, .end = UINT_MAX};
+    struct fake_server *server = fake_start(FAKE_SOCKET, scene_answer, &scene);
+    struct xapi *xapi = adopt(server);
+    struct error err = ERROR_INIT;
+    int64_t at = clock_monotonic_ms(clock_system()) + 50;
+
+    scene.answers_at_ms = at + 300;
+    xapi_set_cancel(xapi, is_cancelled, &at);
+    assert_int_equal(xapi_run_async(xapi, NULL, &err, 60000, "VM.snapshot", NULL), -1);
+    assert_int_equal(err.code, ERROR_CANCELLED);
+    assert_int_equal(scene.cancelled_n, 1);
+    assert_int_equal(scene.destroyed_n, 1);
+    /* In front of a call it is heard at once. */
+    unsigned n = fake_requests(server);
+    assert_int_equal(xapi_run_async(xapi, NULL, &err, 60000, "VM.snapshot", NULL), -1);
+    assert_int_equal(err.code, ERROR_CANCELLED);
+    assert_int_equal(fake_requests(server), n);
     xapi_close(xapi);
     fake_stop(server);
 }
@@ -354,6 +388,7 @@ int main(void)
         cmocka_unit_test(a_destroy_that_is_broken_off_is_asked_again_but_not_for_ever),
         cmocka_unit_test(failures_of_a_task_are_those_of_the_operation),
         cmocka_unit_test(a_task_that_does_not_end_is_cancelled_and_destroyed),
+        cmocka_unit_test(a_task_whose_answer_comes_behind_the_wish_to_stop_is_taken_away),
         cmocka_unit_test(a_watch_tells_the_end_from_its_own_thread),
         cmocka_unit_test(a_watch_can_be_given_up),
         cmocka_unit_test(a_watched_task_that_vanishes_is_gone),
