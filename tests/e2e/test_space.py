@@ -189,6 +189,31 @@ def test_failing_share_ends_that_job_alone_and_leaves_nothing(preload, why, code
         lab.assert_clean()
 
 
+@pytest.mark.parametrize("why, code", [(errno.EIO, "IO"), (errno.ENOSPC, "NO_SPACE")],
+                         ids=["EIO", "ENOSPC"])
+def test_early_write_back_that_fails_ends_that_job_alone(preload, why, code):
+    """The kernel reports a lost page once: who passes it over will not hear of it at the fsync."""
+    with Share(preload, small_and_large()) as lab:
+        lab.wish("writeback", str(why))
+        done = lab.run("--attempts", "1")
+        assert done.returncode == 1, done.stdout + done.stderr
+        jobs = lab.jobs()
+        assert jobs["small"]["state"] == "done"
+        assert os.strerror(why) in told(jobs["large"]) and jobs["large"]["error"] == code
+        assert "large" not in lab.backups()
+        lab.assert_clean()
+
+
+@pytest.mark.parametrize("why", [errno.EINVAL, errno.ESPIPE, errno.ENOSYS, errno.EOPNOTSUPP],
+                         ids=["EINVAL", "ESPIPE", "ENOSYS", "EOPNOTSUPP"])
+def test_share_without_early_write_back_takes_every_backup(preload, why):
+    with Share(preload, small_and_large()) as lab:
+        lab.wish("writeback", str(why))
+        done = lab.run()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert sorted(lab.backups()) == ["large", "small"]
+
+
 # ---- mounts -------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@
  *     statvfs        "<total> <free>" in bytes, or "error <errno>": what fstatvfs says
  *     statvfs-worker the same, for workers alone
  *     full           "<bytes> <errno>": a write that ends behind so many bytes of a file fails
+ *     writeback      "<errno>": what sync_file_range fails with
  *     mountinfo      what /proc/self/mountinfo says
  *     smb            the share refuses what SMB servers refuse; what was tried goes to "refused"
  */
@@ -84,6 +85,16 @@ ssize_t write(int fd, const void *bytes, size_t n)
         return -1;
     }
     return next(fd, bytes, n);
+}
+
+int sync_file_range(int fd, off_t from, off_t n, unsigned flags)
+{
+    NEXT(sync_file_range, "sync_file_range");
+    char text[256];
+    if (!is_below(fd) || !wish("writeback", text))
+        return next(fd, from, n, flags);
+    errno = atoi(text);
+    return -1;
 }
 
 /* ---- what SMB servers refuse ---- */
