@@ -63,6 +63,28 @@ def test_stream_that_lies_makes_no_backup(lab, fault):
     lab.assert_clean()
 
 
+def test_archive_without_a_disk_of_the_snapshot_makes_no_backup():
+    """XAPI gives the archive a list of disks of its own: what the snapshot had is what must be there."""
+    disks = [{"device": name, "sr": "nfs1", "size_mib": 4, "content": {"seed": n, "fill": 0.6}}
+             for n, name in enumerate(("xvda", "xvdb"))]
+    with Lab(pool([vm("web1", disks=disks)], hosts=1)) as lab:
+        held = lab.fault(method="VM.set_name_label", hold="before")  # the last step before the export
+        running = lab.start_run("--attempts", "1")
+        lab.wait_held(held)
+        snapshot, = [ref for ref, record in lab.records("VM").items() if record["is_a_snapshot"]]
+        drive, = [ref for ref, record in lab.records("VBD").items()
+                  if record["VM"] == snapshot and record["userdevice"] == "1"]
+        session = lab.sim.login(originator="lab")
+        lab.sim.rpc(None, "VBD.destroy", session, drive)
+        lab.sim.rpc(None, "session.logout", session)
+        lab.sim.control("fault.release", id=held)
+        assert running.wait(120) == 1
+        job, = lab.report()["jobs"]
+        assert "is missing in ova.xml" in job["reason"], job
+        assert not lab.files()
+        lab.assert_clean()
+
+
 @pytest.mark.parametrize("fault", STREAMS[:5], ids=lambda fault: fault["action"])
 def test_second_attempt_saves_it(lab, fault):
     lab.fault(stream="export", object="bad", count=1, **fault)

@@ -129,6 +129,27 @@ def test_disk_of_ours_that_another_vm_has_stays():
         assert disk in lab.refs()["VDI"]
 
 
+def test_disk_of_another_job_in_our_snapshot_stays():
+    """Its own mark says whose it is, whatever VM has it."""
+    with Lab(pool([vm("web1", size_mib=4), vm("web2", size_mib=4)], hosts=1)) as lab:
+        marked = call(lab, "VM.snapshot", lab.vm_ref("web1"), "web1")
+        call(lab, "VM.add_to_other_config", marked, "onyxpool",
+             f"{JOB}/{uuid_of(lab, 'VM', marked)}/0")
+        own, = disks_of(lab, marked)
+        other = call(lab, "VDI.snapshot", disks_of(lab, lab.vm_ref("web2"))[0], {})
+        call(lab, "VDI.add_to_other_config", other, "onyxpool",
+             f"{JOB[::-1]}/{uuid_of(lab, 'VDI', other)}/99999")
+        call(lab, "VBD.create", dict(
+            VM=marked, VDI=other, device="", userdevice="5", bootable=False, mode="RO", type="Disk",
+            unpluggable=True, empty=False, other_config={}, currently_attached=False,
+            qos_algorithm_type="", qos_algorithm_params={}))
+        done = lab.run()
+        assert done.returncode == 0, done.stderr
+        refs = lab.refs()
+        assert marked not in refs["VM"] and own not in refs["VDI"]
+        assert other in refs["VDI"]
+
+
 def test_iso_in_the_drive_stays_and_is_not_in_the_way():
     srs = [{"name": "nfs1", "type": "nfs", "shared": True},
            {"name": "isos", "type": "iso", "shared": True,

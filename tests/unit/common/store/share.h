@@ -34,6 +34,8 @@ struct share {
     int fail_at; /* 0: never */
     bool dies;
     int why;
+    int syncs, renames;
+    int syncs_before_rename; /* the first one */
 };
 
 static inline bool share_fails(struct share *share)
@@ -77,11 +79,15 @@ static inline int share_truncate(void *context, int fd, uint64_t to_bytes)
 
 static inline int share_sync(void *context, int fd)
 {
+    ((struct share *)context)->syncs++;
     return share_fails(context) ? -1 : store_ops_system()->sync(NULL, fd);
 }
 
 static inline int share_rename(void *context, int folder, const char *from, const char *to)
 {
+    struct share *share = context;
+    if (share->renames++ == 0)
+        share->syncs_before_rename = share->syncs;
     return share_fails(context) ? -1 : store_ops_system()->rename(NULL, folder, from, to);
 }
 

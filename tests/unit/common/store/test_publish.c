@@ -285,6 +285,75 @@ static void settle_when_meta_is_another_attempts_then_untouched(void **state)
     share_done(&share);
 }
 
+/* Its writer may have died between a write and its fsync: what gets its name is durable first. */
+static void settle_when_it_goes_forward_then_data_and_meta_are_synced_first(void **state)
+{
+    (void)state;
+    struct share share;
+    CLEAN_STR struct str meta = STR_INIT;
+    share_init(&share);
+    share_make_folder(&share, "web1");
+    make_meta(&meta, JOB, 2, strlen(DATA));
+    share_put(&share, "web1/" STEM ".meta.partial", str_text(&meta));
+    share_put(&share, "web1/" PARTIAL_NAME, DATA);
+    assert_int_equal(settle(&share), SETTLE_ROLLED_FORWARD);
+    assert_true(assert_whole_or_nothing(&share));
+    assert_true(share.syncs_before_rename >= 2);
+    assert_true(share.syncs > share.syncs_before_rename); /* the folder, behind the renames */
+    share_done(&share);
+}
+
+static void settle_when_the_final_name_is_taken_then_never_renamed_over(void **state)
+{
+    (void)state;
+    static const char *const taken[] = {FILE_NAME, STEM ".raw"};
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        struct share share;
+        CLEAN_STR struct str meta = STR_INIT;
+        CLEAN_CHAR char *path = str_format("web1/%s", taken[i]);
+        CLEAN_CHAR char *full = NULL;
+        struct stat st;
+        share_init(&share);
+        share_make_folder(&share, "web1");
+        make_meta(&meta, JOB, 2, strlen(DATA));
+        share_put(&share, "web1/" STEM ".meta.partial", str_text(&meta));
+        share_put(&share, "web1/" PARTIAL_NAME, DATA);
+        share_put(&share, path, "somebody's");
+        assert_int_equal(settle(&share), SETTLE_FOREIGN_DATA);
+        full = str_format("%s/%s", share.root, path);
+        assert_int_equal(stat(full, &st), 0);
+        assert_int_equal(st.st_size, strlen("somebody's"));
+        assert_false(share_has(&share, "web1/" STEM ".meta"));
+        share_done(&share);
+    }
+}
+
+static void abandon_when_prepared_then_nothing_is_left(void **state)
+{
+    (void)state;
+    struct share share;
+    struct error err = ERROR_INIT;
+    CLEAN_STR struct str meta = STR_INIT;
+    share_init(&share);
+    CLEAN_STORE struct store *store = share_store(&share);
+    CLEAN_PUBLISH struct publish *publish = NULL;
+    make_meta(&meta, JOB, 2, strlen(DATA));
+    assert_int_equal(publish_begin(store, &place, &publish, &err), 0);
+    assert_int_equal(publish_write(publish, DATA, strlen(DATA), &err), 0);
+    assert_int_equal(publish_end_data(publish, &err), 0);
+    assert_int_equal(publish_prepare(publish, str_text(&meta), meta.len, &err), 0);
+    assert_true(share_has(&share, "web1/" STEM ".meta.partial"));
+    /* While .meta.partial is there whole data beside it counts: it goes first. */
+    share.fail_at = share.step + 2;
+    assert_int_equal(publish_abandon(publish, &err), -1);
+    assert_false(share_has(&share, "web1/" STEM ".meta.partial"));
+    assert_true(share_has(&share, "web1/" PARTIAL_NAME));
+    share.fail_at = 0;
+    assert_int_equal(publish_abandon(publish, &err), 0);
+    assert_false(assert_whole_or_nothing(&share));
+    share_done(&share);
+}
+
 static void settle_when_data_is_short_then_back(void **state)
 {
     (void)state;
@@ -663,6 +732,9 @@ int main(void)
         cmocka_unit_test(publish_when_its_place_is_moved_then_nothing_is_published),
         cmocka_unit_test(settle_when_data_has_no_meta_then_left_for_a_person),
         cmocka_unit_test(settle_when_meta_is_another_attempts_then_untouched),
+        cmocka_unit_test(settle_when_it_goes_forward_then_data_and_meta_are_synced_first),
+        cmocka_unit_test(settle_when_the_final_name_is_taken_then_never_renamed_over),
+        cmocka_unit_test(abandon_when_prepared_then_nothing_is_left),
         cmocka_unit_test(settle_when_data_is_short_then_back),
         cmocka_unit_test(settle_when_a_part_of_the_disks_was_prepared_then_all_or_none),
         cmocka_unit_test(settle_find_when_files_are_half_done_then_their_attempts_are_named),
