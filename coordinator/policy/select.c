@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/base/error.h"
 #include "common/base/str.h"
@@ -138,6 +139,24 @@ static void select_vm(const struct chooser *chooser, const char *list, const str
         text_list_add(&item->disks, ROOT_DISK);
 }
 
+/* What an entry that took nothing may have meant. */
+static const char *hint_of(const struct chooser *chooser, const struct entry *entry,
+                           size_t out_n)
+{
+    const struct pool *pool = chooser->pool;
+    if (out_n > 0)
+        return chooser->request->prefer_vdi ? " but those that are excluded or exported by VDI"
+                                            : " but those that are excluded";
+    for (size_t i = 0; entry->is_name && i < pool->vms_n; i++) {
+        if (strcasecmp(pool->vms[i].uuid, entry->pattern) == 0)
+            return ": it is the uuid of one; entries are names";
+        if (!vm_is_plain(&pool->vms[i]) && strcmp(pool->vms[i].name, entry->pattern) == 0)
+            return ": what has this name is a template, a snapshot or a control domain, which are "
+                   "not backed up";
+    }
+    return entry->is_name ? " (names are matched exactly)" : "";
+}
+
 /* One entry: chosen[] gets what no entry before it has taken. */
 static int apply_entry(struct chooser *chooser, const char *list, const char *text, bool is_vdi,
                        struct selected *chosen, struct error *err)
@@ -146,15 +165,19 @@ static int apply_entry(struct chooser *chooser, const char *list, const char *te
     CLEAN_TEXT_LIST struct text_list warnings = TEXT_LIST_INIT;
     struct error why = ERROR_INIT;
     bool *matches = mem_zero(chooser->vms_n + 1, sizeof *matches);
-    size_t matches_n = 0;
+    size_t matches_n = 0, out_n = 0;
     int bad = 0;
     if (entry_parse(text, &entry, &warnings, &why) < 0 ||
         !match_all(chooser, &entry, matches, &why)) {
         bad = complain(chooser, list, &why, err);
     } else {
         for (size_t i = 0; i < chooser->vms_n; i++) {
-            if (!matches[i] || chooser->is_out[i])
+            if (!matches[i])
                 continue;
+            if (chooser->is_out[i]) {
+                out_n++;
+                continue;
+            }
             matches_n++;
             if (!chosen[i].by)
                 select_vm(chooser, list, &entry, is_vdi, i, &chosen[i]);
@@ -165,7 +188,7 @@ static int apply_entry(struct chooser *chooser, const char *list, const char *te
         if (matches_n == 0 && !str_equal(entry.pattern, EVERYTHING))
             text_list_add_format(&chooser->selection->warnings,
                                  "%s: entry \"%s\" matches no VM%s", list, entry.text,
-                                 entry.is_name ? " (names are matched exactly)" : "");
+                                 hint_of(chooser, &entry, out_n));
     }
     mem_free_void(&matches);
     return bad;
@@ -215,6 +238,17 @@ static void warn_overlap(struct chooser *chooser)
     }
 }
 
+/* An empty night must not look like a good one. */
+static void warn_nothing(struct chooser *chooser)
+{
+    struct selection *s = chooser->selection;
+    if (chooser->vms_n > 0 && s->vdi_exports.n == 0 && s->vm_exports.n == 0)
+        text_list_add_format(&s->warnings,
+                             "no VM is chosen, so none is backed up (%zu of the pool's %zu are "
+                             "excluded)",
+                             s->excludes.n, chooser->vms_n);
+}
+
 int select_make(const struct pool *pool, const struct select_request *request,
                 struct selection *ret_selection, struct error *err)
 {
@@ -239,6 +273,7 @@ int select_make(const struct pool *pool, const struct select_request *request,
     if (apply_list(&chooser, "vm_exports", vm_exports, false, &selection.vm_exports, err) < 0)
         return -1;
     warn_overlap(&chooser);
+    warn_nothing(&chooser);
     *ret_selection = selection;
     selection = (struct selection){0};
     return 0;
