@@ -51,7 +51,8 @@ static int inventory_on_record(void *context, const char *ref, const json_t *rec
     return 0;
 }
 
-int inventory_read(struct xapi *xapi, struct pool *ret_pool, struct error *err)
+int inventory_read(struct xapi *xapi, inventory_between_fn *between, void *context,
+                   struct pool *ret_pool, struct error *err)
 {
     CLEAN_POOL struct pool pool = {0};
     CLEAN_RECORD_READER struct record_reader *reader = record_reader_new(&pool);
@@ -64,6 +65,8 @@ int inventory_read(struct xapi *xapi, struct pool *ret_pool, struct error *err)
 
         if (xapi_call_records(xapi, record_classes[i].method, inventory_on_record, &reading, err))
             return error_add(err, "read the pool");
+        if (between)
+            between(context);
     }
     if (record_reader_finish(reader, err))
         return error_add(err, "read the pool");

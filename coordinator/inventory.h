@@ -12,7 +12,12 @@ struct error;
 struct pool;
 struct xapi;
 
-/* ret_pool is zero before and belongs to the caller; it is empty again after an error. */
-int inventory_read(struct xapi *xapi, struct pool *ret_pool, struct error *err);
+/* Called behind every class, on the caller's thread: a big pool's toolstack may take minutes. */
+typedef void inventory_between_fn(void *context);
+
+/* between may be NULL. ret_pool is zero before and belongs to the caller; it is empty again after
+ * an error. */
+int inventory_read(struct xapi *xapi, inventory_between_fn *between, void *context,
+                   struct pool *ret_pool, struct error *err);
 
 #endif

@@ -45,7 +45,7 @@ static int read_pool(const struct settings *settings, struct pool *ret_pool, str
     if (command_make_target(settings, &target, err) < 0 ||
         xapi_open(&target, ORIGINATOR, &xapi, err) < 0)
         return -1;
-    return inventory_read(xapi, ret_pool, err);
+    return inventory_read(xapi, NULL, NULL, ret_pool, err);
 }
 
 /* The catalog if there is one that can be read: without it nothing is known of former backups, but

@@ -148,6 +148,16 @@ static void pool_thread_renew(struct pool_thread *pool)
     }
 }
 
+void pool_thread_renew_due(struct pool_thread *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    bool is_due = pool->next_renewal_ms > 0 &&
+                  clock_monotonic_ms(pool->settings.clock) >= pool->next_renewal_ms;
+    pthread_mutex_unlock(&pool->mutex);
+    if (is_due)
+        pool_thread_renew(pool);
+}
+
 static void pool_thread_leave(struct pool_thread *pool)
 {
     struct error error = ERROR_INIT;

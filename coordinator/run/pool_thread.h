@@ -41,6 +41,9 @@ typedef int pool_thread_work_fn(struct xapi *xapi, void *context, struct error *
 int pool_thread_do(struct pool_thread *pool, pool_thread_work_fn *work, void *context,
                    struct error *err);
 
+/* For long work, between its calls, on the thread: renew the lease if that is due. */
+void pool_thread_renew_due(struct pool_thread *pool);
+
 /* Log in, and log out what is left of a former session. */
 int pool_thread_log_in(struct pool_thread *pool, struct error *err);
 

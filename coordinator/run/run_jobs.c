@@ -353,15 +353,23 @@ static void add_partials(struct run *run, const struct jobs *jobs, struct remain
     }
 }
 
+/* Reading a big pool may take longer than a lease lives. */
+static void run_keep_lease(void *context)
+{
+    pool_thread_renew_due(context);
+}
+
 static int run_work_inventory(struct xapi *xapi, void *context, struct error *err)
 {
-    return inventory_read(xapi, context, err);
+    struct run *run = context;
+
+    return inventory_read(xapi, run_keep_lease, run->pool_thread, &run->inventory, err);
 }
 
 static int run_make_plan(struct run *run, struct error *err)
 {
     run_tell_stage(run, RUN_STAGE_PLAN, NULL);
-    if (pool_thread_do(run->pool_thread, run_work_inventory, &run->inventory, err) < 0)
+    if (pool_thread_do(run->pool_thread, run_work_inventory, run, err) < 0)
         return error_add(err, "read the inventory");
     if (run->request->plan(run->request->plan_context, &run->inventory, &run->plan, err) < 0)
         return -1;

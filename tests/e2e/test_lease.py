@@ -35,6 +35,20 @@ def test_second_run_on_one_catalog_waits_and_both_save():
         assert released(lab)
 
 
+def test_lease_is_renewed_while_a_slow_toolstack_tells_of_the_pool():
+    """Each class of records takes longer than a renewal's time, all of them longer than a lease."""
+    with Lab(pool([vm("web1")], hosts=1)) as lab:
+        for cls in ("SR", "VDI", "VM", "VBD", "VIF"):
+            lab.fault(method=f"{cls}.get_all_records", originator="onyxpool", delay_ms=1300)
+        done = lab.run()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert lab.report()["warnings"] == []
+        calls = [call["method"] for call in lab.sim.control("calls.log") if call["originator"] == "onyxpool"]
+        reading = calls[calls.index("SR.get_all_records"):calls.index("VIF.get_all_records")]
+        assert reading.count("pool.add_to_other_config") >= 3, reading
+        lab.assert_clean()
+
+
 def test_second_run_on_another_catalog_waits_for_the_lease():
     with Lab(pool([vm("web1"), vm("web2")], hosts=1)) as lab:
         held = lab.fault(**STALL)

@@ -68,7 +68,7 @@ static int read_from(struct scene *scene, fake_handler *handler, struct pool *po
     assert_int_equal(xapi_target_parse(fake_address(server), &target, NULL), 0);
     assert_int_equal(xapi_adopt(&target, "OpaqueRef:lent", &xapi, NULL), 0);
     log_set_level(LOG_LEVEL_ERROR);
-    int result = inventory_read(xapi, pool, err);
+    int result = inventory_read(xapi, NULL, NULL, pool, err);
 
     xapi_close(xapi);
     fake_stop(server);
