@@ -28,7 +28,8 @@ int build_vms(struct pool *pool, const struct node *file);
 /* The hosts' management interfaces are on it. */
 #define BUILD_MANAGEMENT_NETWORK "Pool-wide network associated with eth0"
 
-/* The host's interface eth<number> on the network, with the host's address; 0 is the management one. */
+/* The host's interface eth<number> on the network, with the host's address; 0 is the management
+ * one. */
 struct host;
 void build_interface(struct pool *pool, const struct host *host, const char *network_ref,
                      unsigned number);

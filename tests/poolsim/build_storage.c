@@ -191,8 +191,7 @@ static int build_purpose(struct pool *pool, const struct node *node, struct obje
     node_texts(node, "purpose", &purpose);
     for (size_t i = 0; i < purpose.n; i++)
         if (strcmp(purpose.items[i], "nbd") && strcmp(purpose.items[i], "insecure_nbd"))
-            return node_fail(node, "purpose: %s is neither nbd nor insecure_nbd",
-                             purpose.items[i]);
+            return node_fail(node, "purpose: %s is neither nbd nor insecure_nbd", purpose.items[i]);
     object_set_set(pool, network, F_network_purpose, &purpose);
     if (!purpose.n || object_set(network, F_network_PIFs)->n)
         return 0;

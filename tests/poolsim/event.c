@@ -112,7 +112,8 @@ static size_t deletions_since(const struct store *store, uint64_t since)
     return n;
 }
 
-/* A deletion is told to those who can know the object: what came and went behind the token is not. */
+/* A deletion is told to those who can know the object: what came and went behind the token is not.
+ */
 static bool is_told(const struct pool *pool, const struct subscription *subscription,
                     const struct deletion *deletion, uint64_t since)
 {
