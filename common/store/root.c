@@ -272,7 +272,7 @@ int store_replace_small(struct store *store, int folder, const char *name, mode_
     const struct store_ops *ops = store->ops;
     if (check_any_name(name, err) != 0)
         return -1;
-    CLEAN_CHAR char *beside = str_format("%s.new", name);
+    CLEAN_CHAR char *beside = str_format("%s" STORE_BESIDE, name);
     int result = write_beside(store, folder, beside, mode, bytes, n, err);
     if (result == 0 && ops->rename(ops->context, folder, beside, name) != 0)
         result = trouble_set(err, errno, "rename %s to %s", beside, name);

@@ -86,6 +86,8 @@ int store_open_below(struct store *store, int parent, const char *name, bool cre
 int store_read_small(struct store *store, int folder, const char *name, struct str *out,
                      struct error *err);
 
+#define STORE_BESIDE ".new" /* behind the name, while it is written; who is killed leaves it */
+
 /* Replace a small file whole: write beside it, fsync, rename, fsync the folder. The old content or
  * the new one is there at any moment. On failure what was written beside it is removed. */
 int store_replace_small(struct store *store, int folder, const char *name, mode_t mode,

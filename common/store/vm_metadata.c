@@ -67,7 +67,9 @@ int vm_metadata_prune(struct store *store, const char *folder, struct error *err
     for (size_t i = 0; i < names.n; i++) {
         const char *name = names.items[i];
         CLEAN_CHAR char *stem = str_format("%.*s", (int)strcspn(name, "."), name);
-        if (str_ends(name, VM_METADATA_SUFFIX) && !is_used(&files, stem) &&
+        if ((str_ends(name, VM_METADATA_SUFFIX) ||
+             str_ends(name, VM_METADATA_SUFFIX STORE_BESIDE)) &&
+            !is_used(&files, stem) &&
             store_unlink(store, kept, name, err) < 0)
             return -1;
     }

@@ -20,7 +20,8 @@ struct store;
 int vm_metadata_write(struct store *store, const char *folder, const char *stem, const char *bytes,
                       size_t n, struct error *err);
 
-/* Remove those of the folder that no file of a backup, whole or partial, belongs to. */
+/* Remove those of the folder, half written ones too, that no file of a backup, whole or partial,
+ * belongs to. */
 int vm_metadata_prune(struct store *store, const char *folder, struct error *err);
 
 #endif

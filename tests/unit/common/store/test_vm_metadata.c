@@ -20,6 +20,9 @@ static void metadata_when_pruned_then_those_with_a_file_stay(void **state)
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(vm_metadata_write(store, "web1", stems[i], "tar", 3, &err), 0);
     share_put(&share, KEPT "note.txt", "a person's");
+    share_put(&share, KEPT "note.new", "a person's");
+    share_put(&share, KEPT "backup_3.xva.new", "ta"); /* its writer was killed */
+    share_put(&share, KEPT "backup_4.xva.new", "ta");
     share_put(&share, "web1/backup_xvda_1.meta", "");
     share_put(&share, "web1/backup_xvdb_2.raw.0123456789abcdef-1.partial", "");
     share_put(&share, "web1/backup_xvda_33.raw", "");
@@ -28,6 +31,9 @@ static void metadata_when_pruned_then_those_with_a_file_stay(void **state)
     assert_true(share_has(&share, KEPT "backup_1.xva"));
     assert_true(share_has(&share, KEPT "backup_2.xva"));
     assert_false(share_has(&share, KEPT "backup_3.xva"));
+    assert_false(share_has(&share, KEPT "backup_3.xva.new"));
+    assert_true(share_has(&share, KEPT "backup_4.xva.new")); /* it may yet be written */
+    assert_true(share_has(&share, KEPT "note.new"));
     assert_true(share_has(&share, KEPT "backup_4.xva"));
     assert_true(share_has(&share, KEPT "note.txt"));
     share_done(&share);
