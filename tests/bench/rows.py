@@ -180,9 +180,10 @@ def zstd_no_sha(bench):
 def jobs(bench):
     """As many jobs as cores; reported."""
     cores = os.cpu_count()
-    name = bench.stream("binary")
-    for compress, peer in (("none", "-o %s"), ("zstd", "| zstd -q -1 -T0 > %s"),
-                           ("gzip", "| pigz -1 > %s")):
+    for compress, peer, mib in (("none", "-o %s", bench.mib),
+                                ("zstd", "| zstd -q -1 -T0 > %s", bench.mib),
+                                ("gzip", "| pigz -1 > %s", bench.slow_mib)):
+        name = bench.stream("binary", mib)
         compare(bench, f"jobs-{cores}.{compress}", name, {
             "ours": ours(bench, name, compress=compress, jobs=cores),
             "peer": theirs(bench, name, peer, jobs=cores),
