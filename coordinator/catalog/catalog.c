@@ -5,8 +5,9 @@
  *
  * synchronous is FULL: a recorded intent must survive the power, because a snapshot follows it.
  * A reader takes a file whose folder it can't write to as immutable when there is no log beside it;
- * with a log it needs the shared memory file, which SQLite makes.
- * Source: sqlite.org/wal.html, "Read-Only Databases".
+ * with a log it needs the shared memory file, which SQLite makes. One that finds a former version
+ * reads a copy in memory that was brought forward: the file stays as it is until the next run.
+ * Source: sqlite.org/wal.html, "Read-Only Databases"; sqlite.org/backup.html.
  */
 #include "coordinator/catalog/catalog.h"
 
@@ -183,10 +184,60 @@ static int catalog_say_none(const char *path, struct error *err)
                      path);
 }
 
-static int catalog_set_up(struct catalog *catalog, struct error *err)
+/* What readers make of a former version: the whole of it in memory, brought forward. */
+static int catalog_read_former(struct catalog *catalog, struct error *err)
+{
+    sqlite3 *file = catalog->db;
+    sqlite3 *memory = NULL;
+    int result = sqlite3_open_v2(":memory:", &memory,
+                                 SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+
+    if (result == SQLITE_OK) {
+        sqlite3_backup *backup = sqlite3_backup_init(memory, "main", file, "main");
+
+        if (backup != NULL) {
+            sqlite3_backup_step(backup, -1);
+            sqlite3_backup_finish(backup);
+        }
+        result = sqlite3_errcode(memory);
+    }
+    if (result != SQLITE_OK) {
+        error_set(err, (result & 0xff) == SQLITE_BUSY ? ERROR_BUSY : ERROR_IO,
+                  "catalog %s: read it into memory: %s", catalog->path,
+                  memory != NULL ? sqlite3_errmsg(memory) : "no memory");
+        sqlite3_close(memory);
+        return -1;
+    }
+    sqlite3_close(file);
+    catalog->db = memory;
+    sqlite3_extended_result_codes(memory, 1);
+    if (catalog_bring_forward(catalog, catalog_steps, CATALOG_VERSION, err) < 0)
+        return -1;
+    return catalog_exec(catalog, "PRAGMA query_only = ON;", "prepare", err);
+}
+
+/* An existing catalog's version, where nothing is changed. */
+static int catalog_check_version(struct catalog *catalog, struct error *err)
 {
     int64_t version = 0;
 
+    if (catalog_read_number(catalog, "PRAGMA user_version", &version, err) < 0)
+        return -1;
+    if (version == 0) /* its first run is at it: the tables come in one step with the version */
+        return catalog_say_none(catalog->path, err);
+    if (version == CATALOG_VERSION)
+        return 0;
+    if (version > 0 && version < CATALOG_VERSION && catalog->mode == CATALOG_READ)
+        return catalog_read_former(catalog, err);
+    return error_set(err, ERROR_UNSUPPORTED, "catalog %s has version %lld and this program %s %d: %s",
+                     catalog->path, (long long)version,
+                     catalog->mode == CATALOG_READ ? "reads" : "asks in", CATALOG_VERSION,
+                     version < CATALOG_VERSION ? "the next run brings it forward"
+                                               : "use the newer onyxpool that wrote it");
+}
+
+static int catalog_set_up(struct catalog *catalog, struct error *err)
+{
     sqlite3_busy_timeout(catalog->db, CATALOG_BUSY_MS);
     sqlite3_extended_result_codes(catalog->db, 1);
     if (catalog_check_owner(catalog, err) < 0)
@@ -199,17 +250,8 @@ static int catalog_set_up(struct catalog *catalog, struct error *err)
         if (catalog_exec(catalog, text, "prepare", err) < 0 ||
             catalog_bring_forward(catalog, catalog_steps, CATALOG_VERSION, err) < 0)
             return -1;
-    } else {
-        if (catalog_read_number(catalog, "PRAGMA user_version", &version, err) < 0)
-            return -1;
-        if (version == 0) /* its first run is at it: the tables come in one step with the version */
-            return catalog_say_none(catalog->path, err);
-        if (version != CATALOG_VERSION)
-            return error_set(err, ERROR_UNSUPPORTED,
-                             "catalog %s has version %lld and this program reads %d: %s",
-                             catalog->path, (long long)version, CATALOG_VERSION,
-                             version < CATALOG_VERSION ? "the next run brings it forward"
-                                                       : "use the newer onyxpool that wrote it");
+    } else if (catalog_check_version(catalog, err) < 0) {
+        return -1;
     }
     return catalog_exec(catalog, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;", "prepare",
                         err);

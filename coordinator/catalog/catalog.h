@@ -34,7 +34,8 @@
 
 struct catalog;
 
-/* ask: an existing catalog, to put a request into it. */
+/* read: also one of a former version, as it is now. ask: an existing catalog, to put a request into
+ * it. */
 enum catalog_mode { CATALOG_READ, CATALOG_ASK, CATALOG_WRITE };
 
 /*
