@@ -369,7 +369,7 @@ static int run_status(const struct run *run)
 
     if (run->is_interrupted)
         return error_exit_status(ERROR_INTERRUPTED);
-    return totals->failed_n > 0 || totals->cleanups_failed_n > 0 || run->has_failure ? 1 : 0;
+    return totals->failed_n > 0 || totals->cleanups_failed_n > 0 ? 1 : 0;
 }
 
 /* Whether the next run shall go on where this one broke off. */

@@ -51,7 +51,6 @@ struct run {
     int64_t began_ms;
     bool is_interrupted;
     bool is_away; /* the pool is not reached, and that was told */
-    bool has_failure; /* something chosen that there is no job for */
 };
 
 /* run_tell.c. Tell the watch. */

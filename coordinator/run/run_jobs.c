@@ -211,7 +211,6 @@ static void add_skipped(struct run *run, const struct plan_skipped *skipped, con
         return;
     job->state = skipped->is_failure ? JOB_STATE_FAILED : JOB_STATE_SKIPPED;
     mem_set(&job->reason, skipped->reason);
-    run->has_failure = run->has_failure || skipped->is_failure;
 }
 
 /* Jobs of the former part of the run that the plan does not have any more. */
@@ -406,7 +405,7 @@ static int read_known(struct run *run, struct jobs *old, struct remains_list *re
 }
 
 /* A job that no message can carry fails here, with its reason, instead of never being heard. */
-static void check_crossing(struct run *run, struct jobs *jobs)
+static void check_crossing(struct jobs *jobs)
 {
     for (size_t i = 0; i < jobs->n; i++) {
         struct catalog_job *job = &jobs->items[i];
@@ -424,7 +423,6 @@ static void check_crossing(struct run *run, struct jobs *jobs)
             continue;
         job->state = JOB_STATE_FAILED;
         mem_set(&job->reason, error.text);
-        run->has_failure = true;
     }
 }
 
@@ -441,7 +439,7 @@ int run_plan_jobs(struct run *run, struct error *err)
         add_planned(run, &run->plan.jobs[i], &old, &jobs);
     for (size_t i = 0; i < run->plan.skipped_n; i++)
         add_skipped(run, &run->plan.skipped[i], &old, &jobs);
-    check_crossing(run, &jobs);
+    check_crossing(&jobs);
     end_unplanned(&old, &jobs);
     add_leftovers(run, &remains);
     add_partials(run, &jobs, &remains);
