@@ -252,6 +252,16 @@ def test_an_agent_that_drains_ends_its_jobs_first(lab):
     log = lab.folder / "agent-h1.log"
     wait_for("the drain", lambda: "draining" in log.read_text())
     assert lab.agents["h1"].poll() is None and asked.poll() is None and lab.workers("h1")
+
+    def told():
+        return json.loads(lab.must("agents", "--catalog", lab.catalog, "--json").stdout)["agents"][0]
+
+    wait_for("the coordinator to know", lambda: "draining" in (told()["reason"] or ""))
+    for _ in range(2):  # it is heard of every few seconds, longer than a farewell takes
+        seen = told()["seen_at"]
+        wait_for("it to be heard of again", lambda: told()["seen_at"] != seen or
+                 lab.agents["h1"].poll() is not None)
+    assert lab.agents["h1"].poll() is None and asked.poll() is None and lab.workers("h1")
     lab.sim.control("fault.release", id=held)
     assert lab.agents["h1"].wait(120) == 0
     assert asked.wait(60) == 0

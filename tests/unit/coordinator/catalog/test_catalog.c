@@ -519,6 +519,92 @@ static void lost_attempt_that_is_heard_of_again_counts(void **state)
     assert_int_equal(remains_n(catalog), 0);
     end(catalog, JOB, 1, JOB_STATE_DONE);
     assert_int_equal(backups_n(catalog, NULL), 1);
+    /* One that failed after all, and left something; then its end stands. */
+    add_job(catalog, "00000000000000dd", "web2", "web2");
+    free(begin(catalog, "00000000000000dd", 1));
+    end(catalog, "00000000000000dd", 1, JOB_STATE_LOST);
+    assert_int_equal(catalog_set_clean(catalog, "00000000000000dd", 1, NULL), 0);
+    assert_int_equal(remains_n(catalog), 0);
+    end(catalog, "00000000000000dd", 1, JOB_STATE_FAILED);
+    assert_int_equal(remains_n(catalog), 1);
+    assert_int_equal(catalog_set_clean(catalog, "00000000000000dd", 1, NULL), 0);
+    end(catalog, "00000000000000dd", 1, JOB_STATE_FAILED);
+    end(catalog, "00000000000000dd", 1, JOB_STATE_LOST);
+    assert_int_equal(remains_n(catalog), 0);
+    assert_int_equal(backups_n(catalog, NULL), 1);
+}
+
+static int keep_backup(void *context, const struct backup *backup, struct error *err)
+{
+    (void)err;
+    backup_done(context);
+    backup_copy(context, backup);
+    return 0;
+}
+
+static void verdict_on_a_file_that_the_job_is_not_about_is_not_taken(void **state)
+{
+    CLEAN_CATALOG struct catalog *catalog = open_for(*state, CATALOG_WRITE);
+    CLEAN_BACKUP struct backup backup = {.size_bytes = 0};
+    CLEAN_CATALOG_JOB struct catalog_job job = {.state = JOB_STATE_PLANNED, .position = 4};
+    const char *const files[] = {"backup_y.xva", "backup_x.xva"};
+    const enum backup_state states[] = {BACKUP_PROVEN, BACKUP_DAMAGED};
+
+    add_run(catalog, RUN, NOW);
+    add_job(catalog, JOB, "web1", "web1");
+    free(begin(catalog, JOB, 1));
+    end(catalog, JOB, 1, JOB_STATE_DONE);
+    str_copy(job.job.id, sizeof job.job.id, "00000000000000ee");
+    str_copy(job.job.run, sizeof job.job.run, RUN);
+    job.job.kind = JOB_VERIFY;
+    job.job.compress = JOB_COMPRESS_NONE;
+    job.job.disk_format = JOB_DISK_RAW;
+    job.job.folder = mem_dup("web1");
+    job.job.subject.file = mem_dup("backup_x.xva");
+    job.job.subject.size_bytes = 4096;
+    assert_int_equal(catalog_put_job(catalog, &job, NULL), 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        CLEAN_JOB_REPORT struct job_report report = {.attempt = i + 1};
+        char *stem = NULL;
+        str_copy(report.id, sizeof report.id, job.job.id);
+        report.state = JOB_STATE_FAILED;
+        report.finished_at = NOW;
+        report.verdict.kind = JOB_VERDICT_DAMAGED;
+        report.verdict.file = mem_dup(files[i]);
+        report.verdict.text = mem_dup("it was changed");
+        error_set(&report.error, ERROR_CORRUPT, "it was changed");
+        assert_int_equal(catalog_begin_attempt(catalog, job.job.id, i + 1, "h1", "host one", 9, NULL,
+                                               NOW, &stem, NULL),
+                         0);
+        free(stem);
+        assert_int_equal(catalog_end_attempt(catalog, &report, NOW, NULL), 1);
+        assert_int_equal(catalog_each_backup(catalog, NULL, keep_backup, &backup, NULL), 0);
+        assert_int_equal(backup.state, states[i]);
+    }
+}
+
+static int keep_bytes(void *context, const struct catalog_attempt *attempt, struct error *err)
+{
+    (void)err;
+    *(uint64_t *)context = attempt->bytes;
+    return 0;
+}
+
+static void bytes_of_an_attempt_that_has_ended_stand(void **state)
+{
+    CLEAN_CATALOG struct catalog *catalog = open_for(*state, CATALOG_WRITE);
+    uint64_t bytes = 0;
+
+    add_run(catalog, RUN, NOW);
+    add_job(catalog, JOB, "web1", "web1");
+    free(begin(catalog, JOB, 1));
+    assert_int_equal(catalog_set_attempt_bytes(catalog, JOB, 1, 77, NULL), 0);
+    assert_int_equal(catalog_each_attempt(catalog, RUN, keep_bytes, &bytes, NULL), 0);
+    assert_int_equal(bytes, 77);
+    end(catalog, JOB, 1, JOB_STATE_DONE);
+    assert_int_equal(catalog_set_attempt_bytes(catalog, JOB, 1, 99, NULL), 0);
+    assert_int_equal(catalog_each_attempt(catalog, RUN, keep_bytes, &bytes, NULL), 0);
+    assert_int_equal(bytes, 4096);
 }
 
 static void unfinished_run_is_found_by_what_was_asked_for(void **state)
@@ -664,6 +750,8 @@ int main(void)
         CASE(stems_are_never_given_twice_in_a_folder),
         CASE(done_attempt_becomes_a_backup_once),
         CASE(lost_attempt_that_is_heard_of_again_counts),
+        CASE(verdict_on_a_file_that_the_job_is_not_about_is_not_taken),
+        CASE(bytes_of_an_attempt_that_has_ended_stand),
         CASE(unfinished_run_is_found_by_what_was_asked_for),
         CASE(copy_is_one_whole_file),
         CASE(old_lines_make_room_for_new_ones),
