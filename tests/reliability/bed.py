@@ -40,9 +40,9 @@ class Mode(collections.namedtuple("Mode", "is_watched slots clean_max settings v
 
 
 # Times are short where one is waited for; who hangs must not take the only slot for ever when not
-# even a kill ends it.
+# even a kill ends it. Agents need ten seconds to see that a coordinator died with their question.
 SETTINGS = {"lease_renew": "1s", "backoff": "10ms"}
-HANG_SETTINGS = dict(SETTINGS, idle_timeout="1s", muster_s="4s")
+HANG_SETTINGS = dict(SETTINGS, idle_timeout="1s", muster_s="12s")
 PLAIN = Mode(False, 1, None, SETTINGS, ("web1:2",))
 WATCHED = Mode(True, 1, None, SETTINGS, ("web1:2",))
 HANG = Mode(True, 1, "1s", HANG_SETTINGS, ("web1:2", "web2:2"))
