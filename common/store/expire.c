@@ -87,9 +87,8 @@ static int check_keeper(struct expire *expire, const struct job_copied *keeper, 
 
 static int step_rename(struct expire *expire, const char *from, const char *to, struct error *err)
 {
-    const struct store_ops *ops = store_ops(expire->store);
-    if (ops->rename(ops->context, expire->folder, from, to) != 0)
-        return trouble_set(err, errno, "rename %s to %s", from, to);
+    if (store_rename(expire->store, expire->folder, from, to, err) != 0)
+        return -1;
     return store_sync(expire->store, expire->folder, "the folder", err);
 }
 

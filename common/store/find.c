@@ -55,12 +55,9 @@ int find_backups(struct store *store, const char *folder, find_backup_fn *each, 
     err = err != NULL ? err : &own;
     CLEAN_FD int fd = -1;
     CLEAN_TEXT_LIST struct text_list names = TEXT_LIST_INIT;
-    if (store_open_folder(store, folder, false, &fd, err) != 0) {
-        if (err->code != ERROR_NOT_FOUND)
-            return -1;
-        error_clear(err);
-        return 0;
-    }
+    int is_there = store_find_folder(store, folder, &fd, err);
+    if (is_there != 1)
+        return is_there;
     if (store_list(store, fd, note_meta, &names, err) != 0)
         return -1;
     text_list_sort(&names);

@@ -244,15 +244,6 @@ static int write_meta(struct publish *publish, const char *meta, size_t n, struc
     return store_sync(publish->store, publish->folder, "the folder", err);
 }
 
-static int rename_in(struct store *store, int folder, const char *from, const char *to,
-                     struct error *err)
-{
-    const struct store_ops *ops = store_ops(store);
-    if (ops->rename(ops->context, folder, from, to) != 0)
-        return trouble_set(err, errno, "rename %s to %s", from, to);
-    return 0;
-}
-
 /* Our descriptors follow a folder that is moved away and a share that is unmounted lazily: whoever
  * looks for the backup goes by the path. Told by name and size, for not every share has inode
  * numbers that last. */
@@ -297,9 +288,10 @@ int publish_commit(struct publish *publish, const char *meta, size_t n, struct e
     if (publish->step != STEP_PREPARED && publish_prepare(publish, meta, n, err) != 0)
         return -1;
     publish->step = STEP_RENAMING;
-    if (rename_in(publish->store, publish->folder, publish->file_partial, publish->file, err) !=
-            0 ||
-        rename_in(publish->store, publish->folder, publish->meta_partial, publish->meta, err) != 0)
+    if (store_rename(publish->store, publish->folder, publish->file_partial, publish->file,
+                     err) != 0 ||
+        store_rename(publish->store, publish->folder, publish->meta_partial, publish->meta,
+                     err) != 0)
         return -1;
     if (store_sync(publish->store, publish->folder, "the folder", err) != 0)
         return -1;

@@ -196,6 +196,18 @@ int store_open_folder(struct store *store, const char *folder, bool create, int 
     return open_folder(store, store->fd, folder, create, ret_fd, err);
 }
 
+int store_find_folder(struct store *store, const char *folder, int *ret_fd, struct error *err)
+{
+    struct error own = ERROR_INIT;
+    err = err != NULL ? err : &own;
+    if (store_open_folder(store, folder, false, ret_fd, err) == 0)
+        return 1;
+    if (err->code != ERROR_NOT_FOUND)
+        return -1;
+    error_clear(err);
+    return 0;
+}
+
 int store_open_own(struct store *store, bool create, int *ret_fd, struct error *err)
 {
     return open_folder(store, store->fd, STORE_OWN_FOLDER, create, ret_fd, err);
@@ -269,15 +281,12 @@ static int write_beside(struct store *store, int folder, const char *beside, mod
 int store_replace_small(struct store *store, int folder, const char *name, mode_t mode,
                         const char *bytes, size_t n, struct error *err)
 {
-    const struct store_ops *ops = store->ops;
     if (check_any_name(name, err) != 0)
         return -1;
     CLEAN_CHAR char *beside = str_format("%s" STORE_BESIDE, name);
-    int result = write_beside(store, folder, beside, mode, bytes, n, err);
-    if (result == 0 && ops->rename(ops->context, folder, beside, name) != 0)
-        result = trouble_set(err, errno, "rename %s to %s", beside, name);
-    if (result != 0) {
-        (void)ops->unlink(ops->context, folder, beside);
+    if (write_beside(store, folder, beside, mode, bytes, n, err) != 0 ||
+        store_rename(store, folder, beside, name, err) != 0) {
+        (void)store->ops->unlink(store->ops->context, folder, beside);
         return -1;
     }
     return store_sync(store, folder, name, err);
@@ -306,6 +315,14 @@ int store_sync(struct store *store, int fd, const char *what, struct error *err)
 {
     if (store->ops->sync(store->ops->context, fd) != 0)
         return trouble_set(err, errno, "make %s durable", what);
+    return 0;
+}
+
+int store_rename(struct store *store, int folder, const char *from, const char *to,
+                 struct error *err)
+{
+    if (store->ops->rename(store->ops->context, folder, from, to) != 0)
+        return trouble_set(err, errno, "rename %s to %s", from, to);
     return 0;
 }
 

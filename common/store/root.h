@@ -74,6 +74,9 @@ int store_check_name(const char *name, struct error *err);
 int store_open_folder(struct store *store, const char *folder, bool create, int *ret_fd,
                       struct error *err);
 
+/* One that is there already: 1 open, 0 there is none, -1 failed. */
+int store_find_folder(struct store *store, const char *folder, int *ret_fd, struct error *err);
+
 /* The same for the store's own folder. */
 int store_open_own(struct store *store, bool create, int *ret_fd, struct error *err);
 
@@ -97,6 +100,10 @@ int store_replace_small(struct store *store, int folder, const char *name, mode_
 int store_write_all(struct store *store, int fd, const char *what, const void *bytes, size_t n,
                     struct error *err);
 int store_sync(struct store *store, int fd, const char *what, struct error *err);
+
+/* A name becomes another of the same folder; what stood there is gone. Durable by the folder's fsync. */
+int store_rename(struct store *store, int folder, const char *from, const char *to,
+                 struct error *err);
 
 /* Remove a file. 1 removed, 0 was not there, -1 failed. */
 int store_unlink(struct store *store, int folder, const char *name, struct error *err);

@@ -209,12 +209,9 @@ int scan_find_newer(struct store *store, const char *folder, int64_t since_at,
     CLEANUP(scan_done) struct scan scan = {.store = store, .folder = folder, .fd = -1};
 
     err = err != NULL ? err : &own;
-    if (store_open_folder(store, folder, false, &scan.fd, err) != 0) {
-        if (err->code != ERROR_NOT_FOUND)
-            return -1;
-        error_clear(err);
-        return 0;
-    }
+    int is_there = store_find_folder(store, folder, &scan.fd, err);
+    if (is_there != 1)
+        return is_there;
     if (store_list(store, scan.fd, note_name, &scan.names, err) != 0)
         return -1;
     text_list_sort(&scan.names);

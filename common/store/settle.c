@@ -100,10 +100,7 @@ static int sync_file(struct settle *settle, const char *name, struct error *err)
 
 static int rename_file(struct settle *settle, const char *from, const char *to, struct error *err)
 {
-    const struct store_ops *ops = store_ops(settle->store);
-    if (ops->rename(ops->context, settle->folder, from, to) != 0)
-        return trouble_set(err, errno, "rename %s to %s", from, to);
-    return 0;
+    return store_rename(settle->store, settle->folder, from, to, err);
 }
 
 /* 1 there with exactly this size, 0 not, -1 failed. */
@@ -219,12 +216,9 @@ static int settle_open(struct settle *settle, const char *folder, struct error *
     settle->meta_partial = str_format("%s" PUBLISH_PARTIAL, settle->meta);
     settle->partial_end =
         str_format(".%s-%u" PUBLISH_PARTIAL, settle->job, (unsigned)settle->attempt);
-    if (store_open_folder(settle->store, folder, false, &settle->folder, err) != 0) {
-        if (err->code != ERROR_NOT_FOUND)
-            return -1;
-        error_clear(err);
-        return 0;
-    }
+    int is_there = store_find_folder(settle->store, folder, &settle->folder, err);
+    if (is_there != 1)
+        return is_there;
     return store_list(settle->store, settle->folder, note_entry, settle, err) != 0 ? -1 : 1;
 }
 
@@ -336,13 +330,11 @@ int settle_files(struct store *store, const char *folder, const char *stem, cons
     enum settle_outcome all = SETTLE_NOTHING;
     if (store_check_name(stem, err) != 0)
         return -1;
-    if (store_open_folder(store, folder, false, &fd, err) != 0) {
-        if (err->code != ERROR_NOT_FOUND)
-            return -1;
-        error_clear(err);
+    int is_there = store_find_folder(store, folder, &fd, err);
+    if (is_there == 0)
         *ret_outcome = all;
-        return 0;
-    }
+    if (is_there != 1)
+        return is_there;
     if (store_list(store, fd, note_stem, &stems, err) != 0)
         return -1;
     text_list_sort(&stems.list);
@@ -444,12 +436,9 @@ int settle_find(struct store *store, const char *folder, settle_attempt_fn *each
     err = err != NULL ? err : &own;
     CLEAN_FD int fd = -1;
     CLEAN_TEXT_LIST struct text_list names = TEXT_LIST_INIT;
-    if (store_open_folder(store, folder, false, &fd, err) != 0) {
-        if (err->code != ERROR_NOT_FOUND)
-            return -1;
-        error_clear(err);
-        return 0;
-    }
+    int is_there = store_find_folder(store, folder, &fd, err);
+    if (is_there != 1)
+        return is_there;
     if (store_list(store, fd, note_name, &names, err) != 0)
         return -1;
     text_list_sort(&names);
