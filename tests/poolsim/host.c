@@ -125,6 +125,28 @@ static int designate_new_master(struct call *call)
     return 0;
 }
 
+/* The interface that the host is managed by. */
+static int get_management_interface(struct call *call)
+{
+    struct pool *pool = call->pool;
+    const struct host *host = call_host(call, 0);
+
+    if (!host)
+        return -1;
+    for (struct object *pif = store_first(pool, CLASS_PIF); pif; pif = store_next(pool, pif))
+        if (object_bool(pif, F_PIF_management) &&
+            strcmp(object_text(pif, F_PIF_host), host->ref) == 0)
+            answer_text(call->answer, object_ref(pif));
+    return 0;
+}
+
+/* Every change is everywhere at once here. */
+static int sync_database(struct call *call)
+{
+    (void)call;
+    return 0;
+}
+
 static int emergency_transition(struct call *call)
 {
     host_become_master(call->pool, call->host);
@@ -137,6 +159,7 @@ const struct method_row host_methods[] = {
     {"host.get_servertime", get_servertime},
     {"host.get_server_localtime", get_servertime},
     {"host.get_server_certificate", get_server_certificate},
+    {"host.get_management_interface", get_management_interface},
     {"host.list_methods", list_methods},
     {"host.call_plugin", call_plugin},
     {"host.dmesg", get_log},
@@ -145,6 +168,7 @@ const struct method_row host_methods[] = {
 };
 
 const struct method_row pool_methods[] = {
+    {"pool.sync_database", sync_database},
     {"pool.designate_new_master", designate_new_master},
     {"pool.emergency_transition_to_master", emergency_transition},
     {NULL, NULL},

@@ -49,6 +49,7 @@ extern const struct method_row pool_methods[];
 extern const struct method_row host_methods[];
 extern const struct method_row vm_methods[];
 extern const struct method_row vm_power_methods[];
+extern const struct method_row vm_place_methods[];
 extern const struct method_row vdi_methods[];
 extern const struct method_row cbt_methods[];
 extern const struct method_row sr_methods[];

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from call_client import NULL, running
+from call_client import GONE, NULL, running
 
 MIB = 1 << 20
 
@@ -347,6 +347,28 @@ def test_nbd_purposes_exclude_each_other_and_show_addresses(lab):
     info = call("VDI.get_nbd_info", vdi)
     assert sorted(i["address"] for i in info) == sorted(h["address"] for h in pool.hosts.values())
     assert all(i["exportname"] == "/%s?session_id=%s" % (call("VDI.get_uuid", vdi), call.session) for i in info)
+
+
+def test_hosts_that_could_run_a_vm_see_its_srs_and_are_up():
+    with running() as (pool, call):
+        web, idle = call.find("web"), call.find("idle")
+        h1, h2 = (call("host.get_by_uuid", pool.hosts[name]["uuid"]) for name in ("h1", "h2"))
+        assert sorted(call("VM.get_possible_hosts", web)) == sorted([h1, h2])
+        assert call("VM.get_possible_hosts", idle) == [h1]
+        assert call("VM.assert_can_boot_here", idle, h1) == ""
+        local = call.find("local", "SR")
+        assert call.fails("VM.assert_can_boot_here", idle, h2) == ["VM_REQUIRES_SR", idle, local]
+        assert call.fails("VM.assert_can_boot_here", idle, GONE) == ["HANDLE_INVALID", "host", GONE]
+        call("host.disable", h1)
+        assert call.fails("VM.assert_can_boot_here", idle, h1) == ["HOST_DISABLED", h1]
+        pool.control("host.down", host="h2")
+        assert call.fails("VM.assert_can_boot_here", web, h2) == ["HOST_NOT_LIVE"]
+        assert call("VM.get_possible_hosts", web) == []
+        assert call("VM.get_allowed_VIF_devices", web) == [str(n) for n in range(1, 7)]
+        assert call("VM.get_allowed_VBD_devices", idle) == [str(n) for n in range(1, 255)]
+        pif = call("PIF.get_record", call("host.get_management_interface", h1))
+        assert pif["management"] and pif["host"] == h1
+        assert call("pool.sync_database") == ""
 
 
 def test_devices_are_made_moved_and_removed(lab):

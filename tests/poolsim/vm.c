@@ -423,29 +423,6 @@ static int set_memory(struct call *call)
     return 0;
 }
 
-static int get_allowed_vbd_devices(struct call *call)
-{
-    struct pool *pool = call->pool;
-    struct object *vm = call_object(call, 0, CLASS_VM);
-
-    if (!vm)
-        return -1;
-    answer_begin_set(call->answer);
-    for (int i = 0; i < 255; i++) {
-        CLEAN_CHAR char *name = str_format("%d", i);
-        bool is_taken = false;
-        for (size_t k = 0; k < object_set(vm, F_VM_VBDs)->n; k++) {
-            const struct object *vbd =
-                store_find(pool, CLASS_VBD, object_set(vm, F_VM_VBDs)->items[k]);
-            is_taken = is_taken || (vbd && !strcmp(object_text(vbd, F_VBD_userdevice), name));
-        }
-        if (!is_taken)
-            answer_text(call->answer, name);
-    }
-    answer_end_set(call->answer);
-    return 0;
-}
-
 static int create_new_blob(struct call *call)
 {
     struct pool *pool = call->pool;
@@ -492,7 +469,6 @@ const struct method_row vm_methods[] = {
     {"VM.set_memory_dynamic_max", set_memory},
     {"VM.set_VCPUs_max", set_memory},
     {"VM.set_VCPUs_at_startup", set_memory},
-    {"VM.get_allowed_VBD_devices", get_allowed_vbd_devices},
     {"VM.create_new_blob", create_new_blob},
     {"VM.update_allowed_operations", update_allowed_operations},
     {NULL, NULL},
