@@ -358,6 +358,21 @@ size_t control_ready_n(struct control *control, const struct text_list *host_uui
     return n;
 }
 
+size_t control_heard_n(struct control *control, const struct text_list *host_uuids)
+{
+    size_t n = 0;
+
+    pthread_mutex_lock(&control->mutex);
+    for (size_t i = 0; i < host_uuids->n; i++) {
+        const struct agent *agent =
+            agents_find(dispatch_agents(control->dispatch), host_uuids->items[i]);
+
+        n += agent && !agent->is_expected;
+    }
+    pthread_mutex_unlock(&control->mutex);
+    return n;
+}
+
 void control_list_troubles(struct control *control, struct text_list *ret_lines)
 {
     char why[AGENTS_REASON_MAX];

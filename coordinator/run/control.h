@@ -68,6 +68,8 @@ void control_cancel(struct control *control);
 void control_list_alive(struct control *control, struct text_list *ret_ids);
 /* Of these hosts, how many have an agent that would be given a job. */
 size_t control_ready_n(struct control *control, const struct text_list *host_uuids);
+/* Of these hosts, how many have an agent that was heard, whether it may work or not. */
+size_t control_heard_n(struct control *control, const struct text_list *host_uuids);
 /* A sentence for each agent that is there and would get no job. */
 void control_list_troubles(struct control *control, struct text_list *ret_lines);
 

@@ -13,6 +13,7 @@
 #include "common/base/num.h"
 #include "common/base/quit.h"
 #include "common/base/str.h"
+#include "common/wire/client.h"
 #include "coordinator/catalog/catalog.h"
 #include "coordinator/run/run_inside.h"
 
@@ -22,6 +23,9 @@
 #define RUN_PROGRESS_MS 500
 #define RUN_LINGER_MS 3000      /* so that agents hear what they may forget */
 #define RUN_NAMES_MAX 8         /* hosts named in one error */
+/* In this time a living agent says Hello to a coordinator that followed a dead one: it waits for the
+ * dead one's answer first. */
+#define RUN_HELLO_MS (WIRE_CLIENT_SILENCE_MS + 2000)
 #define RUN_RELEASE_RENEWALS 15 /* of the lease, between two looks at jobs that wait by the plan's wish */
 
 static const int64_t SECOND_MS = 1000;
@@ -241,12 +245,43 @@ static int run_fail_muster(struct run *run, struct error *err)
     return run_fail_unanswered(run, str_text(&list), err);
 }
 
-/* Until every host has an agent that can work, or the time is over. */
+struct left_hosts {
+    const struct run *run;
+    struct text_list uuids;
+};
+
+static void left_hosts_done(struct left_hosts *left)
+{
+    text_list_done(&left->uuids);
+}
+
+static int note_left_host(void *context, const struct catalog_attempt *attempt, struct error *err)
+{
+    struct left_hosts *left = context;
+
+    (void)err;
+    if (attempt->finished_at == 0 && attempt->host_uuid &&
+        strcmp(attempt->run, left->run->record.id) != 0 &&
+        text_list_has(&left->run->hosts, attempt->host_uuid) &&
+        !text_list_has(&left->uuids, attempt->host_uuid))
+        text_list_add(&left->uuids, attempt->host_uuid);
+    return 0;
+}
+
+/*
+ * Until every host has an agent that can work, or the time is over. What an agent does yet for another
+ * run is cleaned up when it is not heard: where one may, a short muster is made as long as a living
+ * agent needs to be heard. (Attempts of the run that is continued are waited for behind it.)
+ */
 static int run_muster(struct run *run, struct error *err)
 {
-    const int64_t until_ms = clock_monotonic_ms(run->clock) + run->settings.muster_ms;
+    const int64_t begun_ms = clock_monotonic_ms(run->clock);
+    CLEANUP(left_hosts_done) struct left_hosts left = {.run = run};
+    int64_t waited_ms = 0;
     size_t ready_n = 0;
 
+    if (catalog_each_remains(run->catalog, note_left_host, &left, err) < 0)
+        return -1;
     run_tell_stage(run, RUN_STAGE_MUSTER, NULL);
     do {
         if (run_check_quit(err) < 0 || run_check(run, err) < 0)
@@ -256,7 +291,10 @@ static int run_muster(struct run *run, struct error *err)
         if (ready_n == run->hosts.n && ready_n > 0)
             return 0;
         run_pause(RUN_SLICE_MS);
-    } while (clock_monotonic_ms(run->clock) < until_ms);
+        waited_ms = clock_monotonic_ms(run->clock) - begun_ms;
+    } while (waited_ms < run->settings.muster_ms ||
+             (waited_ms < RUN_HELLO_MS &&
+              control_heard_n(run->control, &left.uuids) < left.uuids.n));
     return ready_n > 0 ? 0 : run_fail_muster(run, err);
 }
 

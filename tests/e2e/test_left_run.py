@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import time
 
 from lab import Lab, pool, vm, wait_for
 
@@ -103,4 +104,32 @@ def test_export_goes_on_though_the_next_run_hears_its_agent_late():
         asked = [call["method"] for call in lab.sim.control("calls.log")]
         assert sum(method.endswith("VM.snapshot") for method in asked) == 1
         assert [job["attempts"] for job in lab.report()["jobs"]] == [1]
+        lab.assert_clean()
+
+
+def test_a_short_muster_hears_an_agent_that_works_for_another_run():
+    """It waits for the dead coordinator's answer before it says Hello to the next one."""
+    with Lab(pool([vm("web1", sr="local-h1"), vm("web2", sr="local-h2")], hosts=2)) as lab:
+        lab.set(lease_renew="1s", backoff="10ms", muster_s="2s")
+        lab.sim.control("calls.clear")
+        held = lab.fault(**STALL, count=1)
+        first = lab.start_run("-e", "web1")
+        lab.wait_held(held)
+        first.kill()
+        first.wait()
+        lab.agents["h1"].send_signal(signal.SIGSTOP)
+        second = lab.start_run("-e", "web2")
+        log = lab.folder / f"run-{len(lab.commands) - 1}.log"
+        wait_for("gathering", lambda: "gathering agents" in log.read_text())
+        muster_ends = time.monotonic() + 3
+        wait_for("muster to pass",
+                 lambda: "planning" in log.read_text() or time.monotonic() > muster_ends)
+        assert "planning" not in log.read_text()
+        lab.agents["h1"].send_signal(signal.SIGCONT)
+        wait_for("its agent", lambda: "h1: its agent is ready" in log.read_text())
+        lab.sim.control("fault.clear")
+        assert second.wait(60) == 0, log.read_text()
+        asked = [call["method"] for call in lab.sim.control("calls.log")]
+        assert sum(method.endswith("VM.snapshot") for method in asked) == 2
+        assert [name.split("/")[0] for name in data_files(lab)] == ["web1", "web2"]
         lab.assert_clean()
