@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is not ours survives, even when it carries our mark; what is ours and dead goes."""
+import signal
+
 from lab import Lab, pool, vm
 
 JOB = "0123456789abcdef"
@@ -127,6 +129,29 @@ def test_disk_of_ours_that_another_vm_has_stays():
         done = lab.run()
         assert done.returncode == 0, done.stderr
         assert disk in lab.refs()["VDI"]
+
+
+def test_snapshot_that_bears_a_higher_lease_is_left_to_its_coordinator():
+    """The catalog knows its job as a dead one of ours, the mark says that another has it now."""
+    with Lab(pool([vm("web1", size_mib=4)], hosts=1)) as lab:
+        held = lab.fault(action="stall", stream="export", at_byte=1 << 20)
+        running = lab.start_run()
+        lab.wait_held(held)
+        snapshot, = [ref for ref, record in lab.records("VM").items() if record["is_a_snapshot"]]
+        running.send_signal(signal.SIGSTOP)  # it orders no cleanup meanwhile
+        lab.kill_workers("h1")
+        for process in (lab.agents.pop("h1"), running):
+            process.kill()
+            process.wait()
+        lab.sim.control("fault.clear")
+        job, uuid, _ = call(lab, "VM.get_other_config", snapshot)["onyxpool"].split("/")
+        call(lab, "VM.remove_from_other_config", snapshot, "onyxpool")
+        call(lab, "VM.add_to_other_config", snapshot, "onyxpool", f"{job}/{uuid}/99999999")
+        lab.start_agent("h1")
+        done = lab.run()
+        assert done.returncode == 0, done.stderr
+        refs = lab.refs()
+        assert snapshot in refs["VM"] and set(disks_of(lab, snapshot)) <= set(refs["VDI"])
 
 
 def test_disk_of_another_job_in_our_snapshot_stays():
