@@ -7,7 +7,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]+)")
 # Of cmake, of the commands in tests/, and the two that the agent starts its workers with.
 OTHERS = {"build", "install", "prefix", "short", "seed", "only", "kind", "json", "limits", "seconds",
-          "worker", "standby", "lock", "size-mib", "pairs"}
+          "worker", "standby", "lock", "size-mib", "pairs", "jobs", "part", "sum"}
 
 
 def sources():
