@@ -95,6 +95,21 @@ size_t wire_guard_choose(struct wire_guard_peer *peers, size_t n, size_t max)
     return n - max;
 }
 
+void wire_guard_name_worst(struct wire_guard_peer *peers, size_t n,
+                           char ret_address[WIRE_GUARD_ADDRESS_MAX])
+{
+    qsort(peers, n, sizeof *peers, by_address);
+    struct group *groups = mem_zero(n, sizeof *groups);
+    size_t groups_n = make_groups(peers, n, groups);
+    const unsigned char *address = peers[find_largest(groups, groups_n)->first].address;
+    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+    bool is_v4 = memcmp(address, mapped, sizeof mapped) == 0;
+
+    (void)inet_ntop(is_v4 ? AF_INET : AF_INET6, is_v4 ? address + sizeof mapped : address,
+                    ret_address, WIRE_GUARD_ADDRESS_MAX);
+    free(groups);
+}
+
 struct wire_guard *wire_guard_new(const char *address, size_t max)
 {
     char parsed[WIRE_ADDRESS_MAX];
@@ -195,7 +210,7 @@ static bool has_many(const struct wire_guard *guard)
     return (size_t)lowest > guard->max;
 }
 
-size_t wire_guard_look(struct wire_guard *guard)
+size_t wire_guard_look(struct wire_guard *guard, char ret_worst[WIRE_GUARD_ADDRESS_MAX])
 {
     struct wire_guard_peer *peers = NULL;
     struct rlimit limit;
@@ -213,7 +228,10 @@ size_t wire_guard_look(struct wire_guard *guard)
     /* Well below the ceiling, so that the next to come does not bring this about again. */
     size_t chosen_n = n > guard->max ? wire_guard_choose(peers, n, guard->max - guard->max / 8) : 0;
     for (size_t i = 0; i < chosen_n; i++)
-        shut_n += shut(guard, &peers[i]);
+        if (shut(guard, &peers[i]))
+            peers[shut_n++] = peers[i];
+    if (shut_n > 0)
+        wire_guard_name_worst(peers, shut_n, ret_worst);
     free(peers);
     return shut_n;
 }

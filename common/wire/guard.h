@@ -20,6 +20,7 @@
 
 #define WIRE_GUARD_CONNECTIONS_MAX 2048 /* twice the hosts that a coordinator serves */
 #define WIRE_GUARD_ADDRESS_BYTES   16
+#define WIRE_GUARD_ADDRESS_MAX     48 /* as text */
 
 /* A connection of the port. */
 struct wire_guard_peer {
@@ -31,6 +32,10 @@ struct wire_guard_peer {
 /* Put those that have to go to the front and give their number: n - max, or 0. Pure. */
 size_t wire_guard_choose(struct wire_guard_peer *peers, size_t n, size_t max);
 
+/* The address that most of them have, as text; n is not 0. Orders them by address. Pure. */
+void wire_guard_name_worst(struct wire_guard_peer *peers, size_t n,
+                           char ret_address[WIRE_GUARD_ADDRESS_MAX]);
+
 struct wire_guard;
 
 /* Watch the port of an address that wire_link_listen took; NULL when it is no TCP address. max is
@@ -39,7 +44,8 @@ struct wire_guard *wire_guard_new(const char *address, size_t max);
 void wire_guard_free(struct wire_guard **guard);
 #define CLEAN_WIRE_GUARD CLEANUP(wire_guard_free)
 
-/* Shut what is too much; gives how many were shut. One system call while there are few. */
-size_t wire_guard_look(struct wire_guard *guard);
+/* Shut what is too much; gives how many were shut, and the address of most of them when there are
+ * any. One system call while there are few. */
+size_t wire_guard_look(struct wire_guard *guard, char ret_worst[WIRE_GUARD_ADDRESS_MAX]);
 
 #endif

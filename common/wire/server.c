@@ -512,11 +512,15 @@ bool wire_server_answer(struct wire_server *server, const void *bytes, size_t n,
 /* Connections that are too many go before anybody is answered. */
 static void keep_watch(struct wire_server *server)
 {
-    size_t n = wire_guard_look(server->guard);
+    char worst[WIRE_GUARD_ADDRESS_MAX];
+    size_t n = wire_guard_look(server->guard, worst);
 
     server->counts.shut += n;
     if (n > 0)
-        wire_told_add(&server->told, "shut connections that were too many: see docs/SECURITY.md");
+        wire_told_add(&server->told,
+                      "shut connections that were too many, most of them from %s: see "
+                      "docs/SECURITY.md",
+                      worst);
     tell(server);
 }
 

@@ -90,8 +90,35 @@ static bool is_shut(int fd, int wait_ms)
     return poll(&one, 1, wait_ms) == 1 && recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
 }
 
+static void the_address_of_most_is_named_among_any_number(void **state)
+{
+    enum { N = 4096 };
+    static struct wire_guard_peer peers[N];
+    char worst[WIRE_GUARD_ADDRESS_MAX];
+
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        peers[i] = peer(i, 1, i);
+        peers[i].address[0] = 0x20; /* 20..:: but for three of them, each with another end */
+        peers[i].address[14] = (unsigned char)(i >> 8);
+        peers[i].address[15] = (unsigned char)i;
+    }
+    for (int i = 0; i < 3; i++) {
+        static const unsigned char v4[16] = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 7};
+
+        memcpy(peers[i * 1000].address, v4, sizeof v4);
+    }
+    wire_guard_name_worst(peers, N, worst);
+    assert_string_equal(worst, "192.0.2.7");
+    memset(peers[0].address, 0, sizeof peers[0].address);
+    peers[0].address[15] = 1;
+    wire_guard_name_worst(peers, 1, worst);
+    assert_string_equal(worst, "::1");
+}
+
 static void connections_of_the_port_are_shut_and_of_no_other(void **state)
 {
+    char worst[WIRE_GUARD_ADDRESS_MAX] = "";
     enum { N = 24, MAX = 8 };
     uint16_t port, other_port;
     int listener = listen_somewhere(&port);
@@ -102,14 +129,16 @@ static void connections_of_the_port_are_shut_and_of_no_other(void **state)
     CLEAN_WIRE_GUARD struct wire_guard *guard = wire_guard_new(address, MAX);
     (void)state;
     assert_non_null(guard);
-    assert_int_equal(wire_guard_look(guard), 0);
+    assert_int_equal(wire_guard_look(guard, worst), 0);
     for (int i = 0; i < N; i++) {
         mine[i] = connect_to(port);
         theirs[i] = accept(listener, NULL, NULL);
         assert_true(theirs[i] >= 0);
     }
-    assert_int_equal(wire_guard_look(guard), N - (MAX - MAX / 8));
-    assert_int_equal(wire_guard_look(guard), N - (MAX - MAX / 8)); /* nobody has closed them */
+    assert_int_equal(wire_guard_look(guard, worst), N - (MAX - MAX / 8));
+    assert_string_equal(worst, "127.0.0.1");
+    /* Nobody has closed them. */
+    assert_int_equal(wire_guard_look(guard, worst), N - (MAX - MAX / 8));
     int shut_n = 0;
     for (int i = 0; i < N; i++)
         shut_n += is_shut(mine[i], 100);
@@ -119,7 +148,7 @@ static void connections_of_the_port_are_shut_and_of_no_other(void **state)
         close(mine[i]);
         close(theirs[i]);
     }
-    assert_int_equal(wire_guard_look(guard), 0);
+    assert_int_equal(wire_guard_look(guard, worst), 0);
     close(foreign);
     close(foreign_accepted);
     close(other);
@@ -128,14 +157,16 @@ static void connections_of_the_port_are_shut_and_of_no_other(void **state)
 
 static void a_socket_file_needs_no_guard(void **state)
 {
+    char worst[WIRE_GUARD_ADDRESS_MAX] = "";
     struct wire_guard *guard = wire_guard_new("ipc:///tmp/x", 5);
     (void)state;
     assert_null(guard);
-    assert_int_equal(wire_guard_look(guard), 0);
+    assert_int_equal(wire_guard_look(guard, worst), 0);
 }
 
 static void the_guard_works_when_no_descriptor_is_left(void **state)
 {
+    char worst[WIRE_GUARD_ADDRESS_MAX] = "";
     enum { LIMIT = 96 };
     struct rlimit before, low;
     uint16_t port;
@@ -166,7 +197,7 @@ static void the_guard_works_when_no_descriptor_is_left(void **state)
         ;
     assert_int_equal(errno, EMFILE);
     assert_true(n > 20);
-    assert_true(wire_guard_look(guard) >= (size_t)n - 16);
+    assert_true(wire_guard_look(guard, worst) >= (size_t)n - 16);
     setrlimit(RLIMIT_NOFILE, &before);
     for (int i = 0; i < n; i++) {
         close(mine[i]);
@@ -182,6 +213,7 @@ int main(void)
         cmocka_unit_test(as_many_as_may_stand_all_stay),
         cmocka_unit_test(the_fullest_address_gives_way_first_and_its_most_silent_one),
         cmocka_unit_test(an_address_with_one_connection_goes_last),
+        cmocka_unit_test(the_address_of_most_is_named_among_any_number),
         cmocka_unit_test(connections_of_the_port_are_shut_and_of_no_other),
         cmocka_unit_test(a_socket_file_needs_no_guard),
         cmocka_unit_test(the_guard_works_when_no_descriptor_is_left),
