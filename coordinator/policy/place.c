@@ -19,6 +19,7 @@
 #include "common/base/poison.h"
 
 #define SPEED_FADES 0.02 /* so much of what is seen now goes into a speed that was higher */
+#define HELD        0.95 /* a job below so much of its share of its host is held by something else */
 #define LEARN_MS    5000 /* a host's speed is taken over so long */
 
 struct place *place_new(const struct place_limits *limits)
@@ -244,6 +245,7 @@ static void leave_running(struct place *place, size_t job)
     const struct place_group *group = &place->groups[item->group];
 
     place->hosts[item->host].running_n--;
+    place->hosts[item->host].ended_n++;
     forget_current(&place->hosts[item->host]);
     for (size_t i = 0; i < group->srs_n; i++)
         place->srs[group->srs[i]].running_n--;
@@ -367,6 +369,44 @@ static double sum_rates(const struct place *place, size_t sr)
     return sum;
 }
 
+/* Whether half of this SR's jobs go slower than their share of their host: it is what holds them. */
+static bool is_held(const struct place *place, size_t sr)
+{
+    size_t held_n = 0;
+
+    for (size_t i = 0; i < place->active_n; i++) {
+        const struct place_item *item = &place->items[place->active[i]];
+        const struct place_node *node = &place->hosts[item->host];
+
+        held_n += loads(place, place->active[i], sr) &&
+                  (double)item->rate_bytes_s * node->running_n < node->speed * HELD;
+    }
+    return held_n * 2 >= place->srs[sr].running_n;
+}
+
+/* What an SR gives tells that it gives that much; no more, only while it is what holds its jobs. */
+static void learn_sr(struct place *place, size_t index)
+{
+    struct place_sr *sr = &place->srs[index];
+    double seen = sum_rates(place, index);
+    bool is_limit = seen > 0 && sr->running_n > 1 && is_held(place, index);
+
+    if (seen > sr->speed || is_limit)
+        sr->speed = mix_speed(sr->speed, seen);
+    sr->is_limit_seen = sr->is_limit_seen || is_limit;
+}
+
+static void learn_srs_of(struct place *place, size_t host)
+{
+    for (size_t i = 0; i < place->active_n; i++) {
+        const struct place_item *item = &place->items[place->active[i]];
+        const struct place_group *group = &place->groups[item->group];
+
+        for (size_t k = 0; item->host == host && k < group->srs_n; k++)
+            learn_sr(place, group->srs[k]);
+    }
+}
+
 void place_learn_host(struct place *place, const char *host_uuid, int64_t now_ms)
 {
     size_t host = place_find_host(place, host_uuid);
@@ -395,19 +435,7 @@ void place_learn_host(struct place *place, const char *host_uuid, int64_t now_ms
     }
     node->since_ms = now_ms;
     node->since_bytes = bytes;
-}
-
-/* What an SR gives while some of its places are empty tells only that it gives that much. */
-static void learn_sr(struct place *place, size_t index)
-{
-    struct place_sr *sr = &place->srs[index];
-    double seen = sum_rates(place, index);
-
-    bool is_full = place_is_reached(sr->running_n, place->limits.sr_n);
-
-    if (seen > sr->speed || (seen > 0 && is_full))
-        sr->speed = mix_speed(sr->speed, seen);
-    sr->is_full_seen = sr->is_full_seen || (seen > 0 && is_full);
+    learn_srs_of(place, host);
 }
 
 void place_set_progress(struct place *place, size_t job, uint64_t bytes, uint64_t rate_bytes_s)
@@ -418,11 +446,6 @@ void place_set_progress(struct place *place, size_t job, uint64_t bytes, uint64_
         return;
     item->done_bytes = bytes;
     item->rate_bytes_s = rate_bytes_s;
-    if (rate_bytes_s == 0)
-        return;
-    const struct place_group *group = &place->groups[item->group];
-    for (size_t i = 0; i < group->srs_n; i++)
-        learn_sr(place, group->srs[i]);
 }
 
 size_t place_need_host(struct place *place, const char *uuid)

@@ -15,12 +15,7 @@
 #include "common/base/poison.h"
 
 #define HOST_PLACES    2    /* jobs on one host where no limit is set */
-#define FASTER         1.2  /* a host so many times as fast is worth leaving a long job to */
 #define CRITICAL       0.9  /* of the time until the end: what takes longer than that, it hangs on */
-#define GAIN           1.1  /* several jobs on a host must have been so much faster than one, */
-#define SLOWED         0.8  /* or that one goes slower than so much of its best, to add another */
-#define PROBE_JOBS     4    /* with so many jobs for each host, the first ones are short: */
-#define PROBE_SHARE    16   /* this part of what a host will have done in the end */
 #define UNKNOWN_WEIGHT 1e30 /* a job of unknown length: heavier than any known one */
 
 /* ---- what holds for all looks ---- */
@@ -35,8 +30,10 @@ static void look_at_hosts(struct place *place)
     double sum = 0;
     size_t n = 0;
 
+    place->ready_hosts_n = 0;
     for (size_t i = 0; i < place->hosts_n; i++) {
         place->hosts[i].bound = 0;
+        place->ready_hosts_n += place->hosts[i].is_ready;
         if (place->hosts[i].speed <= 0)
             continue;
         sum += place->hosts[i].speed;
@@ -71,12 +68,26 @@ static void look_at_group(struct place *place, struct place_group *group)
     }
 }
 
-/* An SR was never seen to be full: as much as its places carry at the mean. */
+static void look_at_slowest_sr(struct place *place)
+{
+    place->slowest_sr = 0;
+    for (size_t i = 0; i < place->srs_n; i++) {
+        const struct place_sr *sr = &place->srs[i];
+
+        if (sr->is_limit_seen && (place->slowest_sr <= 0 || sr->speed < place->slowest_sr))
+            place->slowest_sr = sr->speed;
+    }
+}
+
+/* One that was never seen at its limit is taken for as slow as the slowest, so that its places are
+ * filled and it shows what it gives; while none was seen, for what its places carry at the mean. */
 static void look_at_sr(const struct place *place, struct place_sr *sr)
 {
     double most = place->mean_speed * place->limits.sr_n;
 
-    if (sr->speed > most || (sr->is_full_seen && sr->speed > 0))
+    if (place->slowest_sr > 0 && place->slowest_sr < most)
+        most = place->slowest_sr;
+    if (sr->speed > most || sr->is_limit_seen)
         most = sr->speed;
     if (most > 0 && (sr->capacity <= 0 || most < sr->capacity))
         sr->capacity = most;
@@ -84,7 +95,7 @@ static void look_at_sr(const struct place *place, struct place_sr *sr)
         sr->capacity = place->mean_speed;
 }
 
-static uint32_t places_n(const struct place *place)
+uint32_t place_all_places(const struct place *place)
 {
     uint32_t store = place->limits.store_n, pool = place->limits.pool_n;
 
@@ -95,7 +106,6 @@ static uint32_t places_n(const struct place *place)
 static double look_at_end(const struct place *place)
 {
     double total = 0, capacity = 0, end = 0;
-    size_t ready_n = 0;
 
     for (size_t i = 0; i < place->groups_n; i++) {
         const struct place_group *group = &place->groups[i];
@@ -119,7 +129,6 @@ static double look_at_end(const struct place *place)
 
         if (!place->hosts[i].is_ready)
             continue;
-        ready_n++;
         capacity += speed;
         end = place->hosts[i].bound / speed > end ? place->hosts[i].bound / speed : end;
     }
@@ -128,8 +137,8 @@ static double look_at_end(const struct place *place)
 
         end = left > end ? left : end;
     }
-    if (places_n(place) > 0 && places_n(place) < ready_n)
-        capacity = place->mean_speed * places_n(place);
+    if (place_all_places(place) > 0 && place_all_places(place) < place->ready_hosts_n)
+        capacity = place->mean_speed * place_all_places(place);
     return capacity > 0 && total / capacity > end ? total / capacity : end;
 }
 
@@ -139,6 +148,7 @@ void place_look(struct place *place)
         return;
     place->looked_at = place->version;
     look_at_hosts(place);
+    look_at_slowest_sr(place);
     for (size_t i = 0; i < place->srs_n; i++) {
         place->srs[i].left = 0;
         place->srs[i].capacity = 0;
@@ -204,6 +214,8 @@ static size_t find_no_longer(const struct place *place, const struct place_group
 {
     size_t low = 0, high = group->jobs_n;
 
+    if (high > 0 && place->items[group->jobs[0]].estimate_bytes == 0)
+        return 0; /* who knows */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
@@ -215,39 +227,30 @@ static size_t find_no_longer(const struct place *place, const struct place_group
     return low;
 }
 
-/* Where among the group's jobs a host begins to look: what would keep it beyond the end of the run
- * is left to the faster ones, and who has not shown its speed begins with something short. */
-static size_t find_start(const struct place *place, const struct place_group *group, size_t host)
+static bool may_have(const struct place *place, const struct place_group *group, size_t host,
+                     size_t job, place_may_fn *may, void *context)
 {
-    const struct place_node *node = &place->hosts[host];
-    size_t start = 0;
-
-    if (group->ready_n < 2)
-        return 0;
-    if (node->speed <= 0) {
-        if (group->jobs_n / PROBE_JOBS < group->ready_n)
-            return 0;
-        start = find_no_longer(place, group, place->end * place->mean_speed / PROBE_SHARE);
-        return start < group->jobs_n ? start : 0;
-    }
-    if (group->best < node->speed * FASTER)
-        return 0;
-    start = find_no_longer(place, group, place->end * node->speed / (node->running_n + 1));
-    return start == group->jobs_n && node->running_n == 0 ? group->jobs_n - 1 : start;
+    return (place->items[job].avoid != host || group->ready_n <= 1) &&
+           (!may || may(context, job));
 }
 
+/* The longest of the group's jobs that is not too long for this host; if it does nothing and all
+ * are, the shortest of them. */
 static bool find_job(const struct place *place, const struct place_group *group, size_t host,
                      place_may_fn *may, void *context, size_t *ret_job)
 {
-    for (size_t i = find_start(place, group, host); i < group->jobs_n; i++) {
-        size_t job = group->jobs[i];
+    size_t start = find_no_longer(place, group, place_longest(place, group, host));
 
-        if ((place->items[job].avoid == host && group->ready_n > 1) ||
-            (may && !may(context, job)))
-            continue;
-        *ret_job = job;
-        return true;
-    }
+    for (size_t i = start; i < group->jobs_n; i++)
+        if (may_have(place, group, host, group->jobs[i], may, context)) {
+            *ret_job = group->jobs[i];
+            return true;
+        }
+    for (size_t i = start; place->hosts[host].running_n == 0 && i-- > 0;)
+        if (may_have(place, group, host, group->jobs[i], may, context)) {
+            *ret_job = group->jobs[i];
+            return true;
+        }
     return false;
 }
 
@@ -278,6 +281,10 @@ static bool is_better(const struct place *place, const struct place_candidate *a
         return a->is_first;
     if (a->is_redirected != b->is_redirected)
         return b->is_redirected;
+    if (a->is_trial != b->is_trial)
+        return a->is_trial;
+    if (a->is_unfit != b->is_unfit)
+        return b->is_unfit;
     if (a->weight > b->weight || a->weight < b->weight)
         return a->weight > b->weight;
     if (a->ready_n != b->ready_n)
@@ -299,62 +306,13 @@ static void try_group(const struct place *place, size_t index, size_t host, bool
         !find_job(place, group, host, may, context, &one.job))
         return;
     one.weight = weigh(place, group, host, one.job);
+    place_judge_fit(place, index, host, &one);
+    if (one.is_unfit && place->hosts[host].running_n > 0)
+        return;
     if (*has_best && !is_better(place, &one, best))
         return;
     *best = one;
     *has_best = true;
-}
-
-static bool have_all_begun(const struct place *place, size_t host)
-{
-    for (size_t i = 0; i < place->active_n; i++)
-        if (place->items[place->active[i]].host == host &&
-            place->items[place->active[i]].rate_bytes_s == 0)
-            return false;
-    return true;
-}
-
-/* Whether a further job would bring nothing: what runs there goes as fast as the host was seen to
- * be of late, and several together were not faster than one. It is waited for until that shows. */
-static bool is_busy_enough(const struct place *place, size_t host)
-{
-    const struct place_node *node = &place->hosts[host];
-
-    if (node->running_n == 0 || node->several <= 0 || !have_all_begun(place, host))
-        return false;
-    if (!node->is_measured)
-        return true;
-    return node->several < node->single * GAIN && node->current > node->single * SLOWED;
-}
-
-/* Whether the end of the run hangs on an SR that these jobs load, and others could serve as well. */
-static bool is_sr_critical(const struct place *place, size_t index)
-{
-    const struct place_group *group = &place->groups[index];
-
-    for (size_t i = 0; group->ready_n > 1 && i < group->srs_n; i++)
-        if (place->srs[group->srs[i]].left >
-            place->srs[group->srs[i]].capacity * place->end * CRITICAL)
-            return true;
-    return false;
-}
-
-/* Whether a further job would slow one that the end of the run hangs on. */
-static bool is_to_be_spared(const struct place *place, size_t host)
-{
-    const struct place_node *node = &place->hosts[host];
-    double share = node->speed / (node->running_n + 1);
-
-    for (size_t i = 0; share > 0 && i < place->active_n; i++) {
-        const struct place_item *item = &place->items[place->active[i]];
-        double rate = node->running_n == 1 && node->is_measured ? node->current
-                                                                 : (double)item->rate_bytes_s;
-
-        if (item->host == host && rate * SLOWED > share &&
-            (place_left(item) / share > place->end || is_sr_critical(place, item->group)))
-            return true;
-    }
-    return false;
 }
 
 static bool find_candidate(const struct place *place, size_t host, place_may_fn *may,
@@ -363,7 +321,7 @@ static bool find_candidate(const struct place *place, size_t host, place_may_fn 
     const struct place_node *node = &place->hosts[host];
     bool has_best = false;
 
-    if (!is_open(place, node) || is_busy_enough(place, host) || is_to_be_spared(place, host))
+    if (!is_open(place, node) || place_is_content(place, host))
         return false;
     for (size_t i = 0; i < node->groups_n; i++)
         try_group(place, node->groups[i], host, false, may, context, &has_best, ret_best);
@@ -401,7 +359,7 @@ static bool goes_before(const struct place *place, size_t a, const struct place_
 static bool must_yield(struct place *place, size_t host, const struct place_candidate *own,
                        place_may_fn *may, void *context)
 {
-    uint32_t limit = places_n(place);
+    uint32_t limit = place_all_places(place);
     size_t free_n = limit > place->active_n ? limit - place->active_n : 0;
 
     if (limit == 0 || free_n >= place->hosts_n)

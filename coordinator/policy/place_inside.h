@@ -43,6 +43,8 @@ struct place_candidate {
     size_t job;
     bool is_redirected;
     bool is_first;
+    bool is_trial; /* short and this host's anyway: it shows how fast the host is */
+    bool is_unfit; /* for a host that does nothing and has nothing better */
     size_t ready_n;
     double weight; /* seconds that depend on it; bytes, while no speed is known */
 };
@@ -52,6 +54,7 @@ struct place_node { /* a host */
     bool is_ready, is_near;
     uint32_t slots_free;
     uint32_t running_n;
+    size_t ended_n; /* jobs that ran there and do no more */
     size_t *groups, groups_n, groups_cap;
     double single, several; /* bytes a second with one job, with more; 0 not known */
     double speed;           /* the larger */
@@ -69,8 +72,8 @@ struct place_node { /* a host */
 struct place_sr {
     char *uuid;
     uint32_t running_n;
-    double speed;      /* of all its jobs together, the best of late; 0 not known */
-    bool is_full_seen; /* with all its places taken */
+    double speed;       /* of all its jobs together, the best of late; 0 not known */
+    bool is_limit_seen; /* it was seen to hold its jobs: it gives no more than that */
     /* of the moment */
     double left;     /* bytes that wait or run */
     double capacity; /* bytes a second */
@@ -93,7 +96,9 @@ struct place {
     size_t ready_n; /* ready items */
     /* of the moment, as of version looked_at */
     uint64_t looked_at;
+    size_t ready_hosts_n;
     double mean_speed; /* of hosts whose speed is known; 1 while none is */
+    double slowest_sr; /* speed of the slowest SR that was seen at its limit; 0: none was */
     double end;        /* seconds until the end, were everything to go well */
 };
 
@@ -106,8 +111,21 @@ double place_speed(const struct place *place, size_t host); /* the mean when it 
 /* The SR of the group that is at its limit, or NULL. */
 const struct place_sr *place_full_sr(const struct place *place, const struct place_group *group);
 bool place_is_reached(size_t n, uint32_t limit);
+/* The places of all hosts together, by the store's and the pool's limit; 0: no limit. */
+uint32_t place_all_places(const struct place *place);
 
 /* What holds for all looks until the next change. */
 void place_look(struct place *place);
+
+/* place_fit.c: whether a further job is good for a host. */
+
+/* The longest that a job of this group should be for this host, in bytes. */
+double place_longest(const struct place *place, const struct place_group *group, size_t host);
+/* Sets is_trial and is_unfit of a job of groups[index]. */
+void place_judge_fit(const struct place *place, size_t index, size_t host,
+                     struct place_candidate *candidate);
+/* Whether the host should get no further job now, whichever: it would bring nothing, or slow one
+ * that has no time to lose. */
+bool place_is_content(const struct place *place, size_t host);
 
 #endif
