@@ -124,6 +124,8 @@ static void hear(struct world *world, enum job_state job_state, struct wire_orde
         report->state = job_state;
         report->bytes = world->bytes;
         report->is_clean = true;
+        if (job_state == JOB_STATE_DONE)
+            job_report_add_file(report)->name = mem_dup("backup_x.xva");
     }
     assert_int_equal(dispatch_hear(world->dispatch, &sync, world->now, NULL), 0);
     dispatch_place(world->dispatch, host, world->now);
