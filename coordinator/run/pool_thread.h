@@ -2,9 +2,9 @@
 /*
  * The thread `pool`: the one session with XAPI, and the lease that it keeps renewed.
  *
- * Everything that talks to XAPI is run on it, one work after the other, with renewals between; the
- * caller waits for its work. The session's reference is written down beside the catalog, so that
- * the next coordinator logs out what a killed one left.
+ * Everything that talks to XAPI is run on it, one work after the other, with renewals between, and
+ * inside of long ones; the caller waits for its work. The session's reference is written down
+ * beside the catalog, so that the next coordinator logs out what a killed one left.
  */
 #ifndef ONYX_COORDINATOR_RUN_POOL_THREAD_H
 #define ONYX_COORDINATOR_RUN_POOL_THREAD_H
