@@ -358,17 +358,29 @@ static void run_keep_lease(void *context)
     pool_thread_renew_due(context);
 }
 
+struct reading {
+    struct run *run;
+    struct pool *pool; /* empty; the inventory goes here */
+};
+
 static int run_work_inventory(struct xapi *xapi, void *context, struct error *err)
 {
-    struct run *run = context;
+    struct reading *reading = context;
 
-    return inventory_read(xapi, run_keep_lease, run->pool_thread, &run->inventory, err);
+    return inventory_read(xapi, run_keep_lease, reading->run->pool_thread, reading->pool, err);
+}
+
+static int run_read_pool(struct run *run, struct pool *ret_pool, struct error *err)
+{
+    struct reading reading = {.run = run, .pool = ret_pool};
+
+    return pool_thread_do(run->pool_thread, run_work_inventory, &reading, err);
 }
 
 static int run_make_plan(struct run *run, struct error *err)
 {
     run_tell_stage(run, RUN_STAGE_PLAN, NULL);
-    if (pool_thread_do(run->pool_thread, run_work_inventory, run, err) < 0)
+    if (run_read_pool(run, &run->inventory, err) < 0)
         return error_add(err, "read the inventory");
     if (run->request->plan(run->request->plan_context, &run->inventory, &run->plan, err) < 0)
         return -1;
@@ -466,7 +478,7 @@ int run_release_waiting(struct run *run, struct error *err)
 
     if (run->waiting.n == 0)
         return 0;
-    if (pool_thread_do(run->pool_thread, run_work_inventory, &again.pool, err) < 0 ||
+    if (run_read_pool(run, &again.pool, err) < 0 ||
         run->request->plan(run->request->plan_context, &again.pool, &again.plan, err) < 0)
         return -1;
     for (size_t i = 0; i < again.plan.jobs_n; i++) {
@@ -484,7 +496,7 @@ int run_replan(struct run *run, struct error *err)
 {
     CLEANUP(replan_done) struct replan again = {0};
 
-    if (pool_thread_do(run->pool_thread, run_work_inventory, &again.pool, err) < 0 ||
+    if (run_read_pool(run, &again.pool, err) < 0 ||
         run->request->plan(run->request->plan_context, &again.pool, &again.plan, err) < 0)
         return -1;
     control_follow_plan(run->control, &again.plan);
