@@ -49,14 +49,26 @@ SOON = [
 @pytest.mark.parametrize("method, error", SOON, ids=lambda v: v if isinstance(v, str) else
                          f"{v[0]}-{len(v)}")
 def test_soon_costs_attempts_and_gets_over_it(method, error):
+    """A mark that is there already is taken away and set anew: that is two calls of each attempt."""
+    hits = 2 if error[0] == "MAP_DUPLICATE_KEY" else 1
     with Lab(pool([vm("web1", size_mib=2)], hosts=1)) as lab:
-        done, shown = run_with(lab, dict(method=method, error=error, count=2), "--attempts", "3")
+        done, shown = run_with(lab, dict(method=method, error=error, count=2 * hits),
+                               "--attempts", "3")
         assert done.returncode == 0, shown
         assert job_of(lab)["attempts"] == 3, shown
         done, shown = run_with(lab, dict(method=method, error=error, count=0), "--attempts", "2")
         assert done.returncode == 1, shown
         job = job_of(lab)
         assert job["state"] == "failed" and job["attempts"] == 2 and error[0] in job["reason"], job
+        lab.assert_clean()
+
+
+def test_a_mark_that_is_there_already_costs_no_attempt():
+    with Lab(pool([vm("web1", size_mib=2)], hosts=1)) as lab:
+        done, shown = run_with(lab, dict(method="VM.add_to_other_config", count=1, error=[
+            "MAP_DUPLICATE_KEY", "VM", "other_config", "OpaqueRef:x", "onyxpool"]))
+        assert done.returncode == 0, shown
+        assert job_of(lab)["attempts"] == 1, shown
         lab.assert_clean()
 
 
