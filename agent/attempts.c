@@ -37,7 +37,7 @@ void attempts_done(struct attempts *attempts)
 {
     for (size_t i = 0; i < attempts->n; i++)
         item_done(&attempts->items[i]);
-    spare_done(&attempts->spare);
+    spare_dismiss(&attempts->spare);
     free(attempts->items);
     attempts->items = NULL;
     attempts->n = attempts->cap = 0;

@@ -47,11 +47,6 @@ void spare_dismiss(struct spare *spare)
     spare->is_leaving = true;
 }
 
-void spare_done(struct spare *spare)
-{
-    spare_dismiss(spare);
-}
-
 void spare_note_end(struct spare *spare, int64_t ran_ms, int64_t now_ms)
 {
     if (ran_ms < spare->spare_ms)

@@ -33,9 +33,6 @@ struct spare {
     bool is_leaving;      /* killed, not buried yet */
 };
 
-/* Kill what there is. */
-void spare_done(struct spare *spare);
-
 /* A job has ended that ran for so long. */
 void spare_note_end(struct spare *spare, int64_t ran_ms, int64_t now_ms);
 

@@ -143,7 +143,6 @@ struct catalog_job {
 };
 
 void catalog_job_done(struct catalog_job *job);
-void catalog_job_copy(struct catalog_job *to, const struct catalog_job *from); /* to is zero */
 #define CLEAN_CATALOG_JOB CLEANUP(catalog_job_done)
 /* Into an empty one. */
 void catalog_job_copy(struct catalog_job *to, const struct catalog_job *from);

@@ -130,7 +130,8 @@ static int judge_only(struct prune *prune, struct error *err)
     CLEAN_PLAN struct plan plan = {0};
 
     if (command_make_target(prune->settings, &target, err) < 0 ||
-        xapi_open(&target, ORIGINATOR, &xapi, err) < 0 || inventory_read(xapi, NULL, NULL, &pool, err) < 0 ||
+        xapi_open(&target, ORIGINATOR, &xapi, err) < 0 ||
+        inventory_read(xapi, NULL, NULL, &pool, err) < 0 ||
         make_plan(prune, &pool, &plan, err) < 0)
         return -1;
     text_list_copy(&prune->warnings, &plan.warnings);

@@ -110,7 +110,7 @@ static void one_is_kept_and_then_ended_with_its_slot(void **state)
     spare_step(&spare, scene->program, 1000 + SPARE_MS);
     wait_for_burial(&spare, scene->program, 1000 + SPARE_MS);
     assert_false(is_slot_held(scene));
-    spare_done(&spare);
+    spare_dismiss(&spare);
 }
 
 static void one_with_a_task_is_a_worker_and_no_spare(void **state)
@@ -129,7 +129,7 @@ static void one_with_a_task_is_a_worker_and_no_spare(void **state)
     assert_int_equal(child.pid, pid);
     assert_int_equal(spare.child.pid, 0);
     assert_true(spare_is_due(&spare, 1002));
-    spare_done(&spare); /* no affair of the worker's */
+    spare_dismiss(&spare); /* no affair of the worker's */
     assert_false(child_has_ended(&child, 1002, &status));
     child_cancel(&child, 1003);
     for (int i = 0; i < 10000 && !child_has_ended(&child, 1004, &status); i++)
@@ -158,7 +158,7 @@ static void one_that_died_is_not_used_and_the_next_waits_longer_each_time(void *
     assert_false(is_slot_held(scene));
     assert_false(spare_is_due(&spare, 3999));
     assert_true(spare_is_due(&spare, 4000));
-    spare_done(&spare);
+    spare_dismiss(&spare);
 }
 
 static void one_of_a_program_that_was_replaced_is_ended(void **state)
@@ -174,7 +174,7 @@ static void one_of_a_program_that_was_replaced_is_ended(void **state)
     assert_int_equal(spare_give(&spare, scene->program, &task, 1001, &child), 0);
     wait_for_burial(&spare, scene->program, 1001);
     assert_true(spare_is_due(&spare, 1001)); /* at once: nothing is wrong with it */
-    spare_done(&spare);
+    spare_dismiss(&spare);
 }
 
 static void it_takes_no_slot_from_the_jobs_and_starts_beside_one_only(void **state)
