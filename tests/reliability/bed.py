@@ -80,11 +80,11 @@ def count_calls(log):
 
 
 class Bed(lab_module.Lab):
-    def __init__(self, library):
+    def __init__(self, preload):
         def disk(name, seed):
             return {"device": name, "sr": "nfs1", "size_mib": 1,
                     "content": {"seed": seed, "fill": 0.6}}
-        self.library, self.mode = library, PLAIN
+        self.preload, self.mode = preload, PLAIN
         self.wishes = pathlib.Path(lab_module.tempfile.mkdtemp(prefix="onyx-calls-"))
         machines = [lab_module.vm("web1", disks=[disk("xvda", 0), disk("xvdb", 1)]),
                     lab_module.vm("web2", disks=[disk("xvda", 2)])]
@@ -106,7 +106,7 @@ class Bed(lab_module.Lab):
         env = dict(super().environment(), ONYXPOOL_HOME=str(self.folder / "wrap"))
         if self.mode.is_watched:
             env.update(lab_module.preloaded(
-                self.library, ONYX_CALLS=f"{self.store} {self.wishes}"))
+                self.preload, ONYX_CALLS=f"{self.store} {self.wishes}"))
         return env
 
     def close(self, failed=False):
@@ -158,7 +158,7 @@ class Bed(lab_module.Lab):
         self.runs += 1
         return run.returncode
 
-    # -- the library ------------------------------------------------------------------------------
+    # -- what is loaded in front of the programs ---------------------------------------------------
 
     def begin_count(self):
         (self.wishes / "count").write_bytes(bytes(24))
