@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The catalog in a temporary folder: versions, crashes, readers beside a writer, hostile texts.
+ * The catalog in a temporary folder: crashes, readers beside a writer, hostile texts.
  */
 #include "coordinator/catalog/catalog.h"
 
@@ -20,86 +20,11 @@
 #include "common/base/str.h"
 #include "coordinator/catalog/catalog_schema.h"
 #include "coordinator/catalog/catalog_sql.h"
+#include "tests/unit/coordinator/catalog/catalog_place.h"
 
-#define RUN "00000000000000aa"
+#define RUN PLACE_RUN
 #define JOB "00000000000000bb"
 #define NOW 1763856000000
-
-struct place {
-    char folder[64];
-    char *path;
-};
-
-static int set_up(void **state)
-{
-    struct place *place = mem_zero(1, sizeof *place);
-
-    str_copy(place->folder, sizeof place->folder, "/tmp/onyx-catalog-XXXXXX");
-    assert_non_null(mkdtemp(place->folder));
-    place->path = str_format("%s/state/catalog.db", place->folder);
-    *state = place;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct place *place = *state;
-    CLEAN_CHAR char *line = str_format("rm -rf '%s'", place->folder);
-
-    assert_int_equal(system(line), 0);
-    free(place->path);
-    free(place);
-    return 0;
-}
-
-static struct catalog *open_for(const struct place *place, enum catalog_mode mode)
-{
-    struct catalog *catalog = NULL;
-    struct error error = ERROR_INIT;
-
-    if (catalog_open(place->path, mode, &catalog, &error) < 0)
-        fail_msg("%s", error.text);
-    return catalog;
-}
-
-static void add_run(struct catalog *catalog, const char *id, int64_t started_at)
-{
-    char selection[] = "vm_exports: .*";
-    char pool[] = "pool";
-    char store[] = "store";
-    struct catalog_run run = {.state = CATALOG_RUN_RUNNING,
-                              .selection = selection,
-                              .pool_uuid = pool,
-                              .store_uuid = store,
-                              .started_at = started_at};
-
-    str_copy(run.id, sizeof run.id, id);
-    assert_int_equal(catalog_add_run(catalog, &run, NULL), 0);
-}
-
-static void add_job(struct catalog *catalog, const char *id, const char *vm, const char *folder)
-{
-    CLEAN_CATALOG_JOB struct catalog_job job = {.state = JOB_STATE_PLANNED, .position = 3};
-
-    str_copy(job.job.id, sizeof job.job.id, id);
-    str_copy(job.job.run, sizeof job.job.run, RUN);
-    job.job.kind = JOB_BACKUP_VM;
-    job.job.compress = JOB_COMPRESS_NONE;
-    job.job.disk_format = JOB_DISK_RAW;
-    job.job.vm_uuid = mem_dup(vm);
-    job.job.vm_name = mem_dup(vm);
-    job.job.folder = mem_dup(folder);
-    job.job.estimate_bytes = UINT64_C(5000000000);
-    struct job_disk *disk = job_add_disk(&job.job);
-    disk->device = mem_dup("xvda");
-    disk->vdi_uuid = mem_dup("vdi-1");
-    disk->virtual_size_bytes = 77;
-    text_list_add(&job.hosts, "h1");
-    text_list_add(&job.hosts, "h2");
-    text_list_add(&job.srs, "s1");
-    job.may_be_redirected = true;
-    assert_int_equal(catalog_put_job(catalog, &job, NULL), 0);
-}
 
 static char *begin(struct catalog *catalog, const char *job, uint32_t attempt)
 {
@@ -184,7 +109,7 @@ static size_t remains_n(struct catalog *catalog)
 
 static void new_catalog_is_private_and_has_the_version(void **state)
 {
-    CLEAN_CATALOG struct catalog *catalog = open_for(*state, CATALOG_WRITE);
+    CLEAN_CATALOG struct catalog *catalog = place_open(*state, CATALOG_WRITE);
     const struct place *place = *state;
     struct stat facts;
 
@@ -204,7 +129,7 @@ static void reading_an_absent_or_empty_catalog_says_that_there_is_none(void **st
 
     assert_int_equal(catalog_open(place->path, CATALOG_READ, &catalog, &error), -1);
     assert_int_equal(error.code, ERROR_NOT_FOUND);
-    catalog = open_for(place, CATALOG_WRITE);
+    catalog = place_open(place, CATALOG_WRITE);
     catalog_close(&catalog);
     assert_int_equal(truncate(place->path, 0), 0);
     assert_int_equal(catalog_open(place->path, CATALOG_READ, &catalog, &error), -1);
@@ -212,7 +137,7 @@ static void reading_an_absent_or_empty_catalog_says_that_there_is_none(void **st
 
     /* Its first run has said whose it is, and is at the tables. */
     error_clear(&error);
-    catalog = open_for(place, CATALOG_WRITE);
+    catalog = place_open(place, CATALOG_WRITE);
     assert_int_equal(catalog_run_sql(catalog, NULL, "PRAGMA user_version = 0", ""), 0);
     catalog_close(&catalog);
     assert_int_equal(catalog_open(place->path, CATALOG_READ, &catalog, &error), -1);
@@ -222,7 +147,7 @@ static void reading_an_absent_or_empty_catalog_says_that_there_is_none(void **st
 static void what_is_no_catalog_of_ours_is_refused_and_left_alone(void **state)
 {
     const struct place *place = *state;
-    struct catalog *catalog = open_for(place, CATALOG_WRITE);
+    struct catalog *catalog = place_open(place, CATALOG_WRITE);
     struct error error = ERROR_INIT;
 
     assert_int_equal(catalog_run_sql(catalog, NULL, "PRAGMA application_id = 77", ""), 0);
@@ -238,28 +163,14 @@ static void what_is_no_catalog_of_ours_is_refused_and_left_alone(void **state)
     assert_int_equal(error.code, ERROR_CORRUPT);
 }
 
-static void newer_version_is_refused_by_readers_and_writers(void **state)
-{
-    const struct place *place = *state;
-    struct catalog *catalog = open_for(place, CATALOG_WRITE);
-    struct error error = ERROR_INIT;
-
-    assert_int_equal(catalog_run_sql(catalog, NULL, "PRAGMA user_version = 99", ""), 0);
-    catalog_close(&catalog);
-    assert_int_equal(catalog_open(place->path, CATALOG_WRITE, &catalog, &error), -1);
-    assert_int_equal(error.code, ERROR_UNSUPPORTED);
-    assert_int_equal(catalog_open(place->path, CATALOG_READ, &catalog, &error), -1);
-    assert_int_equal(error.code, ERROR_UNSUPPORTED);
-}
-
 static void older_version_is_brought_forward_whole_or_not_at_all(void **state)
 {
-    CLEAN_CATALOG struct catalog *catalog = open_for(*state, CATALOG_WRITE);
+    CLEAN_CATALOG struct catalog *catalog = place_open(*state, CATALOG_WRITE);
     const char *steps[CATALOG_VERSION + 1];
 
     for (size_t i = 0; i < CATALOG_VERSION; i++)
         steps[i] = catalog_steps[i];
-    add_run(catalog, RUN, NOW);
+    place_add_run(catalog, RUN, NOW);
     steps[CATALOG_VERSION] = "CREATE TABLE extra(a); CREATE TABLE extra(a);";
     assert_int_equal(catalog_bring_forward(catalog, steps, CATALOG_VERSION + 1, NULL), -1);
     assert_int_equal(catalog_run_sql(catalog, NULL, "SELECT * FROM extra", ""), -1);
@@ -283,11 +194,11 @@ static void shares_are_told_by_their_file_system(void **state)
 static void writer_that_is_killed_between_commits_leaves_the_last_commit(void **state)
 {
     const struct place *place = *state;
-    struct catalog *catalog = open_for(place, CATALOG_WRITE);
+    struct catalog *catalog = place_open(place, CATALOG_WRITE);
     int status = 0;
 
-    add_run(catalog, RUN, NOW);
-    add_job(catalog, JOB, "web1", "web1");
+    place_add_run(catalog, RUN, NOW);
+    place_add_job(catalog, JOB, "web1", "web1");
     catalog_close(&catalog);
     pid_t child = fork();
     if (child == 0) {
@@ -304,7 +215,7 @@ static void writer_that_is_killed_between_commits_leaves_the_last_commit(void **
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFSIGNALED(status));
     /* A reader comes first: it must find the log of the dead writer. */
-    catalog = open_for(place, CATALOG_READ);
+    catalog = place_open(place, CATALOG_READ);
     CLEAN_CATALOG_JOB struct catalog_job job = {0};
     assert_int_equal(catalog_find_job(catalog, JOB, &job, NULL), 1);
     assert_int_equal(job.job.attempt, 1);
@@ -312,7 +223,7 @@ static void writer_that_is_killed_between_commits_leaves_the_last_commit(void **
     assert_non_null(job.open_host_uuid);
     assert_int_equal(remains_n(catalog), 1);
     catalog_close(&catalog);
-    catalog = open_for(place, CATALOG_WRITE);
+    catalog = place_open(place, CATALOG_WRITE);
     CLEAN_CHAR char *stem = begin(catalog, JOB, 2);
     assert_non_null(stem);
     catalog_close(&catalog);
@@ -320,15 +231,15 @@ static void writer_that_is_killed_between_commits_leaves_the_last_commit(void **
 
 static void readers_see_the_last_commit_while_a_writer_writes(void **state)
 {
-    CLEAN_CATALOG struct catalog *writer = open_for(*state, CATALOG_WRITE);
-    CLEAN_CATALOG struct catalog *reader = open_for(*state, CATALOG_READ);
+    CLEAN_CATALOG struct catalog *writer = place_open(*state, CATALOG_WRITE);
+    CLEAN_CATALOG struct catalog *reader = place_open(*state, CATALOG_READ);
     CLEAN_CATALOG_RUN struct catalog_run run = {0};
     int64_t before = 0;
     int64_t after = 0;
 
     assert_int_equal(catalog_read_stamp(reader, &before, NULL), 0);
     assert_int_equal(catalog_begin(writer, NULL), 0);
-    add_run(writer, RUN, NOW);
+    place_add_run(writer, RUN, NOW);
     assert_int_equal(catalog_find_run(reader, RUN, &run, NULL), 0);
     assert_int_equal(catalog_commit(writer, NULL), 0);
     assert_int_equal(catalog_find_run(reader, RUN, &run, NULL), 1);
@@ -340,8 +251,8 @@ static void readers_see_the_last_commit_while_a_writer_writes(void **state)
 
 static void two_writers_wait_for_each_other(void **state)
 {
-    CLEAN_CATALOG struct catalog *one = open_for(*state, CATALOG_WRITE);
-    CLEAN_CATALOG struct catalog *two = open_for(*state, CATALOG_ASK);
+    CLEAN_CATALOG struct catalog *one = place_open(*state, CATALOG_WRITE);
+    CLEAN_CATALOG struct catalog *two = place_open(*state, CATALOG_ASK);
     char verb[] = "cancel";
     const struct catalog_request request = {.verb = verb, .pid = 1, .asked_at = NOW};
     struct error error = ERROR_INIT;
@@ -365,11 +276,11 @@ static void two_writers_wait_for_each_other(void **state)
 
 static void undone_change_leaves_nothing(void **state)
 {
-    CLEAN_CATALOG struct catalog *catalog = open_for(*state, CATALOG_WRITE);
+    CLEAN_CATALOG struct catalog *catalog = place_open(*state, CATALOG_WRITE);
     CLEAN_CATALOG_RUN struct catalog_run run = {0};
 
     assert_int_equal(catalog_begin(catalog, NULL), 0);
-    add_run(catalog, RUN, NOW);
+    place_add_run(catalog, RUN, NOW);
     catalog_undo(catalog);
     assert_int_equal(catalog_find_run(catalog, RUN, &run, NULL), 0);
     assert_int_equal(catalog_begin(catalog, NULL), 0);
@@ -378,11 +289,11 @@ static void undone_change_leaves_nothing(void **state)
 
 static void hostile_texts_come_back_as_they_went_in(void **state)
 {
-    CLEAN_CATALOG struct catalog *catalog = open_for(*state, CATALOG_WRITE);
+    CLEAN_CATALOG struct catalog *catalog = place_open(*state, CATALOG_WRITE);
     const char *name = "'; DROP TABLE job; -- \"\n\t\x01 \xff\xfe %s \xe2\x82\xac";
 
-    add_run(catalog, RUN, NOW);
-    add_job(catalog, JOB, name, "web1");
+    place_add_run(catalog, RUN, NOW);
+    place_add_job(catalog, JOB, name, "web1");
     assert_int_equal(catalog_set_job_state(catalog, JOB, JOB_STATE_WAITING, name, NULL), 0);
     CLEAN_CATALOG_JOB struct catalog_job job = {0};
     assert_int_equal(catalog_find_job(catalog, JOB, &job, NULL), 1);
@@ -395,10 +306,10 @@ static void hostile_texts_come_back_as_they_went_in(void **state)
 
 static void null_texts_come_back_null(void **state)
 {
-    CLEAN_CATALOG struct catalog *catalog = open_for(*state, CATALOG_WRITE);
+    CLEAN_CATALOG struct catalog *catalog = place_open(*state, CATALOG_WRITE);
     CLEAN_CATALOG_JOB struct catalog_job job = {.state = JOB_STATE_PLANNED};
 
-    add_run(catalog, RUN, NOW);
+    place_add_run(catalog, RUN, NOW);
     str_copy(job.job.id, sizeof job.job.id, JOB);
     str_copy(job.job.run, sizeof job.job.run, RUN);
     job.job.kind = JOB_CLEANUP;
@@ -423,12 +334,12 @@ static void null_texts_come_back_null(void **state)
 
 static void job_comes_back_with_all_it_has(void **state)
 {
-    CLEAN_CATALOG struct catalog *catalog = open_for(*state, CATALOG_WRITE);
+    CLEAN_CATALOG struct catalog *catalog = place_open(*state, CATALOG_WRITE);
     CLEAN_CATALOG_JOB struct catalog_job job = {0};
 
-    add_run(catalog, RUN, NOW);
-    add_job(catalog, JOB, "web1", "web1");
-    add_job(catalog, JOB, "web1", "web1"); /* told again: still one */
+    place_add_run(catalog, RUN, NOW);
+    place_add_job(catalog, JOB, "web1", "web1");
+    place_add_job(catalog, JOB, "web1", "web1"); /* told again: still one */
     assert_int_equal(catalog_find_job(catalog, JOB, &job, NULL), 1);
     assert_int_equal(job.position, 3);
     assert_int_equal(job.job.disks_n, 1);
@@ -444,12 +355,12 @@ static void job_comes_back_with_all_it_has(void **state)
 
 static void stems_are_never_given_twice_in_a_folder(void **state)
 {
-    CLEAN_CATALOG struct catalog *catalog = open_for(*state, CATALOG_WRITE);
+    CLEAN_CATALOG struct catalog *catalog = place_open(*state, CATALOG_WRITE);
 
-    add_run(catalog, RUN, NOW);
-    add_job(catalog, "0000000000000001", "web1", "web1");
-    add_job(catalog, "0000000000000002", "WEB1", "WEB1");
-    add_job(catalog, "0000000000000003", "web2", "web2");
+    place_add_run(catalog, RUN, NOW);
+    place_add_job(catalog, "0000000000000001", "web1", "web1");
+    place_add_job(catalog, "0000000000000002", "WEB1", "WEB1");
+    place_add_job(catalog, "0000000000000003", "web2", "web2");
     CLEAN_CHAR char *one = begin(catalog, "0000000000000001", 1);
     CLEAN_CHAR char *two = begin(catalog, "0000000000000001", 2);
     CLEAN_CHAR char *other_case = begin(catalog, "0000000000000002", 1);
@@ -473,15 +384,15 @@ static void stems_are_never_given_twice_in_a_folder(void **state)
 
 static void done_attempt_becomes_a_backup_once(void **state)
 {
-    CLEAN_CATALOG struct catalog *catalog = open_for(*state, CATALOG_WRITE);
+    CLEAN_CATALOG struct catalog *catalog = place_open(*state, CATALOG_WRITE);
     const struct catalog_backup_filter by_name = {.vm = "web1"};
     const struct catalog_backup_filter by_file = {.file = "web1/backup_x.xva"};
     const struct catalog_backup_filter other = {.vm = "web2"};
     CLEAN_JOB_REPORT struct job_report unknown = {.attempt = 1};
     uint64_t size = 0;
 
-    add_run(catalog, RUN, NOW);
-    add_job(catalog, JOB, "web1", "web1");
+    place_add_run(catalog, RUN, NOW);
+    place_add_job(catalog, JOB, "web1", "web1");
     free(begin(catalog, JOB, 1));
     assert_int_equal(remains_n(catalog), 1);
     end(catalog, JOB, 1, JOB_STATE_DONE);
@@ -497,7 +408,7 @@ static void done_attempt_becomes_a_backup_once(void **state)
     CLEAN_CATALOG_JOB struct catalog_job job = {0};
     assert_int_equal(catalog_find_job(catalog, JOB, &job, NULL), 1);
     assert_int_equal(job.state, JOB_STATE_DONE);
-    add_job(catalog, JOB, "web1", "web1"); /* planned again by a continued run */
+    place_add_job(catalog, JOB, "web1", "web1"); /* planned again by a continued run */
     CLEAN_CATALOG_JOB struct catalog_job again = {0};
     assert_int_equal(catalog_find_job(catalog, JOB, &again, NULL), 1);
     assert_int_equal(again.state, JOB_STATE_DONE);
@@ -508,10 +419,10 @@ static void done_attempt_becomes_a_backup_once(void **state)
 
 static void lost_attempt_that_is_heard_of_again_counts(void **state)
 {
-    CLEAN_CATALOG struct catalog *catalog = open_for(*state, CATALOG_WRITE);
+    CLEAN_CATALOG struct catalog *catalog = place_open(*state, CATALOG_WRITE);
 
-    add_run(catalog, RUN, NOW);
-    add_job(catalog, JOB, "web1", "web1");
+    place_add_run(catalog, RUN, NOW);
+    place_add_job(catalog, JOB, "web1", "web1");
     free(begin(catalog, JOB, 1));
     end(catalog, JOB, 1, JOB_STATE_LOST);
     assert_int_equal(remains_n(catalog), 1);
@@ -520,7 +431,7 @@ static void lost_attempt_that_is_heard_of_again_counts(void **state)
     end(catalog, JOB, 1, JOB_STATE_DONE);
     assert_int_equal(backups_n(catalog, NULL), 1);
     /* One that failed after all, and left something; then its end stands. */
-    add_job(catalog, "00000000000000dd", "web2", "web2");
+    place_add_job(catalog, "00000000000000dd", "web2", "web2");
     free(begin(catalog, "00000000000000dd", 1));
     end(catalog, "00000000000000dd", 1, JOB_STATE_LOST);
     assert_int_equal(catalog_set_clean(catalog, "00000000000000dd", 1, NULL), 0);
@@ -543,16 +454,16 @@ static int count_damaged(void *context, const struct backup *backup, struct erro
 
 static void verdict_on_a_file_that_the_job_is_not_about_is_not_taken(void **state)
 {
-    CLEAN_CATALOG struct catalog *catalog = open_for(*state, CATALOG_WRITE);
+    CLEAN_CATALOG struct catalog *catalog = place_open(*state, CATALOG_WRITE);
     CLEAN_CATALOG_JOB struct catalog_job job = {.state = JOB_STATE_PLANNED, .position = 4};
     CLEAN_JOB_REPORT struct job_report other = {0};
     const char *const files[] = {"backup_y.xva", "backup_x.xva"};
 
-    add_run(catalog, RUN, NOW);
-    add_job(catalog, JOB, "web1", "web1");
+    place_add_run(catalog, RUN, NOW);
+    place_add_job(catalog, JOB, "web1", "web1");
     free(begin(catalog, JOB, 1));
     end(catalog, JOB, 1, JOB_STATE_DONE);
-    add_job(catalog, "00000000000000dd", "web1", "web1");
+    place_add_job(catalog, "00000000000000dd", "web1", "web1");
     free(begin(catalog, "00000000000000dd", 1));
     make_report(&other, "00000000000000dd", 1, JOB_STATE_DONE);
     mem_set(&other.files[0].name, "backup_y.xva");
@@ -596,11 +507,11 @@ static int keep_bytes(void *context, const struct catalog_attempt *attempt, stru
 
 static void bytes_of_an_attempt_that_has_ended_stand(void **state)
 {
-    CLEAN_CATALOG struct catalog *catalog = open_for(*state, CATALOG_WRITE);
+    CLEAN_CATALOG struct catalog *catalog = place_open(*state, CATALOG_WRITE);
     uint64_t bytes = 0;
 
-    add_run(catalog, RUN, NOW);
-    add_job(catalog, JOB, "web1", "web1");
+    place_add_run(catalog, RUN, NOW);
+    place_add_job(catalog, JOB, "web1", "web1");
     free(begin(catalog, JOB, 1));
     assert_int_equal(catalog_set_attempt_bytes(catalog, JOB, 1, 77, NULL), 0);
     assert_int_equal(catalog_each_attempt(catalog, RUN, keep_bytes, &bytes, NULL), 0);
@@ -613,12 +524,12 @@ static void bytes_of_an_attempt_that_has_ended_stand(void **state)
 
 static void unfinished_run_is_found_by_what_was_asked_for(void **state)
 {
-    CLEAN_CATALOG struct catalog *catalog = open_for(*state, CATALOG_WRITE);
+    CLEAN_CATALOG struct catalog *catalog = place_open(*state, CATALOG_WRITE);
     CLEAN_CATALOG_RUN struct catalog_run run = {0};
     const char *selection = "vm_exports: .*";
 
-    add_run(catalog, "0000000000000001", NOW);
-    add_run(catalog, "0000000000000002", NOW + 1);
+    place_add_run(catalog, "0000000000000001", NOW);
+    place_add_run(catalog, "0000000000000002", NOW + 1);
     assert_int_equal(catalog_find_unfinished_run(catalog, "other", "pool", "store", 0, &run, NULL),
                      0);
     assert_int_equal(catalog_find_unfinished_run(catalog, selection, "p2", "store", 0, &run, NULL),
@@ -652,18 +563,18 @@ static void unfinished_run_is_found_by_what_was_asked_for(void **state)
 static void copy_is_one_whole_file(void **state)
 {
     const struct place *place = *state;
-    CLEAN_CATALOG struct catalog *catalog = open_for(place, CATALOG_WRITE);
+    CLEAN_CATALOG struct catalog *catalog = place_open(place, CATALOG_WRITE);
     struct place copied = {.path = str_format("%s/copy.db", place->folder)};
     CLEAN_CHAR char *log = str_format("%s-wal", copied.path);
     CLEAN_CHAR char *partial = str_format("%s.partial", copied.path);
     CLEAN_CHAR char *nowhere = str_format("%s/none/copy.db", place->folder);
 
-    add_run(catalog, RUN, NOW);
+    place_add_run(catalog, RUN, NOW);
     assert_int_equal(catalog_copy(catalog, copied.path, NULL), 0);
     assert_int_equal(catalog_copy(catalog, copied.path, NULL), 0);
     assert_int_equal(access(log, F_OK), -1);
     assert_int_equal(access(partial, F_OK), -1);
-    CLEAN_CATALOG struct catalog *copy = open_for(&copied, CATALOG_READ);
+    CLEAN_CATALOG struct catalog *copy = place_open(&copied, CATALOG_READ);
     CLEAN_CATALOG_RUN struct catalog_run run = {0};
     assert_int_equal(catalog_find_run(copy, RUN, &run, NULL), 1);
     assert_int_equal(catalog_copy(catalog, nowhere, NULL), -1);
@@ -680,7 +591,7 @@ static int count_line(void *context, const struct catalog_line *line, struct err
 
 static void old_lines_make_room_for_new_ones(void **state)
 {
-    CLEAN_CATALOG struct catalog *catalog = open_for(*state, CATALOG_WRITE);
+    CLEAN_CATALOG struct catalog *catalog = place_open(*state, CATALOG_WRITE);
     char text[] = "a line";
     struct catalog_line line = {.at = NOW, .level = 1, .text = text};
     size_t n = 0;
@@ -695,7 +606,7 @@ static void old_lines_make_room_for_new_ones(void **state)
 
 static void agent_keeps_its_first_day(void **state)
 {
-    CLEAN_CATALOG struct catalog *catalog = open_for(*state, CATALOG_WRITE);
+    CLEAN_CATALOG struct catalog *catalog = place_open(*state, CATALOG_WRITE);
     char host[] = "h1";
     char name[] = "host one";
     struct catalog_agent agent = {
@@ -717,7 +628,7 @@ static void agent_keeps_its_first_day(void **state)
 
 static void what_was_refused_is_known_by_run(void **state)
 {
-    CLEAN_CATALOG struct catalog *catalog = open_for(*state, CATALOG_WRITE);
+    CLEAN_CATALOG struct catalog *catalog = place_open(*state, CATALOG_WRITE);
     const struct catalog_refused first = {.other_key = 1};
     const struct catalog_refused then = {1, 2, 3, 4, 5, 6, 7, 8};
     struct catalog_refused got = {.shut = 9};
@@ -733,7 +644,7 @@ static void what_was_refused_is_known_by_run(void **state)
     assert_memory_equal(&got, &first, sizeof got);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, place_set_up, place_tear_down)
 
 int main(void)
 {
@@ -741,7 +652,6 @@ int main(void)
         CASE(new_catalog_is_private_and_has_the_version),
         CASE(reading_an_absent_or_empty_catalog_says_that_there_is_none),
         CASE(what_is_no_catalog_of_ours_is_refused_and_left_alone),
-        CASE(newer_version_is_refused_by_readers_and_writers),
         CASE(older_version_is_brought_forward_whole_or_not_at_all),
         CASE(shares_are_told_by_their_file_system),
         CASE(writer_that_is_killed_between_commits_leaves_the_last_commit),

@@ -17,37 +17,22 @@
 #include "common/base/fd.h"
 #include "common/base/str.h"
 #include "coordinator/catalog/catalog_sql.h"
+#include "tests/unit/coordinator/catalog/catalog_place.h"
 
 #define RUN_ID     "0123456789abcdef"
 #define JOB_ID     "fedcba9876543210"
 #define DUMP_BYTES (1 << 20)
 #define NOBODY     65534
 
-struct place {
-    char folder[64];
-    char *path;
-};
-
+/* The catalog is put there and not made, so its folder has to be there. */
 static int set_up(void **state)
 {
-    struct place *place = mem_zero(1, sizeof *place);
-
-    str_copy(place->folder, sizeof place->folder, "/tmp/onyx-former-XXXXXX");
-    assert_non_null(mkdtemp(place->folder));
-    place->path = str_format("%s/catalog.db", place->folder);
-    *state = place;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
+    int result = place_set_up(state);
     struct place *place = *state;
-    CLEAN_CHAR char *line = str_format("rm -rf '%s'", place->folder);
 
-    assert_int_equal(system(line), 0);
     free(place->path);
-    free(place);
-    return 0;
+    place->path = str_format("%s/catalog.db", place->folder);
+    return result;
 }
 
 /* With a log beside it, as a run that died leaves it, the connection is given. */
@@ -116,16 +101,6 @@ static int64_t version_of(const struct place *place)
     return version;
 }
 
-static struct catalog *open_for(const struct place *place, enum catalog_mode mode)
-{
-    struct catalog *catalog = NULL;
-    struct error error = ERROR_INIT;
-
-    if (catalog_open(place->path, mode, &catalog, &error) != 0)
-        fail_msg("%s", error.text);
-    return catalog;
-}
-
 static void former_versions_are_read_and_left_as_they_are(void **state)
 {
     const struct place *place = *state;
@@ -138,7 +113,7 @@ static void former_versions_are_read_and_left_as_they_are(void **state)
             if (!has_log)
                 assert_int_equal(sqlite3_close(writer), SQLITE_OK);
             assert_int_equal(fd_read_file(place->path, 4 * DUMP_BYTES, &before, NULL), 0);
-            struct catalog *reader = open_for(place, CATALOG_READ);
+            struct catalog *reader = place_open(place, CATALOG_READ);
             assert_all_is_there(reader);
             assert_int_equal(catalog_run_sql(reader, NULL, "DELETE FROM run", ""), -1);
             catalog_close(&reader);
@@ -163,7 +138,7 @@ static void former_versions_are_read_where_nothing_can_be_written(void **state)
         assert_int_equal(chmod(place->folder, 0555), 0);
         if (is_root)
             assert_int_equal(seteuid(NOBODY), 0);
-        struct catalog *reader = open_for(place, CATALOG_READ);
+        struct catalog *reader = place_open(place, CATALOG_READ);
         assert_all_is_there(reader);
         catalog_close(&reader);
         if (is_root)
@@ -184,14 +159,28 @@ static void former_versions_are_brought_forward_by_the_next_run(void **state)
         assert_int_equal(catalog_open(place->path, CATALOG_ASK, &asker, &error), -1);
         assert_int_equal(error.code, ERROR_UNSUPPORTED);
         assert_non_null(strstr(error.text, "the next run brings it forward"));
-        struct catalog *writer = open_for(place, CATALOG_WRITE);
+        struct catalog *writer = place_open(place, CATALOG_WRITE);
         assert_all_is_there(writer);
         catalog_close(&writer);
         assert_int_equal(version_of(place), CATALOG_VERSION);
-        struct catalog *reader = open_for(place, CATALOG_READ);
+        struct catalog *reader = place_open(place, CATALOG_READ);
         assert_all_is_there(reader);
         catalog_close(&reader);
     }
+}
+
+static void newer_version_is_refused_by_readers_and_writers(void **state)
+{
+    const struct place *place = *state;
+    struct catalog *catalog = place_open(place, CATALOG_WRITE);
+    struct error error = ERROR_INIT;
+
+    assert_int_equal(catalog_run_sql(catalog, NULL, "PRAGMA user_version = 99", ""), 0);
+    catalog_close(&catalog);
+    assert_int_equal(catalog_open(place->path, CATALOG_WRITE, &catalog, &error), -1);
+    assert_int_equal(error.code, ERROR_UNSUPPORTED);
+    assert_int_equal(catalog_open(place->path, CATALOG_READ, &catalog, &error), -1);
+    assert_int_equal(error.code, ERROR_UNSUPPORTED);
 }
 
 static void newer_version_is_refused_and_says_what_to_do(void **state)
@@ -223,7 +212,7 @@ static void former_version_that_lacks_a_table_is_an_error(void **state)
     assert_null(catalog);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, place_tear_down)
 
 int main(void)
 {
@@ -231,6 +220,7 @@ int main(void)
         CASE(former_versions_are_read_and_left_as_they_are),
         CASE(former_versions_are_read_where_nothing_can_be_written),
         CASE(former_versions_are_brought_forward_by_the_next_run),
+        CASE(newer_version_is_refused_by_readers_and_writers),
         CASE(newer_version_is_refused_and_says_what_to_do),
         CASE(former_version_that_lacks_a_table_is_an_error),
     };
