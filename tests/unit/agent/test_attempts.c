@@ -125,12 +125,14 @@ static void scene_init(struct scene *scene)
                                         .clean_ms = 1000};
 }
 
-/* Begin an attempt of the sample job whose worker behaves like this. */
-static int begin(struct scene *scene, uint32_t attempt, const char *way)
+/* Begin an attempt of a job like the sample (id NULL: of the sample) whose worker behaves like this. */
+static int begin_job(struct scene *scene, const char *id, uint32_t attempt, const char *way)
 {
     CLEAN_WIRE_TASK struct wire_task task = {.xapi_tls_port = 443};
     CLEAN_JOB struct job job = {.attempt = 0};
     sample_vm_job(&job);
+    if (id != NULL)
+        (void)str_copy(job.id, sizeof job.id, id);
     job.attempt = attempt;
     job.idle_timeout_ms = IDLE_MS;
     mem_set(&job.vm_name, way);
@@ -139,6 +141,11 @@ static int begin(struct scene *scene, uint32_t attempt, const char *way)
     task.xapi_socket = mem_dup("/var/xapi/xapi");
     task.store_root = mem_dup("/mnt/backup");
     return attempts_start(&scene->attempts, &job, &task);
+}
+
+static int begin(struct scene *scene, uint32_t attempt, const char *way)
+{
+    return begin_job(scene, NULL, attempt, way);
 }
 
 static const struct attempts_item *item(const struct scene *scene)
@@ -248,6 +255,19 @@ static void a_running_attempt_is_not_forgotten_and_keeps_its_job(void **state)
     step_until(&scene, has_ended, "its end");
     told(&scene, &report);
     assert_int_equal(report.state, JOB_STATE_CANCELLED);
+    attempts_done(&scene.attempts);
+}
+
+static void no_more_jobs_begin_than_there_are_slots(void **state)
+{
+    struct scene scene = {.scope = ""};
+    (void)state;
+    scene_init(&scene);
+    assert_int_equal(begin_job(&scene, "00000000000000a1", 1, "waits"), 1);
+    assert_int_equal(begin_job(&scene, "00000000000000a2", 1, "waits"), 1);
+    assert_int_equal(attempts_count_free(&scene.attempts), 0);
+    assert_int_equal(begin_job(&scene, "00000000000000a3", 1, "waits"), 0);
+    assert_int_equal(scene.attempts.n, 2);
     attempts_done(&scene.attempts);
 }
 
@@ -368,6 +388,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_worker_that_is_done_is_told_of_until_it_is_forgotten),
         cmocka_unit_test(a_worker_that_lives_on_behind_its_result_is_running_still),
         cmocka_unit_test(a_running_attempt_is_not_forgotten_and_keeps_its_job),
+        cmocka_unit_test(no_more_jobs_begin_than_there_are_slots),
         cmocka_unit_test(a_worker_that_dies_has_failed_and_may_have_left_something),
         cmocka_unit_test(what_a_worker_says_of_another_job_is_not_believed),
         cmocka_unit_test(a_cancelled_worker_that_does_not_end_is_killed),

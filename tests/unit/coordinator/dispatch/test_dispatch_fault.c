@@ -321,6 +321,7 @@ static void a_host_that_is_away_gets_no_job_and_it_is_told_why(void **state)
     end(&world);
 }
 
+/* Its VM is also in a job of another kind, which stands in front of it in the plan. */
 static void a_moved_job_goes_to_its_new_hosts(void **state)
 {
     (void)state;
@@ -328,14 +329,17 @@ static void a_moved_job_goes_to_its_new_hosts(void **state)
     CLEAN_PLAN struct plan plan = {0};
 
     begin(&world, JOB_BACKUP_VM, 1);
-    plan.jobs = mem_grow(plan.jobs, &plan.jobs_cap, 2, sizeof *plan.jobs);
-    memset(plan.jobs, 0, 2 * sizeof *plan.jobs);
-    plan.jobs_n = 2;
-    plan.jobs[0].job.kind = plan.jobs[1].job.kind = JOB_BACKUP_VM;
+    plan.jobs = mem_grow(plan.jobs, &plan.jobs_cap, 3, sizeof *plan.jobs);
+    memset(plan.jobs, 0, 3 * sizeof *plan.jobs);
+    plan.jobs_n = 3;
+    plan.jobs[0].job.kind = plan.jobs[2].job.kind = JOB_BACKUP_VM;
     plan.jobs[0].job.vm_uuid = mem_dup("another");
     text_list_add(&plan.jobs[0].hosts, "h2");
+    plan.jobs[1].job.kind = JOB_BACKUP_DISK;
     plan.jobs[1].job.vm_uuid = mem_dup("vm");
-    text_list_add(&plan.jobs[1].hosts, "h3");
+    text_list_add(&plan.jobs[1].hosts, "h2");
+    plan.jobs[2].job.vm_uuid = mem_dup("vm");
+    text_list_add(&plan.jobs[2].hosts, "h3");
     dispatch_follow_plan(world.dispatch, &plan);
     assert_false(sync(&world, 0, NULL));
     assert_true(sync(&world, 2, NULL));
