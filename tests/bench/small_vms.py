@@ -17,10 +17,9 @@ FSYNC = re.compile(r"\b(fsync|fdatasync|syncfs)\(")
 def make_lab(bench, count):
     sys.path.insert(0, str(bench.root / "tests" / "e2e"))
     os.environ["ONYX_BIN"] = str(bench.bin)
-    os.environ["TMPDIR"] = str(bench.folder)
     from lab import Lab, pool, vm
     machines = [vm(f"small-{n}", size_mib=8, fill=1.0, power_state="Halted") for n in range(count)]
-    return Lab(pool(machines, hosts=1), agents=False)
+    return Lab(pool(machines, hosts=1), agents=False, within=bench.folder)
 
 
 def busy_s(lab):

@@ -78,8 +78,8 @@ def pool(vms, hosts=3, **more):
 
 
 class Lab:
-    def __init__(self, pool_file, agents=True):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="onyx-"))
+    def __init__(self, pool_file, agents=True, within=None):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="onyx-", dir=within))
         self.sim = None
         self.agents = {}
         self.commands = []
