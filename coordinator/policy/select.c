@@ -157,6 +157,17 @@ static const char *hint_of(const struct chooser *chooser, const struct entry *en
     return entry->is_name ? " (names are matched exactly)" : "";
 }
 
+/* What an entry says that its list has no use for. */
+static void warn_unused(struct chooser *chooser, const char *list, const struct entry *entry,
+                        bool is_vdi)
+{
+    if (!is_vdi && entry->disks.n > 0)
+        text_list_add_format(&chooser->selection->warnings,
+                             "%s: entry \"%s\" names disks, but this list takes whole VMs; single "
+                             "disks are exported by vdi_exports",
+                             list, entry->text);
+}
+
 /* One entry: chosen[] gets what no entry before it has taken. */
 static int apply_entry(struct chooser *chooser, const char *list, const char *text, bool is_vdi,
                        struct selected *chosen, struct error *err)
@@ -185,6 +196,7 @@ static int apply_entry(struct chooser *chooser, const char *list, const char *te
         for (size_t i = 0; i < warnings.n; i++)
             text_list_add_format(&chooser->selection->warnings, "%s: %s", list,
                                  warnings.items[i]);
+        warn_unused(chooser, list, &entry, is_vdi);
         if (matches_n == 0 && !str_equal(entry.pattern, EVERYTHING))
             text_list_add_format(&chooser->selection->warnings,
                                  "%s: entry \"%s\" matches no VM%s", list, entry.text,
