@@ -173,30 +173,27 @@ static char *field_map_item(const json_t *record, const char *name, const char *
     return text_dup(reply_text(json_object_get(record, name), key, NULL));
 }
 
-/* What every object must have: to be one, a reference, a uuid, and room for it. */
+/* What every object must have: to be one, a reference, and room for it. */
 static int record_check(const char *class_name, const char *ref, const json_t *record, size_t n,
                         struct error *err)
 {
     if (!json_is_object(record) || !ref || !*ref)
         return error_set(err, ERROR_PROTOCOL, "%s: what XAPI gave is no record", class_name);
-    if (!uuid_is_valid(reply_text(record, "uuid", "")))
-        return error_set(err, ERROR_PROTOCOL, "%s %.60s: \"%.60s\" is no uuid", class_name, ref,
-                         reply_text(record, "uuid", ""));
     if (n >= RECORD_OBJECTS_MAX)
         return error_set(err, ERROR_LIMIT, "more than %d objects of class %s", RECORD_OBJECTS_MAX,
                          class_name);
     return 0;
 }
 
-/* The same for classes of which only a text is kept: no uuid is needed. */
-static int record_check_named(const char *class_name, const char *ref, const json_t *record,
-                              const struct named_refs *refs, struct error *err)
+/* The same for classes whose objects are known by their uuid. */
+static int record_check_uuid(const char *class_name, const char *ref, const json_t *record,
+                             size_t n, struct error *err)
 {
-    if (!json_is_object(record) || !ref || !*ref)
-        return error_set(err, ERROR_PROTOCOL, "%s: what XAPI gave is no record", class_name);
-    if (refs->n >= RECORD_OBJECTS_MAX)
-        return error_set(err, ERROR_LIMIT, "more than %d objects of class %s", RECORD_OBJECTS_MAX,
-                         class_name);
+    if (record_check(class_name, ref, record, n, err))
+        return -1;
+    if (!uuid_is_valid(reply_text(record, "uuid", "")))
+        return error_set(err, ERROR_PROTOCOL, "%s %.60s: \"%.60s\" is no uuid", class_name, ref,
+                         reply_text(record, "uuid", ""));
     return 0;
 }
 
@@ -211,7 +208,7 @@ static void index_add(size_t **items, size_t *n, size_t *cap, size_t index)
 int record_add_host_metrics(struct record_reader *reader, const char *ref, const json_t *record,
                             struct error *err)
 {
-    if (record_check_named("host_metrics", ref, record, &reader->live_metrics, err))
+    if (record_check("host_metrics", ref, record, reader->live_metrics.n, err))
         return -1;
     named_refs_add(&reader->live_metrics, ref, reply_bool(record, "live", false) ? "1" : "0");
     return 0;
@@ -220,7 +217,7 @@ int record_add_host_metrics(struct record_reader *reader, const char *ref, const
 int record_add_host(struct record_reader *reader, const char *ref, const json_t *record,
                     struct error *err)
 {
-    if (record_check("host", ref, record, reader->pool->hosts_n, err))
+    if (record_check_uuid("host", ref, record, reader->pool->hosts_n, err))
         return -1;
     struct host *host = pool_add_host(reader->pool);
     const char *metrics = reply_ref(record, "metrics");
@@ -241,7 +238,7 @@ int record_add_pool(struct record_reader *reader, const char *ref, const json_t 
 {
     struct pool *pool = reader->pool;
 
-    if (record_check("pool", ref, record, 0, err))
+    if (record_check_uuid("pool", ref, record, 0, err))
         return -1;
     if (pool->ref)
         return error_set(err, ERROR_PROTOCOL, "XAPI tells of more than one pool");
@@ -273,7 +270,7 @@ static bool sm_can_snapshot(const json_t *record)
 int record_add_sm(struct record_reader *reader, const char *ref, const json_t *record,
                   struct error *err)
 {
-    if (record_check_named("SM", ref, record, &reader->sms, err))
+    if (record_check("SM", ref, record, reader->sms.n, err))
         return -1;
     CLEAN_CHAR char *type = field_text(record, "type");
 
@@ -284,7 +281,7 @@ int record_add_sm(struct record_reader *reader, const char *ref, const json_t *r
 int record_add_sr(struct record_reader *reader, const char *ref, const json_t *record,
                   struct error *err)
 {
-    if (record_check("SR", ref, record, reader->pool->srs_n, err))
+    if (record_check_uuid("SR", ref, record, reader->pool->srs_n, err))
         return -1;
     struct sr *sr = pool_add_sr(reader->pool);
 
@@ -323,7 +320,7 @@ int record_add_pbd(struct record_reader *reader, const char *ref, const json_t *
 int record_add_vdi(struct record_reader *reader, const char *ref, const json_t *record,
                    struct error *err)
 {
-    if (record_check("VDI", ref, record, reader->pool->vdis_n, err))
+    if (record_check_uuid("VDI", ref, record, reader->pool->vdis_n, err))
         return -1;
     struct vdi *vdi = pool_add_vdi(reader->pool);
 
@@ -353,7 +350,7 @@ int record_add_vdi(struct record_reader *reader, const char *ref, const json_t *
 int record_add_guest_metrics(struct record_reader *reader, const char *ref, const json_t *record,
                              struct error *err)
 {
-    if (record_check_named("VM_guest_metrics", ref, record, &reader->systems, err))
+    if (record_check("VM_guest_metrics", ref, record, reader->systems.n, err))
         return -1;
     CLEAN_CHAR char *system = field_map_item(record, "os_version", "name");
 
@@ -364,7 +361,7 @@ int record_add_guest_metrics(struct record_reader *reader, const char *ref, cons
 int record_add_network(struct record_reader *reader, const char *ref, const json_t *record,
                        struct error *err)
 {
-    if (record_check_named("network", ref, record, &reader->networks, err))
+    if (record_check("network", ref, record, reader->networks.n, err))
         return -1;
     CLEAN_CHAR char *name = field_text(record, "name_label");
 
@@ -412,7 +409,7 @@ static void vm_fill(struct vm *vm, const struct record_reader *reader, const jso
 int record_add_vm(struct record_reader *reader, const char *ref, const json_t *record,
                   struct error *err)
 {
-    if (record_check("VM", ref, record, reader->pool->vms_n, err))
+    if (record_check_uuid("VM", ref, record, reader->pool->vms_n, err))
         return -1;
     struct vm *vm = pool_add_vm(reader->pool);
 

@@ -174,6 +174,17 @@ static int gather_all(struct xapi *xapi, struct gathered *gathered, const char *
     return 0;
 }
 
+/* Whether a VM can do without the object that makes no sense: it only says a word of it. */
+static bool is_left_out(const char *class_name, const struct error *failure)
+{
+    static const char *const needed[] = {"pool", "SR", "VDI", "VM", "VBD"};
+
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (str_equal(class_name, needed[i]))
+            return false;
+    return failure->code == ERROR_PROTOCOL;
+}
+
 static int gathered_give(const struct gathered *gathered, struct record_reader *reader,
                          struct error *err)
 {
@@ -181,8 +192,17 @@ static int gathered_give(const struct gathered *gathered, struct record_reader *
     json_t *record;
 
 #define X(class_name, name)                                                                        \
-    json_object_foreach(gathered->name, ref,                                                       \
-                        record) if (record_add_##name(reader, ref, record, err)) return -1;
+    json_object_foreach(gathered->name, ref, record)                                               \
+    {                                                                                              \
+        struct error failure = ERROR_INIT;                                                         \
+                                                                                                   \
+        if (record_add_##name(reader, ref, record, &failure) &&                                    \
+            !is_left_out(class_name, &failure)) {                                                  \
+            if (err)                                                                               \
+                *err = failure;                                                                    \
+            return -1;                                                                             \
+        }                                                                                          \
+    }
     RECORD_ORDER(X)
 #undef X
     return gathered->has_disks_only ? 0 : record_reader_finish(reader, err);
