@@ -182,7 +182,7 @@ int attempts_start(struct attempts *attempts, const struct job *job, struct wire
         return 1;
     }
     item->child.clean_ms = attempts->clean_ms;
-    item->begun_ms = item->heard_ms = now_ms(attempts);
+    item->begun_ms = item->heard_ms = item->rate.ms = now_ms(attempts);
     item->is_running = true;
     log_info(ROOM, "job %s attempt %u (%s%s%s) begins", job->id, (unsigned)job->attempt,
              job_kind_name(job->kind), job->vm_name != NULL ? " of " : "",
@@ -354,7 +354,10 @@ void attempts_pace(struct attempts *attempts, uint64_t limit)
         struct attempts_item *item = &attempts->items[i];
         if (!item->is_running || item->has_result || !job_kind_is_backup(item->job.kind))
             continue;
-        takers[n] = (struct rate_taker){.parts = 1, .cap = item->job.tuning.max_rate};
+        rate_meter_note(&item->rate, item->report.bytes, now_ms(attempts));
+        takers[n] = (struct rate_taker){.parts = 1,
+                                        .cap = item->job.tuning.max_rate,
+                                        .taken = rate_meter_taken(&item->rate)};
         items[n++] = item;
     }
     rate_share(limit, takers, n);

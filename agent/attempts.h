@@ -18,6 +18,7 @@
 #include "agent/spare.h"
 #include "common/base/mem.h"
 #include "common/model/job.h"
+#include "common/model/rate.h"
 
 #define ATTEMPTS_SLOTS_MAX 64
 
@@ -33,6 +34,7 @@ struct attempts_item {
     bool has_result; /* its last report has come */
     bool is_cancelled;
     uint64_t rate_limit; /* that it knows of */
+    struct rate_meter rate;
     int64_t begun_ms; /* monotonic */
     int64_t heard_ms; /* monotonic: when it said something last */
     bool is_overdue;  /* it was cancelled because it said nothing for too long */

@@ -41,24 +41,6 @@ static void dispatch_keep_listed(struct dispatch *dispatch, size_t agent,
     job_report_copy(&listed->report, report);
 }
 
-static void dispatch_update_rate(struct attempt *attempt, const struct job_report *report,
-                                 struct dispatch_now now)
-{
-    int64_t elapsed_ms = now.ms - attempt->rate_ms;
-
-    if (report->bytes < attempt->rate_bytes)
-        attempt->rate_bytes = report->bytes;
-    if (elapsed_ms <= 0)
-        return;
-    uint64_t rate = (report->bytes - attempt->rate_bytes) * 1000 / (uint64_t)elapsed_ms;
-    if (attempt->rate_bytes_s == 0 || elapsed_ms >= DISPATCH_RATE_MS)
-        attempt->rate_bytes_s = rate;
-    if (elapsed_ms < DISPATCH_RATE_MS)
-        return;
-    attempt->rate_bytes = report->bytes;
-    attempt->rate_ms = now.ms;
-}
-
 /* The present attempt is at work. */
 static void dispatch_hear_running(struct dispatch *dispatch, struct item *item,
                                   const struct job_report *report, struct dispatch_now now)
@@ -68,11 +50,11 @@ static void dispatch_hear_running(struct dispatch *dispatch, struct item *item,
     attempt->is_listed = true;
     attempt->is_seen = true;
     dispatch->moved_ms = now.ms;
-    dispatch_update_rate(attempt, report, now);
+    rate_meter_note(&attempt->rate, report->bytes, now.ms);
     job_report_done(&attempt->report);
     job_report_copy(&attempt->report, report);
     place_set_progress(dispatch->place, (size_t)(item - dispatch->items), report->bytes,
-                       attempt->rate_bytes_s);
+                       attempt->rate.rate);
     if (item->job.state == JOB_STATE_ASSIGNED)
         dispatch_set_state(dispatch, item, JOB_STATE_RUNNING, NULL);
     /* Killed, and it lives on in the kernel: the run does not wait for it. Its agent goes on

@@ -7,13 +7,13 @@
 #define ONYX_COORDINATOR_DISPATCH_INSIDE_H
 
 #include "common/base/text_map.h"
+#include "common/model/rate.h"
 #include "common/xapi/fault.h"
 #include "coordinator/dispatch/dispatch.h"
 #include "coordinator/dispatch/id_index.h"
 #include "coordinator/policy/place.h"
 
 #define DISPATCH_OFFER_MS 30000 /* an attempt that its agent does not take goes elsewhere */
-#define DISPATCH_RATE_MS 3000   /* window of a rate */
 #define DISPATCH_FAIR_MS 3000   /* an agent heard within may be waited for */
 #define DISPATCH_PIN_MS 30000   /* an agent heard within is the one to clean up after itself */
 #define DISPATCH_BACKOFF_STEPS 4 /* doublings */
@@ -30,9 +30,7 @@ struct attempt {
     bool is_cancelled; /* it shall end */
     int64_t begun_ms;
     struct job_report report; /* the last one */
-    uint64_t rate_bytes_s;
-    uint64_t rate_bytes; /* bytes and time at the beginning of the window */
-    int64_t rate_ms;
+    struct rate_meter rate;
 };
 
 struct item {

@@ -14,6 +14,15 @@
 
 #include "common/base/poison.h"
 
+/* What a host takes is known when it is known of each of its jobs. */
+static void add_part(struct rate_taker *taker, const struct rate_meter *meter)
+{
+    uint64_t taken = rate_meter_taken(meter);
+
+    taker->taken = taken > 0 && (taker->parts == 0 || taker->taken > 0) ? taker->taken + taken : 0;
+    taker->parts++;
+}
+
 uint64_t dispatch_host_rate(const struct dispatch *dispatch, const char *host_uuid)
 {
     const struct dispatch_settings *settings = &dispatch->settings;
@@ -27,7 +36,8 @@ uint64_t dispatch_host_rate(const struct dispatch *dispatch, const char *host_uu
     for (size_t i = 0; i < dispatch->active_n; i++) {
         const struct item *item = &dispatch->items[dispatch->active[i]];
 
-        takers[item->now.agent].parts += !dispatch_is_errand(item);
+        if (!dispatch_is_errand(item))
+            add_part(&takers[item->now.agent], &item->now.rate);
     }
     for (size_t i = 0; i < dispatch->agents.n; i++)
         takers[i].cap =

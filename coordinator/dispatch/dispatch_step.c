@@ -156,7 +156,7 @@ void dispatch_begin(struct dispatch *dispatch, struct item *item, const struct a
                                  .agent = (size_t)(agent - dispatch->agents.items),
                                  .boot = agent->sync.boot,
                                  .begun_ms = now.ms,
-                                 .rate_ms = now.ms};
+                                 .rate = {.ms = now.ms}};
     dispatch_follow(dispatch, item);
     dispatch->moved_ms = now.ms;
     struct dispatch_change *change = dispatch_add_change(dispatch, DISPATCH_BEGIN, job->id);
@@ -178,8 +178,7 @@ void dispatch_take_over(struct dispatch *dispatch, struct item *item, const stru
                                  .is_offered = true,
                                  .is_listed = true,
                                  .begun_ms = now.ms,
-                                 .rate_ms = now.ms,
-                                 .rate_bytes = report->bytes};
+                                 .rate = {.bytes = report->bytes, .ms = now.ms}};
     job_report_copy(&item->now.report, report);
     dispatch->moved_ms = now.ms;
     item->job.state = JOB_STATE_ASSIGNED;

@@ -81,7 +81,7 @@ void dispatch_view_job(const struct dispatch *dispatch, size_t index, struct run
                                     host_uuid ? dispatch_host_name(dispatch, host_uuid) : NULL,
                                 .bytes = item->bytes,
                                 .estimate_bytes = job->estimate_bytes,
-                                .rate_bytes_s = item->now.rate_bytes_s,
+                                .rate_bytes_s = item->now.rate.rate,
                                 .is_hung = item->now.report.is_hung,
                                 .reason = item->job.reason};
     memcpy(ret_job->id, job->id, sizeof ret_job->id);

@@ -81,6 +81,20 @@ def test_a_worker_hears_of_another_rate_while_it_streams():
         lab.assert_clean()
 
 
+def test_what_a_slow_stream_does_not_take_the_other_gets():
+    machines = [vm("slow", size_mib=12, fill=1.0), vm("fast", size_mib=96, fill=1.0)]
+    with Lab(pool(machines, hosts=1), agents=False) as lab:
+        lab.fault(stream="export", action="slow", rate_bytes_per_s=MIB, object="slow")
+        lab.start_agent("h1", "--host-rate", "16M")
+        lab.must("run", *lab.run_args())
+        jobs = jobs_of(lab)
+        assert took_s(jobs["slow"]) > 10
+        # Half of the rate for a few seconds, then most of it.
+        assert took_s(jobs["fast"]) < jobs["fast"]["bytes"] / (9.5 * MIB)
+        assert took_s(jobs["fast"]) > jobs["fast"]["bytes"] / (16 * MIB) - 0.1
+        lab.assert_clean()
+
+
 def test_workers_stand_back_for_others():
     with Lab(pool([vm("held", size_mib=8, fill=1.0)], hosts=1), agents=False) as lab:
         lab.start_agent("h1", "--nice", "7", "--ionice", "idle")
