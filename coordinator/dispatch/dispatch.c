@@ -7,7 +7,6 @@
  */
 #include "coordinator/dispatch/dispatch.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,13 +42,6 @@ static void dispatch_change_done(struct dispatch_change *change)
     free(change->reason);
     catalog_job_done(&change->job);
     job_report_done(&change->report);
-}
-
-void dispatch_attempt_done(struct attempt *attempt)
-{
-    free(attempt->host_uuid);
-    job_report_done(&attempt->report);
-    *attempt = (struct attempt){0};
 }
 
 void dispatch_free(struct dispatch **dispatch)
@@ -113,33 +105,6 @@ void dispatch_name_host(struct dispatch *dispatch, const char *host_uuid, const 
         mem_set(&agent->host_name, name);
 }
 
-const char *dispatch_host_name(const struct dispatch *dispatch, const char *host_uuid)
-{
-    const char *name = text_map_get(&dispatch->host_names, host_uuid);
-
-    return name ? name : host_uuid;
-}
-
-struct agents_store dispatch_store(const struct dispatch *dispatch)
-{
-    return (struct agents_store){.uuid = dispatch->store_uuid, .nonce = dispatch->store_nonce};
-}
-
-bool dispatch_is_active(const struct item *item)
-{
-    return item->job.state == JOB_STATE_ASSIGNED || item->job.state == JOB_STATE_RUNNING;
-}
-
-bool dispatch_is_cleanup(const struct item *item)
-{
-    return item->job.job.kind == JOB_CLEANUP;
-}
-
-bool dispatch_is_errand(const struct item *item)
-{
-    return !job_kind_is_backup(item->job.job.kind);
-}
-
 bool dispatch_is_folder_saved(const struct dispatch *dispatch, const char *folder)
 {
     bool has_done = false;
@@ -156,63 +121,9 @@ bool dispatch_is_folder_saved(const struct dispatch *dispatch, const char *folde
     return has_done;
 }
 
-struct item *dispatch_find_item(const struct dispatch *dispatch, const char *id)
-{
-    size_t cursor = 0, at;
-
-    while ((at = id_index_next(&dispatch->item_index, id, &cursor)) != ID_INDEX_NONE)
-        if (strcmp(dispatch->items[at].job.job.id, id) == 0)
-            return &dispatch->items[at];
-    return NULL;
-}
-
-struct ended *dispatch_find_ended(const struct dispatch *dispatch, const char *id,
-                                  uint32_t attempt)
-{
-    size_t cursor = 0, at;
-
-    while ((at = id_index_next(&dispatch->ended_index, id, &cursor)) != ID_INDEX_NONE)
-        if (dispatch->ended[at].attempt == attempt && strcmp(dispatch->ended[at].id, id) == 0)
-            return &dispatch->ended[at];
-    return NULL;
-}
-
-struct dispatch_change *dispatch_add_change(struct dispatch *dispatch,
-                                            enum dispatch_change_kind kind, const char *id)
-{
-    dispatch->changes = mem_grow(dispatch->changes, &dispatch->changes_cap,
-                                 dispatch->changes_n + 1, sizeof *dispatch->changes);
-    struct dispatch_change *change = &dispatch->changes[dispatch->changes_n++];
-
-    *change = (struct dispatch_change){.kind = kind};
-    str_copy(change->id, sizeof change->id, id);
-    return change;
-}
-
-void dispatch_warn(struct dispatch *dispatch, const char *format, ...)
-{
-    CLEAN_STR struct str text = STR_INIT;
-    va_list args;
-
-    va_start(args, format);
-    str_add_format_v(&text, format, args);
-    va_end(args);
-    dispatch_add_change(dispatch, DISPATCH_WARN, "")->reason = str_take(&text);
-}
-
 void dispatch_add_warning(struct dispatch *dispatch, const char *text)
 {
     dispatch_warn(dispatch, "%s", text);
-}
-
-struct item *dispatch_add_item(struct dispatch *dispatch)
-{
-    dispatch->items = mem_grow(dispatch->items, &dispatch->items_cap, dispatch->items_n + 1,
-                               sizeof *dispatch->items);
-    struct item *item = &dispatch->items[dispatch->items_n++];
-
-    *item = (struct item){0};
-    return item;
 }
 
 /* What agents told of the newest attempt of a job before it was added. */

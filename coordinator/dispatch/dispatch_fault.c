@@ -161,16 +161,3 @@ void dispatch_set_away(struct dispatch *dispatch, const struct text_map *away)
     text_map_copy(&dispatch->away, away);
 }
 
-bool dispatch_agent_why_not(const struct dispatch *dispatch, const struct agent *agent,
-                            char text[AGENTS_REASON_MAX])
-{
-    struct agents_store store = dispatch_store(dispatch);
-    const char *away = text_map_get(&dispatch->away, agent->host_uuid);
-
-    if (agents_why_not(agent, &store, text))
-        return true;
-    if (!away)
-        return false;
-    str_copy(text, AGENTS_REASON_MAX, away);
-    return true;
-}

@@ -2,7 +2,7 @@
 /*
  * The indexes of dispatch: which items are active, which are errands, and what placement knows of
  * them and of the agents. They follow each change, so that a Sync costs what it is about, not what
- * the pool has.
+ * the pool has; a job's state is changed here and nowhere else, so that none is forgotten.
  */
 #include <assert.h>
 #include <string.h>
@@ -65,6 +65,27 @@ void dispatch_follow(struct dispatch *dispatch, const struct item *item)
         place_set_over(dispatch->place, index);
     else
         place_set_ready(dispatch->place, index);
+}
+
+void dispatch_set_state(struct dispatch *dispatch, struct item *item, enum job_state state,
+                        const char *reason)
+{
+    struct dispatch_change *change =
+        dispatch_add_change(dispatch, DISPATCH_STATE, item->job.job.id);
+
+    assert(state == item->job.state || job_state_may_follow(item->job.state, state));
+    change->state = state;
+    change->reason = mem_dup(reason);
+    item->job.state = state;
+    if (item->job.reason != reason)
+        mem_set(&item->job.reason, reason);
+    item->is_ended_recorded = false;
+    if (item->job.job.kind == JOB_EXPIRE && (state == JOB_STATE_FAILED || state == JOB_STATE_LOST))
+        dispatch_warn(dispatch, "old backups in %s could not be removed: %s",
+                      item->job.job.folder, reason ? reason : "no reason was told");
+    dispatch_follow(dispatch, item);
+    if (!dispatch_is_active(item))
+        dispatch_attempt_done(&item->now);
 }
 
 /* Free slots of each agent's host: as it told, less what it was given and has not listed yet. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * What the rooms of dispatch share: its jobs with their present attempts, what agents list, and the
- * steps from one state of a job to the next. Included by dispatch*.c alone.
+ * steps from one state of a job to the next. Included by dispatch*.c alone. Rooms are named from the
+ * lowest to the highest; each uses those named before it.
  */
 #ifndef ONYX_COORDINATOR_DISPATCH_INSIDE_H
 #define ONYX_COORDINATOR_DISPATCH_INSIDE_H
@@ -108,58 +109,49 @@ struct dispatch {
     size_t reported_n; /* changes handed out, to be marked by dispatch_recorded */
 };
 
+/* dispatch_items.c */
 void dispatch_attempt_done(struct attempt *attempt);
 bool dispatch_is_active(const struct item *item); /* assigned or running */
 bool dispatch_is_cleanup(const struct item *item);
-/* Cleanup, expire: goes to any host, before backups, and counts against slots alone. */
+/* Cleanup, expire, verify: goes to any host, and no placement knows it. */
 bool dispatch_is_errand(const struct item *item);
-/* A verify job: goes to any host when no backup waits to begin any more; it reads much, so it counts
- * against the limits of host and store. */
 bool dispatch_is_verify(const struct item *item);
-/* Whether an expire and a verify job of one folder are in each other's way. */
-bool dispatch_is_held_by_folder(const struct dispatch *dispatch, const struct item *item);
-/* Whether this host may have a verify job now, by what waits and by the limits. */
-bool dispatch_may_verify(const struct dispatch *dispatch, const char *host_uuid);
-/* Files that an expire job removed need no verify job of this run any more. */
-void dispatch_skip_verifies(struct dispatch *dispatch, const struct item *expire,
-                            const struct job_report *report);
 struct item *dispatch_find_item(const struct dispatch *dispatch, const char *id);
 struct ended *dispatch_find_ended(const struct dispatch *dispatch, const char *id,
                                   uint32_t attempt);
 const char *dispatch_host_name(const struct dispatch *dispatch, const char *host_uuid);
 struct agents_store dispatch_store(const struct dispatch *dispatch);
+/* Why this agent gets no job: itself, or its host. */
+bool dispatch_agent_why_not(const struct dispatch *dispatch, const struct agent *agent,
+                            char text[AGENTS_REASON_MAX]);
+/* A zeroed item at the end; moves the others. To be entered when its job is filled in. */
+struct item *dispatch_add_item(struct dispatch *dispatch);
+struct dispatch_change *dispatch_add_change(struct dispatch *dispatch,
+                                            enum dispatch_change_kind kind, const char *id);
+void dispatch_warn(struct dispatch *dispatch, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-/* Room in the store as this host's agent told it last (NULL, or nothing told: the least that any
- * agent told), and what running jobs are still to write. */
+/* dispatch_index.c */
+void dispatch_enter(struct dispatch *dispatch, struct item *item);
+/* Its state or what holds it has changed: the indexes follow. */
+void dispatch_follow(struct dispatch *dispatch, const struct item *item);
+/* A job's state, with the reason for people, into memory, the indexes and the changes. */
+void dispatch_set_state(struct dispatch *dispatch, struct item *item, enum job_state state,
+                        const char *reason);
+/* Which hosts may have jobs now and how many, here and for placement. */
+void dispatch_look_at_hosts(struct dispatch *dispatch, struct dispatch_now now);
+
+/* dispatch_rate.c: what the workers of a host may take together, bytes a second; 0: no limit. */
+uint64_t dispatch_host_rate(const struct dispatch *dispatch, const char *host_uuid);
+
+/* dispatch_space.c: room in the store as this host's agent told it last (NULL, or nothing told: the
+ * least that any agent told), and what running jobs are still to write. */
 struct space_facts dispatch_space(const struct dispatch *dispatch, const char *host_uuid);
 /* Whether there is room for this job. A continued one goes to its worker unjudged, which finds
  * out first whether the backup is there already. */
 enum space_verdict dispatch_judge_space(const struct dispatch *dispatch,
                                         const struct space_facts *facts, const struct item *item,
                                         char text[SPACE_TEXT_MAX]);
-
-/* Whether a cleanup that has not ended stands before this job. */
-bool dispatch_is_blocked(const struct dispatch *dispatch, const struct item *item);
-/* Planned, not held by anything: an agent may be given it now. */
-bool dispatch_is_ready(const struct dispatch *dispatch, const struct item *item,
-                       struct dispatch_now now);
-
-/* A zeroed item at the end; moves the others. To be entered when its job is filled in. */
-struct item *dispatch_add_item(struct dispatch *dispatch);
-void dispatch_enter(struct dispatch *dispatch, struct item *item);
-/* Its state or what holds it has changed: the indexes follow. */
-void dispatch_follow(struct dispatch *dispatch, const struct item *item);
-/* Which hosts may have jobs now and how many, here and for placement. */
-void dispatch_look_at_hosts(struct dispatch *dispatch, struct dispatch_now now);
-
-struct dispatch_change *dispatch_add_change(struct dispatch *dispatch,
-                                            enum dispatch_change_kind kind, const char *id);
-void dispatch_warn(struct dispatch *dispatch, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-/* A job's state, with the reason for people, into memory and the changes. */
-void dispatch_set_state(struct dispatch *dispatch, struct item *item, enum job_state state,
-                        const char *reason);
 
 /* dispatch_fault.c: the hosts that may run it now. */
 const struct text_list *dispatch_hosts(const struct item *item);
@@ -170,10 +162,22 @@ enum fault_step dispatch_weigh(struct dispatch *dispatch, struct item *item,
                                const struct error *error, struct dispatch_now now);
 /* Placement is to know the hosts that it may run on now. */
 void dispatch_place_anew(struct dispatch *dispatch, const struct item *item);
-/* Why this agent gets no job: itself, or its host. */
-bool dispatch_agent_why_not(const struct dispatch *dispatch, const struct agent *agent,
-                            char text[AGENTS_REASON_MAX]);
 
+/* dispatch_verify.c. A verify job goes to any host when no backup waits to begin any more; it reads
+ * much, so it counts against the limits of host and store. Whether this host may have one now, by what
+ * waits and by the limits. */
+bool dispatch_may_verify(const struct dispatch *dispatch, const char *host_uuid);
+/* Whether an expire and a verify job of one folder are in each other's way. */
+bool dispatch_is_held_by_folder(const struct dispatch *dispatch, const struct item *item);
+/* Files that an expire job removed need no verify job of this run any more. */
+void dispatch_skip_verifies(struct dispatch *dispatch, const struct item *expire,
+                            const struct job_report *report);
+
+/* dispatch_step.c: whether a cleanup that has not ended stands before this job. */
+bool dispatch_is_blocked(const struct dispatch *dispatch, const struct item *item);
+/* Planned, not held by anything: an agent may be given it now. */
+bool dispatch_is_ready(const struct dispatch *dispatch, const struct item *item,
+                       struct dispatch_now now);
 /* Begin the next attempt on a host. */
 void dispatch_begin(struct dispatch *dispatch, struct item *item, const struct agent *agent,
                     struct dispatch_now now);
@@ -193,8 +197,5 @@ void dispatch_end_dead(struct dispatch *dispatch, struct item *item, enum job_st
 /* Make a cleanup job of a dead attempt unless there is one. */
 void dispatch_add_cleanup(struct dispatch *dispatch, const struct job_remains *remains,
                           const char *vm_name, const char *host_uuid);
-
-/* What the workers of a host may take together, bytes a second; 0: no limit. */
-uint64_t dispatch_host_rate(const struct dispatch *dispatch, const char *host_uuid);
 
 #endif

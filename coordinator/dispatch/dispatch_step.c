@@ -8,7 +8,6 @@
  */
 #include "coordinator/dispatch/dispatch.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,27 +108,6 @@ bool dispatch_is_ready(const struct dispatch *dispatch, const struct item *item,
     return (item->job.state == JOB_STATE_PLANNED || item->job.state == JOB_STATE_WAITING) &&
            !item->is_own_wish && now.ms >= item->not_before_ms &&
            !dispatch_is_blocked(dispatch, item);
-}
-
-void dispatch_set_state(struct dispatch *dispatch, struct item *item, enum job_state state,
-                        const char *reason)
-{
-    struct dispatch_change *change =
-        dispatch_add_change(dispatch, DISPATCH_STATE, item->job.job.id);
-
-    assert(state == item->job.state || job_state_may_follow(item->job.state, state));
-    change->state = state;
-    change->reason = mem_dup(reason);
-    item->job.state = state;
-    if (item->job.reason != reason)
-        mem_set(&item->job.reason, reason);
-    item->is_ended_recorded = false;
-    if (item->job.job.kind == JOB_EXPIRE && (state == JOB_STATE_FAILED || state == JOB_STATE_LOST))
-        dispatch_warn(dispatch, "old backups in %s could not be removed: %s",
-                      item->job.job.folder, reason ? reason : "no reason was told");
-    dispatch_follow(dispatch, item);
-    if (!dispatch_is_active(item))
-        dispatch_attempt_done(&item->now);
 }
 
 void dispatch_begin(struct dispatch *dispatch, struct item *item, const struct agent *agent,

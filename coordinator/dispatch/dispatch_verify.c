@@ -11,11 +11,6 @@
 
 #include "common/base/poison.h"
 
-bool dispatch_is_verify(const struct item *item)
-{
-    return item->job.job.kind == JOB_VERIFY;
-}
-
 static bool is_reached(size_t n, uint32_t limit)
 {
     return limit != 0 && n >= limit;
