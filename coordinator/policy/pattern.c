@@ -47,33 +47,6 @@ static size_t find_group(const struct pattern_parser *p, const char *name)
     return 0;
 }
 
-int pattern_check_lookbehind(const struct pattern_parser *p, size_t group, size_t at,
-                             struct error *err)
-{
-    if (p->lookbehind_groups == 0)
-        return 0;
-    if (group >= p->groups_n || p->groups[group].is_open)
-        return pattern_fail(p, at, err, "cannot refer to an open group");
-    if (group >= p->lookbehind_groups)
-        return pattern_fail(p, at, err,
-                            "cannot refer to group defined in the same lookbehind subpattern");
-    return 0;
-}
-
-int pattern_add_reference(struct pattern_parser *p, size_t group, size_t at, unsigned flags,
-                          struct pattern_width *ret_width, struct error *err)
-{
-    if (group >= p->groups_n)
-        return pattern_fail(p, at, err, "invalid group reference %zu", group);
-    if (p->groups[group].is_open)
-        return pattern_fail(p, at, err, "cannot refer to an open group");
-    if (pattern_check_lookbehind(p, group, at, err) < 0)
-        return -1;
-    str_add_format(p->out, flags & PATTERN_IGNORECASE ? "(?i:\\g{%zu})" : "\\g{%zu}", group);
-    *ret_width = p->groups[group].width;
-    return 0;
-}
-
 static int open_group(struct pattern_parser *p, char *name_take, size_t at, size_t *ret_group,
                       struct error *err)
 {

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Characters, escapes and classes. Every category is spelled out (Python's \s has 0x1c-0x1f,
+ * Escapes and classes. Every category is spelled out (Python's \s has 0x1c-0x1f,
  * PCRE2's has U+180E; \w changed between PCRE2 releases). A class that holds \W or \S becomes an
  * alternation, for a complement can't stand inside [].
  */
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/base/error.h"
@@ -22,38 +20,9 @@
 #define BOUNDARY "(?:(?<=[" WORD "])(?![" WORD "])|(?<![" WORD "])(?=[" WORD "]))"
 #define NO_BOUNDARY                                                                                \
     "(?:(?!\\A\\z)(?:(?<=[" WORD "])(?=[" WORD "])|(?<![" WORD "])(?![" WORD "])))"
-#define NEVER "(?!)"
-
-#define SURROGATE_FIRST 0xd800u
-#define SURROGATE_LAST 0xdfffu
-#define DOTTED_I 0x130u
-#define DOTLESS_I 0x131u
-
-int pattern_fail(const struct pattern_parser *p, size_t at, struct error *err, const char *format,
-                 ...)
-{
-    char text[256];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    (void)p;
-    return error_set(err, ERROR_BAD_INPUT, "%s at position %zu", text, at);
-}
-
-bool pattern_is_digit(uint32_t c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static bool is_octal(uint32_t c)
 {
     return c >= '0' && c <= '7';
-}
-
-static bool is_letter(uint32_t c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 static int hex_value(uint32_t c)
@@ -65,55 +34,6 @@ static int hex_value(uint32_t c)
     if (c >= 'A' && c <= 'F')
         return (int)(c - 'A') + 10;
     return -1;
-}
-
-static bool is_surrogate(uint32_t c)
-{
-    return c >= SURROGATE_FIRST && c <= SURROGATE_LAST;
-}
-
-static void add_code(struct str *out, uint32_t c)
-{
-    if (is_letter(c) || pattern_is_digit(c))
-        str_add_char(out, (char)c);
-    else
-        str_add_format(out, "\\x{%x}", c);
-}
-
-/* Python's caseless i is one letter with the dotless and the dotted one. */
-static bool is_any_i(uint32_t c)
-{
-    return c == 'i' || c == 'I' || c == DOTTED_I || c == DOTLESS_I;
-}
-
-void pattern_add_literal(struct pattern_parser *p, uint32_t c, unsigned flags)
-{
-    if (is_surrogate(c)) {
-        str_add(p->out, NEVER);
-    } else if (!(flags & PATTERN_IGNORECASE)) {
-        add_code(p->out, c);
-    } else if (is_any_i(c)) {
-        str_add(p->out, "[iI\\x{130}\\x{131}]");
-    } else {
-        str_add(p->out, "(?i:");
-        add_code(p->out, c);
-        str_add_char(p->out, ')');
-    }
-}
-
-void pattern_add_any(struct pattern_parser *p, unsigned flags)
-{
-    str_add(p->out, flags & PATTERN_DOTALL ? "(?s:.)" : "[^\\x{a}]");
-}
-
-void pattern_add_begin(struct pattern_parser *p, unsigned flags)
-{
-    str_add(p->out, flags & PATTERN_MULTILINE ? "(?:\\A|(?<=\\x{a}))" : "\\A");
-}
-
-void pattern_add_end(struct pattern_parser *p, unsigned flags)
-{
-    str_add(p->out, flags & PATTERN_MULTILINE ? "(?=\\x{a}|\\z)" : "(?=\\x{a}?\\z)");
 }
 
 /* ---- escapes ---- */
@@ -244,7 +164,7 @@ int pattern_read_escape(struct pattern_parser *p, unsigned flags, enum pattern_i
     int known = read_character_escape(p, c, begin, &code, err);
     if (known < 0)
         return -1;
-    if (!known && is_letter(c))
+    if (!known && pattern_is_letter(c))
         return pattern_fail(p, begin, err, "bad escape \\%c", (int)c);
     pattern_add_literal(p, code, flags);
     return 0;
@@ -294,7 +214,7 @@ static int read_class_escape(struct pattern_parser *p, struct class_item *item, 
     int known = read_character_escape(p, c, begin, &item->c, err);
     if (known < 0)
         return -1;
-    if (!known && (is_letter(c) || pattern_is_digit(c)))
+    if (!known && (pattern_is_letter(c) || pattern_is_digit(c)))
         return pattern_fail(p, begin, err, "bad escape \\%c", (int)c);
     return 0;
 }
@@ -314,19 +234,19 @@ static void class_add_range(struct class *class, uint32_t lo, uint32_t hi)
 {
     class->is_used = true;
     class->has_i = class->has_i || (lo <= 'I' && 'I' <= hi) || (lo <= 'i' && 'i' <= hi) ||
-                   (lo <= DOTLESS_I && DOTTED_I <= hi);
-    if (lo < SURROGATE_FIRST && hi >= SURROGATE_FIRST) {
-        class_add_range(class, lo, SURROGATE_FIRST - 1);
-        lo = SURROGATE_LAST + 1;
+                   (lo <= PATTERN_DOTLESS_I && PATTERN_DOTTED_I <= hi);
+    if (lo < PATTERN_SURROGATE_FIRST && hi >= PATTERN_SURROGATE_FIRST) {
+        class_add_range(class, lo, PATTERN_SURROGATE_FIRST - 1);
+        lo = PATTERN_SURROGATE_LAST + 1;
     }
-    if (is_surrogate(lo))
-        lo = SURROGATE_LAST + 1;
-    if (hi < lo || is_surrogate(hi))
+    if (pattern_is_surrogate(lo))
+        lo = PATTERN_SURROGATE_LAST + 1;
+    if (hi < lo || pattern_is_surrogate(hi))
         return;
-    add_code(&class->set, lo);
+    pattern_add_code(&class->set, lo);
     if (hi > lo) {
         str_add_char(&class->set, '-');
-        add_code(&class->set, hi);
+        pattern_add_code(&class->set, hi);
     }
 }
 
@@ -380,7 +300,7 @@ static void add_class(struct pattern_parser *p, const struct class *class, bool 
     const char *set = str_text(&class->set);
     str_add(p->out, flags & PATTERN_IGNORECASE ? "(?i:" : "(?:");
     if (class->set.len == 0 && is_simple) {
-        str_add(p->out, is_negated ? "(?s:.)" : NEVER);
+        str_add(p->out, is_negated ? "(?s:.)" : PATTERN_NEVER);
     } else if (is_simple) {
         str_add_format(p->out, "[%s%s]", is_negated ? "^" : "", set);
     } else {

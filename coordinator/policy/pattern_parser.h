@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What pattern.c (groups, repeats), pattern_flags.c and pattern_atom.c (characters, escapes,
- * classes) share while a pattern is read; nobody else includes it.
+ * What pattern_write.c (the least parts), pattern_atom.c (escapes, classes), pattern_flags.c and
+ * pattern.c (groups, repeats), which uses them all, share while a pattern is read; nobody else includes
+ * it.
  */
 #ifndef ONYX_COORDINATOR_POLICY_PATTERN_PARSER_H
 #define ONYX_COORDINATOR_POLICY_PATTERN_PARSER_H
@@ -16,6 +17,12 @@ struct error;
 
 #define PATTERN_END UINT32_MAX /* no character: behind the last one */
 #define PATTERN_WIDTH_MAX UINT32_MAX
+
+#define PATTERN_NEVER "(?!)" /* matches nothing */
+#define PATTERN_SURROGATE_FIRST 0xd800u
+#define PATTERN_SURROGATE_LAST 0xdfffu
+#define PATTERN_DOTTED_I 0x130u
+#define PATTERN_DOTLESS_I 0x131u
 
 enum pattern_flag {
     PATTERN_IGNORECASE = 1,
@@ -74,12 +81,23 @@ int pattern_fail(const struct pattern_parser *p, size_t at, struct error *err, c
                  ...) __attribute__((format(printf, 4, 5)));
 
 bool pattern_is_digit(uint32_t c);
+bool pattern_is_letter(uint32_t c);
+bool pattern_is_surrogate(uint32_t c);
 
-/* Append one character so that it means itself. */
+/* Append one character so that it means itself: in a class or outside; by its flags. */
+void pattern_add_code(struct str *out, uint32_t c);
 void pattern_add_literal(struct pattern_parser *p, uint32_t c, unsigned flags);
 void pattern_add_any(struct pattern_parser *p, unsigned flags);
 void pattern_add_begin(struct pattern_parser *p, unsigned flags);
 void pattern_add_end(struct pattern_parser *p, unsigned flags);
+
+/* Python's check of a group that is named inside a look-behind. */
+int pattern_check_lookbehind(const struct pattern_parser *p, size_t group, size_t at,
+                             struct error *err);
+
+/* Append a reference to a group after Python's checks. */
+int pattern_add_reference(struct pattern_parser *p, size_t group, size_t at, unsigned flags,
+                          struct pattern_width *ret_width, struct error *err);
 
 /* Read an escape whose backslash is taken; ret_item and ret_width tell what it was. */
 int pattern_read_escape(struct pattern_parser *p, unsigned flags, enum pattern_item *ret_item,
@@ -94,13 +112,5 @@ unsigned pattern_flag_bit(uint32_t c);
 /* "(?i)", "(?i:", "(?i-m:", "(?-i:"; the first letter is still to be read. */
 int pattern_read_flags(struct pattern_parser *p, bool *ret_is_global, unsigned *ret_add,
                        unsigned *ret_remove, struct error *err);
-
-/* Append a reference to a group after Python's checks. */
-int pattern_add_reference(struct pattern_parser *p, size_t group, size_t at, unsigned flags,
-                          struct pattern_width *ret_width, struct error *err);
-
-/* Python's check of a group that is named inside a look-behind. */
-int pattern_check_lookbehind(const struct pattern_parser *p, size_t group, size_t at,
-                             struct error *err);
 
 #endif
