@@ -68,7 +68,8 @@ static bool is_known(void *context, const char *folder, const char *file)
                                           sizeof *shared->known.items, compare_texts) != NULL;
 }
 
-static int look_into(struct shared *shared, const struct run *run, struct error *err)
+/* A folder that can't be looked into costs its own job alone, which meets the same there. */
+static void look_into(struct shared *shared, struct run *run)
 {
     CLEAN_TEXT_LIST struct text_list folders = TEXT_LIST_INIT;
 
@@ -80,11 +81,11 @@ static int look_into(struct shared *shared, const struct run *run, struct error 
     for (size_t i = 0; i < folders.n; i++) {
         if (i > 0 && strcmp(folders.items[i], folders.items[i - 1]) == 0)
             continue;
+        struct error why = ERROR_INIT;
         if (scan_find_newer(run->store, folders.items[i], shared->since_at, is_known, shared,
-                            &shared->newer_n, &shared->newer, err) < 0)
-            return -1;
+                            &shared->newer_n, &shared->newer, &why) < 0)
+            run_warn(run, why.text);
     }
-    return 0;
 }
 
 /* A run that only reads back takes nothing from anybody. */
@@ -129,8 +130,7 @@ int run_check_shared(struct run *run, struct error *err)
     if (catalog_each_backup(run->catalog, &all, see_backup, &shared, err) < 0)
         return -1;
     text_list_sort(&shared.known);
-    if (look_into(&shared, run, err) < 0)
-        return error_add(err, "look for OnyxBackupVM's files");
+    look_into(&shared, run);
     if (shared.newer_n == 0)
         return 0;
     return error_set(err, ERROR_STORE_FOREIGN,

@@ -42,6 +42,19 @@ def test_failing_vm_among_good_ones(lab, method, error):
     lab.assert_clean()
 
 
+@pytest.mark.parametrize("put", [lambda path: path.symlink_to("/tmp"), lambda path: path.write_text("a note")],
+                         ids=["link", "file"])
+def test_place_of_a_folder_that_something_else_has_costs_that_vm_alone(lab, put):
+    assert lab.run("-e", "good1").returncode == 0  # the second run on a store looks for what others wrote there
+    put(lab.store / "bad")
+    done = lab.run("--attempts", "1")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert sorted(lab.backups()) == ["good1", "good2"]
+    assert "is a symbolic link or no folder" in failed_job(lab)["reason"]
+    (lab.store / "bad").unlink()
+    lab.assert_clean()
+
+
 STREAMS = [
     dict(action="cut", at_byte=3 << 20), dict(action="reset", at_byte=3 << 20),
     dict(action="corrupt", at_byte=3 << 20, bytes=1), dict(action="late_500", at_byte=3 << 20),
