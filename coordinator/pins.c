@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The catalog decides; the store's list is its copy.
+ * The catalog decides about what it knows; of what it does not (it was lost and is made anew) the
+ * store's list goes on speaking.
  */
 #include "coordinator/pins.h"
 
@@ -22,12 +23,32 @@ static int add_pinned(void *context, const struct backup *backup, struct error *
     return 0;
 }
 
+static int add_unknown(struct catalog *catalog, const char *path, struct text_list *paths,
+                       struct error *err)
+{
+    CLEAN_CHAR char *folder = mem_dup(path);
+    char *slash = strchr(folder, '/');
+
+    if (!slash)
+        return 0;
+    *slash = '\0';
+    int known = catalog_knows_backup(catalog, folder, slash + 1, err);
+    if (known == 0)
+        text_list_add(paths, path);
+    return known < 0 ? -1 : 0;
+}
+
 int pins_publish(struct catalog *catalog, struct store *store, struct error *err)
 {
     CLEAN_TEXT_LIST struct text_list paths = TEXT_LIST_INIT;
+    CLEAN_TEXT_LIST struct text_list listed = TEXT_LIST_INIT;
 
-    if (catalog_each_backup(catalog, NULL, add_pinned, &paths, err) < 0)
+    if (catalog_each_backup(catalog, NULL, add_pinned, &paths, err) < 0 ||
+        pins_read(store, &listed, err) < 0)
         return -1;
+    for (size_t i = 0; i < listed.n; i++)
+        if (add_unknown(catalog, listed.items[i], &paths, err) < 0)
+            return -1;
     text_list_sort(&paths);
     return pins_write(store, &paths, err);
 }

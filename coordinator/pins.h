@@ -9,7 +9,7 @@ struct catalog;
 struct error;
 struct store;
 
-/* The catalog's pinned backups into the store's list. */
+/* The catalog's pinned backups into the store's list, beside those it knows nothing of. */
 int pins_publish(struct catalog *catalog, struct store *store, struct error *err);
 
 /* What the store's list has becomes pinned in the catalog, where it is there. */

@@ -283,6 +283,9 @@ int catalog_each_backup(struct catalog *catalog, const struct catalog_backup_fil
 /* Whether this file was removed by a job of ours: 1 yes, 0 it stands or is not known, -1. */
 int catalog_is_expired(struct catalog *catalog, const char *folder, const char *file,
                        struct error *err);
+/* Whether it knows of this file at all, standing or removed: 1, 0, -1. */
+int catalog_knows_backup(struct catalog *catalog, const char *folder, const char *file,
+                         struct error *err);
 /* How many backup jobs of a run in a folder have not come to a good end: then the copy that the run
  * made there lacks files. */
 int catalog_count_undone(struct catalog *catalog, const char *run, const char *folder,

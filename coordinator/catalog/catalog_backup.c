@@ -124,6 +124,18 @@ int catalog_is_expired(struct catalog *catalog, const char *folder, const char *
     return catalog_step(catalog, rows, err);
 }
 
+int catalog_knows_backup(struct catalog *catalog, const char *folder, const char *file,
+                         struct error *err)
+{
+    CLEAN_STATEMENT sqlite3_stmt *rows = NULL;
+
+    if (catalog_prepare(catalog, &rows, err,
+                        "SELECT 1 FROM backup WHERE folder = ? AND file = ?", "ss", folder,
+                        file) < 0)
+        return -1;
+    return catalog_step(catalog, rows, err);
+}
+
 int catalog_set_backup_state(struct catalog *catalog, const char *folder, const char *file,
                              enum backup_state state, struct error *err)
 {

@@ -84,13 +84,10 @@ static int run_mark_share(struct run *run, const struct mount *mount, struct err
     return marker_write(run->store, &marker, err);
 }
 
-int run_check_store(struct run *run, struct error *err)
+static int judge_store(struct run *run, struct error *err)
 {
     CLEAN_MOUNT struct mount mount = {0};
 
-    run_tell_stage(run, RUN_STAGE_STORE, run->settings.store_root);
-    if (store_open(run->settings.store_root, NULL, &run->store, err) < 0)
-        return -1;
     if (!run->settings.require_mount)
         return marker_check(run->store, run->pool_uuid, &run->marker, err);
     if (store_mount(run->store, &mount, err) < 0)
@@ -102,6 +99,38 @@ int run_check_store(struct run *run, struct error *err)
         return -1;
     return marker_judge_mount(&run->marker, &mount, run->settings.share, run->settings.store_root,
                               err);
+}
+
+/* A catalog that was lost is made anew in silence: its backups stand in the store alone then. */
+static int run_tell_lost_catalog(struct run *run, struct error *err)
+{
+    const struct store_ops *ops = store_ops(run->store);
+    CLEAN_CATALOG_RUN struct catalog_run last = {.state = CATALOG_RUN_RUNNING};
+    CLEAN_FD int own = -1;
+    struct stat copy;
+    int found = catalog_find_run(run->catalog, NULL, &last, err);
+
+    if (found != 0)
+        return found < 0 ? -1 : 0;
+    if (store_open_own(run->store, false, &own, err) < 0)
+        return -1;
+    if (ops->stat(ops->context, own, CATALOG_COPY_FILE, &copy) != 0)
+        return 0;
+    CLEAN_CHAR char *text = str_format(
+        "the catalog %s is new and knows none of the backups that stand in the store, which was "
+        "written to with another one: `onyxpool adopt` makes them known",
+        run->settings.catalog_path);
+    run_warn(run, text);
+    return 0;
+}
+
+int run_check_store(struct run *run, struct error *err)
+{
+    run_tell_stage(run, RUN_STAGE_STORE, run->settings.store_root);
+    if (store_open(run->settings.store_root, NULL, &run->store, err) < 0 ||
+        judge_store(run, err) < 0)
+        return -1;
+    return run_tell_lost_catalog(run, err);
 }
 
 int run_write_nonce(struct run *run, struct error *err)

@@ -167,6 +167,26 @@ def test_pinned_ones_stay(lab):
     assert lab.onyxpool("pin", "web9", *place).returncode == 1
 
 
+def test_a_lost_catalog_is_told_and_runs_before_its_adoption_unpin_nothing(lab):
+    run_times(lab, 1, "-e", "web1:1")
+    pinned = names(lab, "web1")[0]
+    place = ["--catalog", lab.catalog, "-d", lab.store]
+    lab.must("pin", "web1", *place)
+    run_times(lab, 1, "-e", "web1:1")
+    assert lab.report()["warnings"] == []
+    for path in lab.folder.glob("catalog.db*"):
+        path.unlink()
+    run_times(lab, 1, "-e", "web1:1")
+    assert any("`onyxpool adopt`" in text for text in lab.report()["warnings"])
+    lab.must("adopt", *place)
+    run_times(lab, 2, "-e", "web1:1")
+    assert lab.report()["warnings"] == []
+    assert verdicts(lab, "web1", "-e", "web1:1")[pinned] == "pinned"
+    lab.must("unpin", f"web1/{pinned}", *place)
+    run_times(lab, 1, "-e", "web1:1")
+    assert names(lab, "web1") != [] and pinned not in names(lab, "web1")
+
+
 def test_pinning_while_a_run_goes_on(lab):
     run_times(lab, 1, "-e", "web1:1")
     pinned = names(lab, "web1")[0]
