@@ -52,6 +52,8 @@ struct object *vif_make(struct pool *pool, const char *vm_ref, const char *netwo
 /* Whether a VBD of the VM has this userdevice; the lowest number that none has. */
 bool vbd_has_device(struct pool *pool, const struct object *vm, const char *device);
 int vbd_free_device(struct pool *pool, const struct object *vm);
+/* The name that the guest gives the device: "xvda", empty while it is not plugged. */
+void vbd_name_device(struct pool *pool, struct object *vbd, bool is_plugged);
 /* dom0's VBD while it reads a disk, as export makes one; detaching deletes it. */
 struct object *vbd_attach_to_dom0(struct host *host, const char *vdi_ref, bool is_writable);
 void vbd_detach_from_dom0(struct pool *pool, const char *vbd_ref);

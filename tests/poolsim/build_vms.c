@@ -9,6 +9,7 @@
 #include "tests/poolsim/behaviour.h"
 #include "tests/poolsim/build.h"
 #include "tests/poolsim/disks.h"
+#include "tests/poolsim/guest.h"
 #include "tests/poolsim/pool_file.h"
 
 #include "common/base/poison.h"
@@ -197,29 +198,6 @@ static int build_interfaces(struct pool *pool, const struct node *node, const ch
     return 0;
 }
 
-static void build_tools(struct pool *pool, struct object *vm, const char *os)
-{
-    struct object *metrics = store_create(pool, CLASS_VM_guest_metrics);
-    char now[32];
-
-    object_set_text(pool, vm, F_VM_guest_metrics, object_ref(metrics));
-    object_map_put(pool, metrics, F_VM_guest_metrics_os_version, "name", os);
-    object_map_put(pool, metrics, F_VM_guest_metrics_os_version, "uname",
-                   strstr(os, "Windows") ? "" : "6.1.0-18-amd64");
-    object_map_put(pool, metrics, F_VM_guest_metrics_os_version, "distro",
-                   strstr(os, "Windows") ? "windows" : "debian");
-    object_map_put(pool, metrics, F_VM_guest_metrics_PV_drivers_version, "major", "7");
-    object_map_put(pool, metrics, F_VM_guest_metrics_PV_drivers_version, "minor", "30");
-    object_map_put(pool, metrics, F_VM_guest_metrics_networks, "0/ip", "192.0.2.10");
-    object_set_bool(pool, metrics, F_VM_guest_metrics_PV_drivers_up_to_date, true);
-    object_set_bool(pool, metrics, F_VM_guest_metrics_PV_drivers_detected, true);
-    object_set_bool(pool, metrics, F_VM_guest_metrics_live, true);
-    object_set_text(pool, metrics, F_VM_guest_metrics_can_use_hotplug_vbd, "yes");
-    object_set_text(pool, metrics, F_VM_guest_metrics_can_use_hotplug_vif, "yes");
-    object_set_text(pool, metrics, F_VM_guest_metrics_last_updated,
-                    pool_format_time(pool->master, now));
-}
-
 static void build_values(struct pool *pool, const struct node *node, struct object *vm)
 {
     static const enum field_id memory[] = {F_VM_memory_static_max, F_VM_memory_dynamic_max,
@@ -330,7 +308,7 @@ static int build_vm(struct pool *pool, const struct node *node, const char *name
     if (node_bool(node, "vusb", false))
         object_set_text(pool, store_create(pool, CLASS_VUSB), F_VUSB_VM, object_ref(vm));
     if (node_text(node, "os", NULL) && node_bool(node, "tools", true))
-        build_tools(pool, vm, node_text(node, "os", ""));
+        guest_report_tools(pool, vm, node_text(node, "os", ""));
     return build_state(pool, node, vm, host);
 }
 

@@ -72,6 +72,14 @@ bool vbd_has_device(struct pool *pool, const struct object *vm, const char *devi
     return false;
 }
 
+void vbd_name_device(struct pool *pool, struct object *vbd, bool is_plugged)
+{
+    long number = strtol(object_text(vbd, F_VBD_userdevice), NULL, 10);
+    CLEAN_CHAR char *name = str_format("xvd%c", (char)('a' + number % 26));
+
+    object_set_text(pool, vbd, F_VBD_device, is_plugged ? name : "");
+}
+
 int vbd_free_device(struct pool *pool, const struct object *vm)
 {
     for (int i = 0;; i++) {
@@ -230,6 +238,8 @@ static int vbd_plug(struct call *call)
         return failure_set(call->failure, "VM_BAD_POWER_STATE", object_ref(vm), "running", "halted",
                            NULL);
     object_set_bool(call->pool, vbd, F_VBD_currently_attached, is_plug);
+    if (is_plug && !*object_text(vbd, F_VBD_device)) /* what was unplugged keeps its name (1817) */
+        vbd_name_device(call->pool, vbd, true);
     return 0;
 }
 

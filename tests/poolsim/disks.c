@@ -302,6 +302,22 @@ static int copy_bytes(struct disk *from, struct disk *to, struct error *err)
     return failed ? -1 : 0;
 }
 
+int disk_copy_into(struct disk *from, struct disk *base, struct disk *to, struct error *err)
+{
+    unsigned char *bytes = mem_try(DISK_CLUSTER_BYTES, err);
+    int failed = bytes ? 0 : -1;
+    for (uint64_t at = 0; !failed && at < from->size_bytes; at += DISK_CLUSTER_BYTES) {
+        uint64_t left = from->size_bytes - at;
+        size_t n = (size_t)(left < DISK_CLUSTER_BYTES ? left : DISK_CLUSTER_BYTES);
+        bool is_wanted = base ? disk_cluster_differs(from, base, at / DISK_CLUSTER_BYTES)
+                              : disk_has_data(from, at, n) || disk_has_data(to, at, n);
+        if (is_wanted)
+            failed = disk_read(from, at, bytes, n, err) || disk_write(to, at, bytes, n, err);
+    }
+    free(bytes);
+    return failed ? -1 : 0;
+}
+
 int disks_copy(struct disks *disks, const char *uuid, const char *new_uuid, struct error *err)
 {
     CLEAN_DISK struct disk *from = NULL;

@@ -43,6 +43,10 @@ int disks_snapshot(struct disks *disks, const char *uuid, const char *new_uuid, 
 /* As disks_snapshot, but the bytes are copied: no layer is shared (VDI.copy). */
 int disks_copy(struct disks *disks, const char *uuid, const char *new_uuid, struct error *err);
 
+/* The bytes of one disk written into another that is not smaller; with a base, only the clusters in
+ * which from differs from it (VDI.copy with into_vdi). */
+int disk_copy_into(struct disk *from, struct disk *base, struct disk *to, struct error *err);
+
 /* Forget the name; bytes go with the last reference and the last disk that shares them. */
 int disks_remove(struct disks *disks, const char *uuid, struct error *err);
 

@@ -272,12 +272,23 @@ static int dispatch_message(struct incoming *incoming, struct call *call, const 
     return is_async ? start_background(call, run) : run_method(call, run);
 }
 
+/* The name behind "Async." or XAPI's own "InternalAsync.". */
+static const char *without_prefix(const char *method)
+{
+    static const char *const prefixes[] = {"Async.", "InternalAsync."};
+
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+        if (str_starts(method, prefixes[i]))
+            return method + strlen(prefixes[i]);
+    return method;
+}
+
 void dispatch(struct incoming *incoming)
 {
     struct pool *pool = incoming->request->pool;
     const char *agent = request_header(incoming->request, "user-agent");
-    bool is_async = str_starts(incoming->method, "Async.");
-    const char *name = incoming->method + (is_async ? 6 : 0);
+    const char *name = without_prefix(incoming->method);
+    bool is_async = name != incoming->method;
     char uuid[UUID_TEXT_MAX];
     struct call call = {.pool = pool,
                         .asked = incoming->request->host,

@@ -2018,7 +2018,7 @@ const struct message schema_messages[] = {
     {"VDI.set_cbt_enabled", NULL, 0, 0, {KIND_VOID, KIND_VOID, KIND_VOID, ""}, 0, 0, true, false, true, true},
     {"VDI.data_destroy", params_321, 1, 1, {KIND_VOID, KIND_VOID, KIND_VOID, ""}, 21, 0, true, true, false, false},
     {"VDI.list_changed_blocks", params_335, 2, 2, {KIND_TEXT, KIND_VOID, KIND_VOID, ""}, 21, 0, true, true, false, false},
-    {"VDI.get_nbd_info", params_321, 1, 1, {KIND_SET, KIND_RECORD, KIND_VOID, "vdi_nbd_server_info"}, 21, 0, true, true, false, false},
+    {"VDI.get_nbd_info", params_321, 1, 1, {KIND_SET, KIND_RECORD, KIND_VOID, "vdi_nbd_server_info"}, 21, 0, true, false, false, false},
     {"VDI.revert", params_336, 1, 1, {KIND_VOID, KIND_VOID, KIND_VOID, ""}, 26016000, 0, true, true, false, false},
     {"VDI.get_all", NULL, 0, 0, {KIND_SET, KIND_REF, KIND_VOID, "VDI"}, 0, 0, true, false, true, false},
     {"VDI.get_all_where", params_14, 1, 1, {KIND_SET, KIND_REF, KIND_VOID, "VDI"}, 0, 0, true, false, true, true},

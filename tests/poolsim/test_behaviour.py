@@ -392,3 +392,74 @@ def test_devices_are_made_moved_and_removed(lab):
            "qos_algorithm_type": "", "qos_algorithm_params": {}}
     assert call.fails("VIF.create", vif) == ["MAC_INVALID", "zz"]
     call("VIF.destroy", call("VIF.create", dict(vif, MAC="")))
+
+
+def test_copy_into_a_disk_writes_all_of_it_or_what_differs_from_the_base():
+    with running() as (pool, call):
+        live = call.disks(call.find("web"))["0"]
+        base = call("VDI.snapshot", live)
+        record = dict(call("VDI.get_record", live), name_label="target", SR=call.find("local", "SR"))
+        target = call("VDI.create", record)
+        assert call("VDI.copy", base, NULL, NULL, target) == target
+        pool.control("guest.write", vdi=live, offset=5 << 20, hex="c0ffee")
+        newer = call("VDI.snapshot", live)
+        assert pool.control("disk.sha256", vdi=target) == pool.control("disk.sha256", vdi=base)
+        pool.control("guest.write", vdi=target, offset=1 << 20, hex="00" * 512)  # the base has other bytes here
+        call("VDI.copy", newer, NULL, base, target)
+        assert pool.control("disk.sha256", vdi=target) != pool.control("disk.sha256", vdi=newer)
+        call("VDI.copy", newer, NULL, NULL, target)
+        assert pool.control("disk.sha256", vdi=target) == pool.control("disk.sha256", vdi=newer)
+
+
+def test_copy_refuses_a_target_that_is_small_or_read_only_and_no_target_at_all():
+    with running() as (_, call):
+        live = call.disks(call.find("web"))["0"]
+        record = dict(call("VDI.get_record", live), SR=call.find("local", "SR"))
+        small = call("VDI.create", dict(record, virtual_size=1 << 20))
+        assert call.fails("VDI.copy", live, NULL, NULL, small) == ["VDI_TOO_SMALL", small, str(8 << 20)]
+        fixed = call("VDI.create", dict(record, read_only=True))
+        assert call.fails("VDI.copy", live, NULL, NULL, fixed) == ["VDI_READONLY", fixed]
+        assert call.fails("VDI.copy", live, NULL) == ["HANDLE_INVALID", "SR", NULL]
+        assert call("VDI.get_read_only", call("VDI.copy", fixed, record["SR"])) is False
+
+
+def test_guest_that_boots_reports_its_tools_anew():
+    with running() as (pool, call):
+        vm = call.find("web")
+        before = call("VM.get_guest_metrics", vm)
+        call("VM.hard_shutdown", vm)
+        call("VM.start", vm, False, False)
+        after = call("VM.get_guest_metrics", vm)
+        assert after != before and call.fails("VM_guest_metrics.get_record", before)[0] == "HANDLE_INVALID"
+        assert call("VM_guest_metrics.get_PV_drivers_detected", after) is True
+        idle = call.find("idle")  # has none
+        call("VM.start", idle, False, False)
+        metrics = call("VM.get_guest_metrics", idle)
+        assert call("VM_guest_metrics.get_PV_drivers_detected", metrics) is False
+        pool.control("vm.tools", vm="idle", os="Windows Server 2022")
+        assert call("VM_guest_metrics.get_os_version", metrics)["name"] == "Windows Server 2022"
+
+
+def test_vms_that_boot_from_a_disk_report_tools_where_the_file_says_so():
+    with running(guests_report=True) as (_, call):
+        idle = call.find("idle")
+        call("VM.start", idle, False, False)
+        assert call("VM_guest_metrics.get_PV_drivers_detected", call("VM.get_guest_metrics", idle)) is True
+        bare = call("VM.clone", call.find("Other install media"), "bare")
+        call("VM.provision", bare)
+        call("VM.start", bare, False, False)
+        assert call("VM_guest_metrics.get_PV_drivers_detected", call("VM.get_guest_metrics", bare)) is False
+
+
+def test_hot_plugged_disk_has_its_name_in_the_guest():
+    with running() as (_, call):
+        vm = call.find("web")
+        vdi = call("VDI.snapshot", call.disks(call.find("idle"))["0"])
+        vbd = call("VBD.create", {"VM": vm, "VDI": vdi, "userdevice": "autodetect", "bootable": False, "mode": "RO",
+                                  "type": "Disk", "empty": False, "other_config": {}, "qos_algorithm_type": "",
+                                  "qos_algorithm_params": {}})
+        assert call("VBD.get_device", vbd) == ""
+        call("VBD.plug", vbd)
+        assert call("VBD.get_device", vbd) == "xvd" + chr(ord("a") + int(call("VBD.get_userdevice", vbd)))
+        call("VBD.unplug", vbd)
+        call("VBD.destroy", vbd)

@@ -34,6 +34,8 @@ def test_underscore_names_and_async_reach_the_same_methods(lab):
     _, call = lab
     assert call("VM_get_all") == call("VM.get_all")
     assert call.fails("Async.VM.get_record", NULL)[0] == "Fault"
+    assert call.fails("Async.VDI.get_nbd_info", NULL)[0] == "Fault"
+    assert call.wait(call("InternalAsync.VM.destroy", GONE))[0] == "failure"
     status, _, error = call.wait(call("Async.VM.snapshot", GONE, "x"))
     assert (status, error) == ("failure", ["HANDLE_INVALID", "VM", GONE])
 

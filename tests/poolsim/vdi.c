@@ -139,7 +139,8 @@ static struct object *duplicate_record(struct pool *pool, const struct object *v
     object_set_map(pool, copy, F_VDI_other_config, object_map(vdi, F_VDI_other_config));
     object_set_map(pool, copy, F_VDI_xenstore_data, object_map(vdi, F_VDI_xenstore_data));
     object_set_bool(pool, copy, F_VDI_sharable, object_bool(vdi, F_VDI_sharable));
-    object_set_bool(pool, copy, F_VDI_read_only, object_bool(vdi, F_VDI_read_only));
+    object_set_bool(pool, copy, F_VDI_read_only,
+                    how != VDI_COPY_FULL && object_bool(vdi, F_VDI_read_only));
     object_set_bool(pool, copy, F_VDI_allow_caching, object_bool(vdi, F_VDI_allow_caching));
     object_set_text(pool, copy, F_VDI_on_boot, object_text(vdi, F_VDI_on_boot));
     object_set_set(pool, copy, F_VDI_tags, object_set(vdi, F_VDI_tags));
@@ -368,11 +369,49 @@ static int make_clone(struct call *call)
     return duplicate(call, VDI_COPY_CLONE, NULL);
 }
 
+/* Into a disk that is there. With a base, which the target has the bytes of, only what differs
+ * from it. Source: xapi_vdi.ml copy. */
+static int copy_into(struct call *call, const struct object *from, const struct object *into)
+{
+    struct pool *pool = call->pool;
+    const struct object *base = store_find(pool, CLASS_VDI, call_text(call, 2));
+    CLEAN_CHAR char *size = str_format("%lld", (long long)object_int(from, F_VDI_virtual_size));
+    CLEAN_CHAR char *into_ref = mem_dup(object_ref(into));
+    CLEAN_DISK struct disk *source = disks_find(pool->disks, object_uuid(from));
+    CLEAN_DISK struct disk *target = disks_find(pool->disks, object_uuid(into));
+    CLEAN_DISK struct disk *known = base ? disks_find(pool->disks, object_uuid(base)) : NULL;
+    struct error err = ERROR_INIT;
+
+    if (operations_check_vdi(pool, store_find(pool, CLASS_VDI, object_ref(from)), "copy",
+                             call->failure))
+        return -1;
+    if (object_bool(into, F_VDI_read_only))
+        return failure_set(call->failure, "VDI_READONLY", into_ref, NULL);
+    if (object_int(into, F_VDI_virtual_size) < object_int(from, F_VDI_virtual_size))
+        return failure_set(call->failure, "VDI_TOO_SMALL", into_ref, size, NULL);
+    if (!source || !target)
+        return failure_set(call->failure, "VDI_IO_ERROR", "Device I/O errors", NULL);
+    if (disk_copy_into(source, known, target, &err))
+        return failure_set(call->failure, "VDI_IO_ERROR", "Device I/O errors", NULL);
+    vdi_renew_content(pool, into_ref);
+    vdi_recount(pool, into_ref);
+    answer_text(call->answer, into_ref);
+    return 0;
+}
+
 static int copy(struct call *call)
 {
     const char *sr_ref = call_text(call, 1);
+    const struct object *from = call_object(call, 0, CLASS_VDI);
+    const struct object *into = store_find(call->pool, CLASS_VDI, call_text(call, 3));
 
-    return duplicate(call, VDI_COPY_FULL, *sr_ref && strcmp(sr_ref, REF_NULL) != 0 ? sr_ref : NULL);
+    if (!from)
+        return -1;
+    if (into)
+        return copy_into(call, from, into);
+    if (!store_find(call->pool, CLASS_SR, sr_ref))
+        return call_handle_invalid(call, "SR", sr_ref);
+    return duplicate(call, VDI_COPY_FULL, sr_ref);
 }
 
 /* While something else is done with the disk the call waits, as XAPI's own retry does. */

@@ -9,6 +9,7 @@
 #include "common/base/str.h"
 #include "tests/poolsim/behaviour.h"
 #include "tests/poolsim/disks.h"
+#include "tests/poolsim/guest.h"
 #include "tests/poolsim/operations.h"
 #include "tests/poolsim/rpc.h"
 #include "tests/poolsim/task.h"
@@ -22,10 +23,8 @@ static void set_devices(struct pool *pool, const struct object *vm, bool is_atta
     for (size_t i = 0; i < object_set(vm, F_VM_VBDs)->n; i++) {
         struct object *vbd = store_find(pool, CLASS_VBD, object_set(vm, F_VM_VBDs)->items[i]);
         bool is_plugged = is_attached && !object_bool(vbd, F_VBD_empty);
-        CLEAN_CHAR char *device = str_format(
-            "xvd%c", (char)('a' + strtol(object_text(vbd, F_VBD_userdevice), NULL, 10) % 26));
         object_set_bool(pool, vbd, F_VBD_currently_attached, is_attached);
-        object_set_text(pool, vbd, F_VBD_device, is_plugged ? device : "");
+        vbd_name_device(pool, vbd, is_plugged);
     }
     for (size_t i = 0; i < object_set(vm, F_VM_VIFs)->n; i++)
         object_set_bool(pool, store_find(pool, CLASS_VIF, object_set(vm, F_VM_VIFs)->items[i]),
@@ -171,8 +170,6 @@ static void note_boot(struct pool *pool, struct object *vm)
     CLEAN_TEXT_MAP struct text_map strings = TEXT_MAP_INIT;
     CLEAN_TEXT_MAP struct text_map platform = TEXT_MAP_INIT;
     const struct text_map *old = object_map(vm, F_VM_platform);
-    struct object *guest = object_follow(pool, vm, F_VM_guest_metrics);
-    char now[32];
 
     for (size_t i = 0; i < sizeof bios / sizeof *bios; i++)
         text_map_set(&strings, bios[i][0], bios[i][1]);
@@ -184,13 +181,7 @@ static void note_boot(struct pool *pool, struct object *vm)
     object_map_put(pool, vm, F_VM_last_boot_CPU_flags, "features", "");
     object_map_put(pool, vm, F_VM_last_boot_CPU_flags, "vendor", "GenuineIntel");
     vm_renew_generation(pool, vm);
-    if (guest)
-        return;
-    guest = store_create(pool, CLASS_VM_guest_metrics);
-    object_set_text(pool, vm, F_VM_guest_metrics, object_ref(guest));
-    object_set_bool(pool, guest, F_VM_guest_metrics_live, true);
-    object_set_text(pool, guest, F_VM_guest_metrics_last_updated,
-                    pool_format_time(pool->master, now));
+    guest_boot(pool, vm);
 }
 
 static int start_on(struct call *call, const char *operation, struct host *prefer, bool is_fixed)

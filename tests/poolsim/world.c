@@ -12,6 +12,7 @@
 #include "tests/poolsim/behaviour.h"
 #include "tests/poolsim/control.h"
 #include "tests/poolsim/disks.h"
+#include "tests/poolsim/guest.h"
 #include "tests/poolsim/host.h"
 #include "tests/poolsim/server.h"
 #include "tests/poolsim/store_inside.h"
@@ -238,6 +239,20 @@ static int vm_rename(struct control *control)
     if (!vm)
         return -1;
     object_set_text(control->pool, vm, F_VM_name_label, text_of(control, "name"));
+    return 0;
+}
+
+/* The guest's tools speak up. */
+static int vm_tools(struct control *control)
+{
+    struct object *vm = object_of(control, CLASS_VM, "vm");
+    const char *os = text_of(control, "os");
+
+    if (!vm)
+        return -1;
+    if (!os)
+        return error_set(control->err, ERROR_USAGE, "os is missing");
+    guest_report_tools(control->pool, vm, os);
     return 0;
 }
 
@@ -490,6 +505,7 @@ static const struct {
     {"vm.migrate", vm_migrate},
     {"vm.power_state", vm_state},
     {"vm.rename", vm_rename},
+    {"vm.tools", vm_tools},
     {"vm.vanish", vm_vanish},
     {"guest.write", guest_write},
     {"disk.sha256", disk_sha256},

@@ -36,7 +36,7 @@ HIDDEN_MESSAGES = {
 }
 NO_EVENTS = {"session", "event", "auth", "role", "user", "data_source", "sr_stat", "probe_result",
              "vdi_nbd_server_info", "LVHD"}
-NO_ASYNC = {"session", "event", "task", "data_source", "blob", "system"}
+NO_ASYNC = {"session", "event", "task", "data_source", "blob", "system", "VDI.get_nbd_info"}
 
 HEAD = """/* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
@@ -208,7 +208,7 @@ def fields(model, classes, relations, listed, out):
 def has_async(name, implicit):
     """Calls that XAPI makes by itself have none, but for create and destroy."""
     cls, message = name.split(".", 1)
-    return cls not in NO_ASYNC and (not implicit or message in ("create", "destroy"))
+    return cls not in NO_ASYNC and name not in NO_ASYNC and (not implicit or message in ("create", "destroy"))
 
 
 def messages(model, listed, out):
