@@ -283,6 +283,16 @@ static int build_vtpm(struct pool *pool, const struct node *node, const struct o
     return 0;
 }
 
+/* Attached while the VM runs. */
+static void build_usb(struct pool *pool, const struct node *node, const struct object *vm)
+{
+    struct object *vusb = store_create(pool, CLASS_VUSB);
+    const char *state = node_text(node, "power_state", "Halted");
+
+    object_set_text(pool, vusb, F_VUSB_VM, object_ref(vm));
+    object_set_bool(pool, vusb, F_VUSB_currently_attached, strcmp(state, "Running") == 0);
+}
+
 static int build_vm(struct pool *pool, const struct node *node, const char *name)
 {
     const char *host_name = node_text(node, "host", NULL);
@@ -306,7 +316,7 @@ static int build_vm(struct pool *pool, const struct node *node, const char *name
     if (build_vtpm(pool, node, vm))
         return -1;
     if (node_bool(node, "vusb", false))
-        object_set_text(pool, store_create(pool, CLASS_VUSB), F_VUSB_VM, object_ref(vm));
+        build_usb(pool, node, vm);
     if (node_text(node, "os", NULL) && node_bool(node, "tools", true))
         guest_report_tools(pool, vm, node_text(node, "os", ""));
     return build_state(pool, node, vm, host);

@@ -243,6 +243,19 @@ static int vbd_plug(struct call *call)
     return 0;
 }
 
+static int vbd_assert_attachable(struct call *call)
+{
+    const struct object *vbd = call_object(call, 0, CLASS_VBD);
+    const struct object *vdi = vbd ? object_follow(call->pool, vbd, F_VBD_VDI) : NULL;
+
+    if (!vbd)
+        return -1;
+    if (vdi && object_bool(vdi, F_VDI_missing))
+        return failure_set(call->failure, "VDI_MISSING", object_text(vdi, F_VDI_SR),
+                           object_ref(vdi), NULL);
+    return 0;
+}
+
 static int vbd_insert(struct call *call)
 {
     struct object *vbd = call_object(call, 0, CLASS_VBD);
@@ -490,6 +503,8 @@ const struct method_row device_methods[] = {
     {"VBD.plug", vbd_plug},
     {"VBD.unplug", vbd_plug},
     {"VBD.unplug_force", vbd_plug},
+    {"VBD.unplug_force_no_safety_check", vbd_plug},
+    {"VBD.assert_attachable", vbd_assert_attachable},
     {"VBD.insert", vbd_insert},
     {"VBD.eject", vbd_eject},
     {"VBD.set_mode", vbd_set_mode},

@@ -97,6 +97,71 @@ static int get_server_certificate(struct call *call)
     return 0;
 }
 
+static int get_data_sources(struct call *call)
+{
+    if (!call_host(call, 0))
+        return -1;
+    answer_begin_set(call->answer);
+    answer_end_set(call->answer);
+    return 0;
+}
+
+/* Memory of dom0 and of what runs there is taken. */
+static int compute_free_memory(struct call *call)
+{
+    struct pool *pool = call->pool;
+    const struct host *host = call_host(call, 0);
+    const struct object *record = host ? store_find(pool, CLASS_host, host->ref) : NULL;
+    const struct object *metrics = record ? object_follow(pool, record, F_host_metrics) : NULL;
+    int64_t free_bytes = metrics ? object_int(metrics, F_host_metrics_memory_total) : 0;
+
+    if (!record)
+        return -1;
+    for (size_t i = 0; i < object_set(record, F_host_resident_VMs)->n; i++) {
+        const struct object *vm =
+            store_find(pool, CLASS_VM, object_set(record, F_host_resident_VMs)->items[i]);
+        free_bytes -= vm ? object_int(vm, F_VM_memory_dynamic_max) : 0;
+    }
+    answer_int(call->answer, free_bytes > 0 ? free_bytes : 0);
+    return 0;
+}
+
+static int compute_memory_overhead(struct call *call)
+{
+    const struct host *host = call_host(call, 0);
+
+    if (!host)
+        return -1;
+    answer_int(call->answer,
+               object_int(store_find(call->pool, CLASS_host, host->ref), F_host_memory_overhead));
+    return 0;
+}
+
+static int has_extension(struct call *call)
+{
+    bool is_host = str_starts(call->name, "host.");
+
+    if (!(is_host ? call_host(call, 0) != NULL : call_object(call, 0, CLASS_pool) != NULL))
+        return -1;
+    answer_bool(call->answer, false);
+    return 0;
+}
+
+static int get_license_state(struct call *call)
+{
+    if (!call_object(call, 0, CLASS_pool))
+        return -1;
+    answer_begin_map(call->answer);
+    answer_key(call->answer, "expiry");
+    answer_text(call->answer, "never");
+    answer_key(call->answer, "edition");
+    answer_text(
+        call->answer,
+        object_text(store_find(call->pool, CLASS_host, call->pool->master->ref), F_host_edition));
+    answer_end_map(call->answer);
+    return 0;
+}
+
 static int list_methods(struct call *call)
 {
     return failure_set(call->failure, "NOT_IMPLEMENTED", "list_method", NULL);
@@ -161,6 +226,10 @@ const struct method_row host_methods[] = {
     {"host.get_server_certificate", get_server_certificate},
     {"host.get_management_interface", get_management_interface},
     {"host.list_methods", list_methods},
+    {"host.get_data_sources", get_data_sources},
+    {"host.compute_free_memory", compute_free_memory},
+    {"host.compute_memory_overhead", compute_memory_overhead},
+    {"host.has_extension", has_extension},
     {"host.call_plugin", call_plugin},
     {"host.dmesg", get_log},
     {"host.get_log", get_log},
@@ -169,6 +238,8 @@ const struct method_row host_methods[] = {
 
 const struct method_row pool_methods[] = {
     {"pool.sync_database", sync_database},
+    {"pool.has_extension", has_extension},
+    {"pool.get_license_state", get_license_state},
     {"pool.designate_new_master", designate_new_master},
     {"pool.emergency_transition_to_master", emergency_transition},
     {NULL, NULL},

@@ -57,6 +57,23 @@ static int destroy(struct call *call)
     return 0;
 }
 
+/* All of them, or none where one is not there. */
+static int destroy_many(struct call *call)
+{
+    CLEAN_TEXT_LIST struct text_list refs = TEXT_LIST_INIT;
+
+    call_set(call, 0, &refs);
+    for (size_t i = 0; i < refs.n; i++)
+        if (!store_find(call->pool, CLASS_message, refs.items[i]))
+            return call_handle_invalid(call, "message", refs.items[i]);
+    for (size_t i = 0; i < refs.n; i++) {
+        struct object *message = store_find(call->pool, CLASS_message, refs.items[i]);
+        if (message) /* not named twice */
+            store_destroy(call->pool, message);
+    }
+    return 0;
+}
+
 static bool is_since(const struct object *message, int64_t since_at)
 {
     int64_t at = 0;
@@ -105,6 +122,7 @@ static int get_for_object(struct call *call)
 const struct method_row message_methods[] = {
     {"message.create", create},
     {"message.destroy", destroy},
+    {"message.destroy_many", destroy_many},
     {"message.get", get_for_object},
     {"message.get_since", get_since},
     {NULL, NULL},

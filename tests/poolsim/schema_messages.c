@@ -2066,7 +2066,7 @@ const struct message schema_messages[] = {
     {"VBD.plug", params_337, 1, 1, {KIND_VOID, KIND_VOID, KIND_VOID, ""}, 0, 0, true, true, false, false},
     {"VBD.unplug", params_337, 1, 1, {KIND_VOID, KIND_VOID, KIND_VOID, ""}, 0, 0, true, true, false, false},
     {"VBD.unplug_force", params_337, 1, 1, {KIND_VOID, KIND_VOID, KIND_VOID, ""}, 0, 0, true, true, false, false},
-    {"VBD.unplug_force_no_safety_check", NULL, 0, 0, {KIND_VOID, KIND_VOID, KIND_VOID, ""}, 0, 0, true, false, true, true},
+    {"VBD.unplug_force_no_safety_check", params_337, 1, 1, {KIND_VOID, KIND_VOID, KIND_VOID, ""}, 0, 0, true, true, false, true},
     {"VBD.assert_attachable", params_337, 1, 1, {KIND_VOID, KIND_VOID, KIND_VOID, ""}, 0, 0, true, true, false, false},
     {"VBD.pause", NULL, 0, 0, {KIND_VOID, KIND_VOID, KIND_VOID, ""}, 0, 0, true, false, true, true},
     {"VBD.unpause", NULL, 0, 0, {KIND_VOID, KIND_VOID, KIND_VOID, ""}, 0, 0, true, false, true, true},

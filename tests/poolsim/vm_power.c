@@ -204,7 +204,7 @@ static int start_on(struct call *call, const char *operation, struct host *prefe
     if (is_fixed && host != prefer)
         return failure_set(call->failure, "HOST_DISABLED", prefer->ref, NULL);
     vm_set_running(pool, vm, host);
-    if (strcmp(operation, "resume") != 0)
+    if (!str_starts(operation, "resume"))
         note_boot(pool, vm);
     vm_drop_suspend_image(pool, vm);
     vm = store_find(pool, CLASS_VM, ref);
@@ -228,6 +228,15 @@ static int start_there(struct call *call)
     if (!host)
         return call_handle_invalid(call, "host", call_text(call, 1));
     return start_on(call, "start_on", host, true);
+}
+
+static int resume_there(struct call *call)
+{
+    struct host *host = pool_host_by_ref(call->pool, call_text(call, 1));
+
+    if (!host)
+        return call_handle_invalid(call, "host", call_text(call, 1));
+    return start_on(call, "resume_on", host, true);
 }
 
 static int resume(struct call *call)
@@ -312,6 +321,7 @@ const struct method_row vm_power_methods[] = {
     {"VM.start", start},
     {"VM.start_on", start_there},
     {"VM.resume", resume},
+    {"VM.resume_on", resume_there},
     {"VM.hard_shutdown", change_state},
     {"VM.clean_shutdown", change_state},
     {"VM.shutdown", change_state},

@@ -31,6 +31,7 @@ MODEL = []
 HIDDEN_FIELDS = {"task": (("session", "session ref"), ("is_cancellable", "bool")), "VTPM": (("contents", "string"),)}
 # Messages that the data model hides: arguments and result.
 HIDDEN_MESSAGES = {
+    "VBD.unplug_force_no_safety_check": ((("self", "VBD ref"),), "void"),
     "VTPM.get_contents": ((("self", "VTPM ref"),), "string"),
     "VTPM.set_contents": ((("self", "VTPM ref"), ("contents", "string")), "void"),
 }
