@@ -51,6 +51,7 @@ int command_print(const struct str *text, struct error *err)
         return 0;
     if (mine.sys == EPIPE)
         return 0;
+    mine.code = ERROR_IO; /* a full disk behind the output is not a full store */
     if (err != NULL)
         *err = mine;
     return error_add(err, "write the output");

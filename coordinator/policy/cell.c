@@ -14,6 +14,10 @@ void cell_add(struct str *out, const char *text, size_t columns, bool is_right)
 {
     CLEAN_CHAR char *cell = mem_dup(text);
     size_t n = strlen(cell);
+    /* A name with a line break must not look like a line of the table. */
+    for (char *c = cell; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
     if (str_columns(cell) > columns) {
         while (n > 0 && str_columns(cell) >= columns) {
             n = str_utf8_cut(cell, n, n - 1);

@@ -11,7 +11,7 @@
 struct str;
 
 /* Append text padded to columns, on the left when is_right; what is too long is cut and ends in
- * "~". columns is 1 or more. */
+ * "~", control characters are "?". columns is 1 or more. */
 void cell_add(struct str *out, const char *text, size_t columns, bool is_right);
 
 /* Take the blanks off the end of the last line and end it. */

@@ -128,6 +128,13 @@ def test_output_when_the_reader_leaves_early(three_hosts):
         assert b"Sanitizer" not in process.stderr.read()
 
 
+def test_output_when_the_disk_behind_it_is_full_is_no_full_store(three_hosts):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([str(BIN / "onyxpool"), "report", "--catalog", str(three_hosts.catalog)],
+                              stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 1 and "write the output" in done.stderr
+
+
 def test_run_when_nothing_is_selected_says_so(three_hosts):
     done = three_hosts.run("-e", "no such VM")
     assert "no such VM" in done.stdout + done.stderr

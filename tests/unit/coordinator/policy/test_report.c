@@ -117,6 +117,18 @@ static void sums_when_jobs_failed_or_were_lost_then_they_count_and_their_bytes_d
     assert_int_equal(sums.stored_bytes, 256);
 }
 
+static void text_when_a_name_has_line_breaks_then_no_line_is_forged(void **state)
+{
+    (void)state;
+    CLEAN_REPORT struct report report = {.run = ""};
+    CLEAN_STR struct str out = STR_INIT;
+    fill(&report);
+    (void)add_job(&report, "a\n  db2\r\x1b[1m", JOB_STATE_DONE);
+    report_format_text(&report, &out);
+    assert_non_null(strstr(str_text(&out), "\n  a?  db2??[1m  "));
+    assert_null(strstr(str_text(&out), "\n  db2"));
+}
+
 static void text_when_the_run_broke_off_then_told(void **state)
 {
     (void)state;
@@ -162,6 +174,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_when_formatted_then_fits_and_bad_news_come_first),
         cmocka_unit_test(sums_when_jobs_failed_or_were_lost_then_they_count_and_their_bytes_do_not),
+        cmocka_unit_test(text_when_a_name_has_line_breaks_then_no_line_is_forged),
         cmocka_unit_test(text_when_the_run_broke_off_then_told),
         cmocka_unit_test(json_when_formatted_then_it_parses_and_is_whole),
     };
