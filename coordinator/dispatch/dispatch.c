@@ -159,6 +159,34 @@ static bool dispatch_wait_for(struct dispatch *dispatch, struct item *item,
     return true;
 }
 
+/* A "done" that was taken down as it came, before its job was known, and says too little for it. */
+static bool dispatch_drop_claim(struct dispatch *dispatch, const struct job *job)
+{
+    struct ended *ended = dispatch_find_ended(dispatch, job->id, job->attempt);
+
+    if (!ended || !dispatch_is_empty_claim(job, ended->state, ended->files_n))
+        return false;
+    ended->state = JOB_STATE_FAILED;
+    dispatch_warn(dispatch,
+                  "%s: its agent said that attempt %u is done, and named %zu file%s: nothing of it "
+                  "is believed",
+                  job->vm_name ? job->vm_name : job->id, job->attempt, ended->files_n,
+                  ended->files_n == 1 ? "" : "s");
+    return true;
+}
+
+/* What it left goes as that of a dead one; files that it published after all count then. */
+static void dispatch_clean_claim(struct dispatch *dispatch, const struct job *job)
+{
+    struct job_remains remains = {.attempt = job->attempt,
+                                  .vm_uuid = job->vm_uuid,
+                                  .folder = job->folder,
+                                  .stem = job->stem};
+
+    str_copy(remains.job, sizeof remains.job, job->id);
+    dispatch_add_cleanup(dispatch, &remains, job->vm_name, NULL);
+}
+
 /* A job that a former coordinator had begun: what is known of its newest attempt decides. */
 static void dispatch_continue(struct dispatch *dispatch, struct item *item,
                               struct dispatch_now now)
@@ -195,6 +223,7 @@ static void dispatch_continue(struct dispatch *dispatch, struct item *item,
 void dispatch_add_job(struct dispatch *dispatch, const struct catalog_job *job,
                       struct dispatch_now now)
 {
+    bool has_claim = !job_state_is_end(job->state) && dispatch_drop_claim(dispatch, &job->job);
     struct item *item = dispatch_add_item(dispatch);
 
     catalog_job_copy(&item->job, job);
@@ -208,6 +237,8 @@ void dispatch_add_job(struct dispatch *dispatch, const struct catalog_job *job,
     else
         item->job.state = JOB_STATE_PLANNED;
     dispatch_follow(dispatch, item);
+    if (has_claim)
+        dispatch_clean_claim(dispatch, &job->job);
 }
 
 void dispatch_release_job(struct dispatch *dispatch, const char *id)

@@ -86,11 +86,10 @@ static void dispatch_hear_other_end(struct dispatch *dispatch, struct item *item
     }
 }
 
-/* "Done" of a backup counts when it says what was saved: people will look for those files. */
-static bool dispatch_is_empty_claim(const struct job *job, const struct job_report *report)
+bool dispatch_is_empty_claim(const struct job *job, enum job_state state, size_t files_n)
 {
-    return report->state == JOB_STATE_DONE && job_kind_is_backup(job->kind) &&
-           report->files_n < (job->kind == JOB_BACKUP_DISK ? job->disks_n : 1);
+    return state == JOB_STATE_DONE && job_kind_is_backup(job->kind) &&
+           files_n < (job->kind == JOB_BACKUP_DISK ? job->disks_n : 1);
 }
 
 /* A failure that a cleanup follows: the files that it finds, if any, count after all. */
@@ -109,7 +108,7 @@ static void dispatch_hear_report(struct dispatch *dispatch, const struct agent *
 {
     CLEAN_JOB_REPORT struct job_report doubted = {.attempt = 0};
     struct item *item = dispatch_find_item(dispatch, report->id);
-    if (item && dispatch_is_empty_claim(&item->job.job, report)) {
+    if (item && dispatch_is_empty_claim(&item->job.job, report->state, report->files_n)) {
         dispatch_doubt(report, &doubted);
         report = &doubted;
     }

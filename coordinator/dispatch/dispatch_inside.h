@@ -57,6 +57,7 @@ struct ended {
     bool is_recorded;
     bool is_guess; /* no agent has told so: it was taken for dead */
     enum job_state state;
+    size_t files_n; /* that it told of */
 };
 
 /* What an agent listed last. */
@@ -108,6 +109,10 @@ struct dispatch {
     size_t next_reason; /* item whose reason is looked at next */
     size_t reported_n; /* changes handed out, to be marked by dispatch_recorded */
 };
+
+/* dispatch_hear.c */
+/* "Done" of a backup counts when it says what was saved: people will look for those files. */
+bool dispatch_is_empty_claim(const struct job *job, enum job_state state, size_t files_n);
 
 /* dispatch_items.c */
 void dispatch_attempt_done(struct attempt *attempt);

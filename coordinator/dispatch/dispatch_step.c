@@ -179,6 +179,7 @@ void dispatch_note_end(struct dispatch *dispatch, const struct job_report *repor
     }
     ended->is_guess = is_guess;
     ended->state = report->state;
+    ended->files_n = report->files_n;
     ended->is_recorded = false;
     struct dispatch_change *change = dispatch_add_change(dispatch, DISPATCH_END, report->id);
     change->attempt = report->attempt;

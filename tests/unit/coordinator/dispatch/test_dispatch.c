@@ -262,11 +262,22 @@ CASE(an_open_attempt_of_an_agent_that_does_not_come_is_lost_in_time,
      "changes => A running; end A#1 lost; A planned; add clean(A#1); begin clean(A#1)#1@h1;\n")
 
 CASE(an_end_told_before_the_plan_counts_for_the_continued_run,
-     "sync h1 B#1=done => forget 0000000000000042#1\n"
+     "sync h1 B#1=done:saved => forget 0000000000000042#1\n"
      "job B attempt=1 open state=running\n"
      "start\n"
      "state B => done\n"
      "is over => yes\n")
+
+CASE(an_end_told_before_the_plan_without_a_file_is_not_believed,
+     "sync h1 B#1=done:empty => forget 0000000000000042#1\n"
+     "job B attempt=1 open state=running\n"
+     "start\n"
+     "state B => planned\n"
+     "sync h1 => assign clean(B#1)#1\n"
+     "wait 1000\n"
+     "sync h1 clean(B#1)#1=done => assign B#2 forget clean(B#1)#1\n"
+     "sync h1 B#2=done => forget B#2\n"
+     "state B => done\n")
 
 CASE(what_no_run_knows_is_cancelled_and_recorded_after_the_start_only,
      "job A\n"
@@ -551,6 +562,7 @@ int main(void)
         cmocka_unit_test(an_open_attempt_that_its_late_agent_does_not_list_is_dead),
         cmocka_unit_test(an_open_attempt_of_an_agent_that_does_not_come_is_lost_in_time),
         cmocka_unit_test(an_end_told_before_the_plan_counts_for_the_continued_run),
+        cmocka_unit_test(an_end_told_before_the_plan_without_a_file_is_not_believed),
         cmocka_unit_test(what_no_run_knows_is_cancelled_and_recorded_after_the_start_only),
         cmocka_unit_test(remains_of_a_living_attempt_are_left_alone),
         cmocka_unit_test(a_backup_waits_for_a_cleanup_of_its_vm_only),
