@@ -47,12 +47,29 @@ int attach_vm_srs(struct pool *pool, const char *vm_ref, struct text_list *ret_s
     return 0;
 }
 
+static bool says_qcow2(const struct object *vdi)
+{
+    const char *format = vdi ? object_map_get(vdi, F_VDI_sm_config, "image-format") : NULL;
+
+    return format && strcmp(format, "qcow2") == 0;
+}
+
+/* The storage driver does not write it into a snapshot's sm_config. */
+bool attach_is_qcow2_backed(struct pool *pool, const char *vdi_ref)
+{
+    const struct object *vdi = store_find(pool, CLASS_VDI, vdi_ref);
+
+    return vdi && (says_qcow2(vdi) || says_qcow2(object_follow(pool, vdi, F_VDI_snapshot_of)));
+}
+
 bool attach_is_vhd_backed(struct pool *pool, const char *vdi_ref)
 {
     static const char *const types[] = {"ext",     "nfs",      "lvm", "lvmoiscsi",
                                         "lvmohba", "lvmofcoe", "smb", "xfs"};
     const struct object *vdi = store_find(pool, CLASS_VDI, vdi_ref);
     const struct object *sr = vdi ? object_follow(pool, vdi, F_VDI_SR) : NULL;
+    if (attach_is_qcow2_backed(pool, vdi_ref))
+        return false;
     for (size_t i = 0; sr && i < sizeof types / sizeof types[0]; i++)
         if (strcmp(object_text(sr, F_SR_type), types[i]) == 0)
             return true;

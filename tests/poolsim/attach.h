@@ -27,6 +27,7 @@ int attach_vm_srs(struct pool *pool, const char *vm_ref, struct text_list *ret_s
 
 /* Whether the VDI's SR keeps its disks as VHDs: allocation by 2 MiB clusters, base= works. Others
  * hold raw devices. Lock held. */
+bool attach_is_qcow2_backed(struct pool *pool, const char *vdi_ref);
 bool attach_is_vhd_backed(struct pool *pool, const char *vdi_ref);
 
 /* Whether this host sees them all. Lock held. */

@@ -38,6 +38,7 @@ static const char *const pool_members[] = {"name",
                                            "heartbeat_ms",
                                            "coalesce",
                                            "guests_report",
+                                           "qcow2",
                                            NULL};
 
 static struct pool *pool_new(const char *dir)
@@ -153,6 +154,7 @@ static int build_settings(struct pool *pool, const struct node *file)
     pool->heartbeat_ms = node_number(file, "heartbeat_ms", 1, HEARTBEAT_MAX, HEARTBEAT_MS);
     pool->beat_next_ms = pool_now_ms() + pool->heartbeat_ms;
     pool->coalesces_at_once = node_bool(file, "coalesce", true);
+    pool->has_qcow2 = node_bool(file, "qcow2", pool->profile->id == PROFILE_HEAD);
     pool->guests_report = node_bool(file, "guests_report", false);
     return 0;
 }

@@ -41,9 +41,10 @@ static const char *const vm_members[] = {"name",
                                          "ha_restart_priority",
                                          "vtpm",
                                          NULL};
-static const char *const disk_members[] = {
-    "device", "sr",       "size_mib", "size_bytes",   "content", "sharable",    "on_boot", "name",
-    "mode",   "bootable", "missing",  "other_config", "uuid",    "description", NULL};
+static const char *const disk_members[] = {"device",  "sr",          "size_mib",     "size_bytes",
+                                           "content", "sharable",    "on_boot",      "name",
+                                           "mode",    "bootable",    "missing",      "other_config",
+                                           "uuid",    "description", "image_format", NULL};
 
 /* "xvda", "sda", "hda" or "0" to the number that userdevice holds. */
 static int device_number(const char *device)
@@ -85,7 +86,9 @@ static int build_disk(struct pool *pool, const struct node *node, const char *vm
     CLEAN_CHAR char *userdevice = str_format("%d", number);
     CLEAN_CHAR char *name = str_format("%s %s", vm_name, device ? device : userdevice);
     const char *sr_ref;
+    const char *format = node_text(node, "image_format", NULL);
     struct node place = node_member(node, "device");
+    struct node format_place = node_member(node, "image_format");
     struct object *vdi;
     struct object *vbd;
 
@@ -95,6 +98,8 @@ static int build_disk(struct pool *pool, const struct node *node, const char *vm
         return node_fail(&place, "xvda, xvdb ... or 0, 1 ... is expected, not %s", device);
     if (vbd_has_device(pool, store_find(pool, CLASS_VM, vm_ref), userdevice))
         return node_fail(&place, "the VM has a disk %s already", userdevice);
+    if (format && strcmp(format, "vhd") != 0 && strcmp(format, "qcow2") != 0)
+        return node_fail(&format_place, "vhd or qcow2 is expected, not %s", format);
     if (!size)
         size = node_number(node, "size_mib", 1, SIZE_MIB_MAX, 64) << 20;
     sr_ref = find_sr(pool, node);
@@ -109,6 +114,8 @@ static int build_disk(struct pool *pool, const struct node *node, const char *vm
         object_map_put(pool, vdi, F_VDI_other_config, other.pairs[i].key, other.pairs[i].value);
     object_set_text(pool, vdi, F_VDI_name_description, node_text(node, "description", ""));
     object_set_bool(pool, vdi, F_VDI_sharable, node_bool(node, "sharable", false));
+    if (format)
+        object_map_put(pool, vdi, F_VDI_sm_config, "image-format", format);
     object_set_bool(pool, vdi, F_VDI_missing, node_bool(node, "missing", false));
     object_set_text(pool, vdi, F_VDI_on_boot, node_text(node, "on_boot", "persist"));
     vbd =

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * GET /export_raw_vdi: one disk, as raw bytes, VHD or tar, all of it or what differs from base.
+ * GET /export_raw_vdi: one disk, as raw bytes, VHD, QCOW2 or tar, all of it or what differs from base.
  *
  * 200 goes out before anything is attached. vhd-tool does the rest: it ignores task.cancel, fails
  * with one error for everything, and hangs for ever where its source ends early.
@@ -13,6 +13,7 @@
 #include "common/base/error.h"
 #include "tests/poolsim/attach.h"
 #include "tests/poolsim/handler_vdi.h"
+#include "tests/poolsim/qcow2.h"
 #include "tests/poolsim/store.h"
 #include "tests/poolsim/stream.h"
 #include "tests/poolsim/vhd_writer.h"
@@ -31,7 +32,7 @@ struct raw_job {
     enum disk_format format;
     char vdi_ref[REF_MAX], vdi_uuid[DISK_UUID_MAX];
     char base_ref[REF_MAX], base_uuid[DISK_UUID_MAX], base_path[VHD_PATH_MAX];
-    bool has_base, is_vhd_backed;
+    bool has_base, is_vhd_backed, is_qcow2_backed;
     uint64_t size_bytes;
     struct stream_source source;
     int64_t next_progress_ms;
@@ -105,6 +106,18 @@ static int send_vhd(struct raw_job *job, struct disk *disk, struct disk *base, s
     return vhd_write(&sink, &request, err);
 }
 
+static int send_qcow2(struct raw_job *job, struct disk *disk, struct disk *base,
+                      struct error *err)
+{
+    const struct sink sink = {sink_to_stream, job->stream};
+    const struct qcow2_request request = {.disk = disk,
+                                          .base = base,
+                                          .is_qcow2_backed = job->is_qcow2_backed,
+                                          .step = step,
+                                          .step_context = job};
+    return qcow2_write(&sink, &request, err);
+}
+
 static int send_tar(struct raw_job *job, struct disk *disk, struct error *err)
 {
     const struct sink sink = {sink_to_stream, job->stream};
@@ -171,7 +184,10 @@ static int find_base(struct raw_job *job, struct request *request, struct error 
         pool_unlock(pool);
         return error_set(err, ERROR_XAPI, "refused");
     }
-    bool is_usable = base && job->is_vhd_backed && attach_is_vhd_backed(pool, job->base_ref);
+    /* QCOW2 compares bytes, whatever they stand in. */
+    bool is_usable =
+        base && (job->format == FORMAT_QCOW2 ||
+                 (job->is_vhd_backed && attach_is_vhd_backed(pool, job->base_ref)));
     pool_unlock(pool);
     if (!base)
         return error_set(err, ERROR_NOT_FOUND, "Db_exn.Read_missing_uuid(\"VDI\", \"\", \"%s\")",
@@ -193,6 +209,8 @@ static int send_attached(struct raw_job *job, struct request *request, struct er
         return error_set(err, ERROR_IO, "the disk has no bytes");
     if (job->format == FORMAT_VHD)
         return send_vhd(job, disk, base, err);
+    if (job->format == FORMAT_QCOW2)
+        return send_qcow2(job, disk, base, err);
     if (job->format == FORMAT_TAR)
         return send_tar(job, disk, err);
     return send_raw(job, disk, base, err);
@@ -240,7 +258,7 @@ static void end_failed(struct raw_job *job, const struct error *err)
 static int write_head(struct raw_job *job)
 {
     static const char *const types[] = {"application/octet-stream", "application/vhd",
-                                        "application/x-tar"};
+                                        "application/x-tar", "application/x-qemu-disk"};
     return http_write_format(job->connection,
                              "HTTP/1.1 200 OK\r\nConnection: close\r\n"
                              "Cache-Control: no-cache, no-store\r\ntask-id:%s\r\n"
@@ -279,6 +297,7 @@ static int read_vdi(struct raw_job *job, struct pool *pool, char sr_ref[REF_MAX]
         (void)str_copy(sr_ref, REF_MAX, object_text(vdi, F_VDI_SR));
         job->size_bytes = (uint64_t)object_int(vdi, F_VDI_virtual_size);
         job->is_vhd_backed = attach_is_vhd_backed(pool, job->vdi_ref);
+        job->is_qcow2_backed = attach_is_qcow2_backed(pool, job->vdi_ref);
     }
     pool_unlock(pool);
     return vdi ? 1 : 0;

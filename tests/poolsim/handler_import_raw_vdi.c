@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * PUT /import_raw_vdi: raw bytes, a VHD (also a differencing one, over what is there) or a tar onto
+ * PUT /import_raw_vdi: raw bytes, a VHD or a QCOW2 (also of differences, over what is there) or a tar onto
  * an existing VDI; raw with a length makes a new one.
  *
  * 200 goes out before the body is read. A failure behind it is a bare 400 and a page, both inside
@@ -14,6 +14,7 @@
 #include "tests/poolsim/attach.h"
 #include "tests/poolsim/handler_vdi.h"
 #include "tests/poolsim/make_vdi.h"
+#include "tests/poolsim/qcow2.h"
 #include "tests/poolsim/store.h"
 #include "tests/poolsim/stream.h"
 #include "tests/poolsim/task.h"
@@ -95,6 +96,8 @@ static int read_body(struct import_job *job, const struct request *request, stru
     pool_unlock(pool);
     if (job->format == FORMAT_VHD)
         failed = vhd_read(&source, disk, NULL, err);
+    else if (job->format == FORMAT_QCOW2)
+        failed = qcow2_read(&source, disk, err);
     else if (job->format == FORMAT_TAR)
         failed = read_tar(&source, disk, err);
     else
@@ -185,6 +188,8 @@ static void run(struct import_job *job, struct request *request)
         refuse(job, "404 Not Found", "Cannot handle encoding: chunked");
     } else if (!job->has_vdi && job->format == FORMAT_VHD) {
         refuse(job, "400 Bad Request", "Importing a VHD directly into an SR not yet supported");
+    } else if (!job->has_vdi && job->format == FORMAT_QCOW2) {
+        refuse(job, "400 Bad Request", "Importing a QCOW2 directly into an SR not yet supported");
     } else if (!job->has_vdi && (job->format != FORMAT_RAW || !request->has_length)) {
         refuse(job, "400 Bad Request", "Not enough info supplied to import");
     } else if (!job->has_vdi && make_new_vdi(job, request) != 0) {
@@ -226,7 +231,8 @@ static int find_sr(struct import_job *job, struct request *request)
         (void)str_copy(job->sr_ref, sizeof job->sr_ref, object_ref(sr));
     if (vdi) {
         (void)str_copy(job->vdi_uuid, sizeof job->vdi_uuid, object_uuid(vdi));
-        job->is_block_device = attach_is_vhd_backed(pool, job->vdi_ref);
+        job->is_block_device = attach_is_vhd_backed(pool, job->vdi_ref) ||
+                               attach_is_qcow2_backed(pool, job->vdi_ref);
     }
     pool_unlock(pool);
     if (sr)

@@ -15,12 +15,19 @@
 
 #define POLL_MS 100
 
-static const char *const format_names[] = {"raw", "vhd", "tar"};
+static const char *const format_names[] = {"raw", "vhd", "tar", "qcow2"};
 
 static const char *query_or_cookie(const struct request *request, const char *name)
 {
     const char *text = request_query(request, name);
     return text ? text : request_cookie(request, name);
+}
+
+static bool is_known_format(const struct pool *pool, enum disk_format format)
+{
+    if (format == FORMAT_QCOW2)
+        return pool->has_qcow2;
+    return format != FORMAT_TAR || pool->profile->id != PROFILE_XS71;
 }
 
 enum disk_format handler_disk_format(const struct request *request)
@@ -29,7 +36,8 @@ enum disk_format handler_disk_format(const struct request *request)
     if (!text)
         return FORMAT_RAW;
     for (int i = 0; i < FORMAT_UNKNOWN; i++)
-        if (strcasecmp(text, format_names[i]) == 0)
+        if (strcasecmp(text, format_names[i]) == 0 &&
+            is_known_format(request->pool, (enum disk_format)i))
             return (enum disk_format)i;
     return FORMAT_UNKNOWN;
 }

@@ -15,9 +15,10 @@ handler_fn handler_export_raw_vdi;
 /* Source: import_raw_vdi.ml; contract 9.3; recordings 565-588, 704-717, 730-733, 810. */
 handler_fn handler_import_raw_vdi;
 
-enum disk_format { FORMAT_RAW, FORMAT_VHD, FORMAT_TAR, FORMAT_UNKNOWN };
+enum disk_format { FORMAT_RAW, FORMAT_VHD, FORMAT_TAR, FORMAT_QCOW2, FORMAT_UNKNOWN };
 
-/* The query's or cookie's format, raw if there is none. */
+/* The query's or cookie's format, raw if there is none; FORMAT_UNKNOWN also for one that the
+ * release has not yet (contract 12). */
 enum disk_format handler_disk_format(const struct request *request);
 const char *handler_disk_format_name(enum disk_format format);
 

@@ -69,6 +69,7 @@ struct pool {
     int64_t collected_ms;   /* when garbage was last looked for */
     int64_t heartbeat_ms;   /* how often the pool's record is said to have changed */
     int64_t beat_next_ms;
+    bool has_qcow2;         /* disks are exported and imported as QCOW2 */
     bool guests_report;     /* a VM that boots from a disk has tools that say so */
     bool coalesces_at_once; /* base copies go with the snapshot; else when gc.run says so */
     struct store *store;

@@ -125,13 +125,10 @@ static int nothing_to_wait_for(struct call *call)
     return call_object(call, 0, CLASS_VM) ? 0 : -1;
 }
 
+/* XAPI itself has it no more. */
 static int query_services(struct call *call)
 {
-    if (!call_object(call, 0, CLASS_VM))
-        return -1;
-    answer_begin_map(call->answer);
-    answer_end_map(call->answer);
-    return 0;
+    return failure_set(call->failure, "NOT_IMPLEMENTED", "query_services", NULL);
 }
 
 const struct method_row vm_ask_methods[] = {
