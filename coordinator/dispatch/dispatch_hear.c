@@ -86,12 +86,6 @@ static void dispatch_hear_other_end(struct dispatch *dispatch, struct item *item
     }
 }
 
-bool dispatch_is_empty_claim(const struct job *job, enum job_state state, size_t files_n)
-{
-    return state == JOB_STATE_DONE && job_kind_is_backup(job->kind) &&
-           files_n < (job->kind == JOB_BACKUP_DISK ? job->disks_n : 1);
-}
-
 /* A failure that a cleanup follows: the files that it finds, if any, count after all. */
 static void dispatch_doubt(const struct job_report *report, struct job_report *ret)
 {

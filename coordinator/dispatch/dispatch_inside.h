@@ -110,10 +110,6 @@ struct dispatch {
     size_t reported_n; /* changes handed out, to be marked by dispatch_recorded */
 };
 
-/* dispatch_hear.c */
-/* "Done" of a backup counts when it says what was saved: people will look for those files. */
-bool dispatch_is_empty_claim(const struct job *job, enum job_state state, size_t files_n);
-
 /* dispatch_items.c */
 void dispatch_attempt_done(struct attempt *attempt);
 bool dispatch_is_active(const struct item *item); /* assigned or running */
@@ -121,6 +117,8 @@ bool dispatch_is_cleanup(const struct item *item);
 /* Cleanup, expire, verify: goes to any host, and no placement knows it. */
 bool dispatch_is_errand(const struct item *item);
 bool dispatch_is_verify(const struct item *item);
+/* "Done" of a backup counts when it says what was saved: people will look for those files. */
+bool dispatch_is_empty_claim(const struct job *job, enum job_state state, size_t files_n);
 struct item *dispatch_find_item(const struct dispatch *dispatch, const char *id);
 struct ended *dispatch_find_ended(const struct dispatch *dispatch, const char *id,
                                   uint32_t attempt);

@@ -51,6 +51,12 @@ bool dispatch_is_verify(const struct item *item)
     return item->job.job.kind == JOB_VERIFY;
 }
 
+bool dispatch_is_empty_claim(const struct job *job, enum job_state state, size_t files_n)
+{
+    return state == JOB_STATE_DONE && job_kind_is_backup(job->kind) &&
+           files_n < (job->kind == JOB_BACKUP_DISK ? job->disks_n : 1);
+}
+
 struct item *dispatch_find_item(const struct dispatch *dispatch, const char *id)
 {
     size_t cursor = 0, at;
