@@ -28,6 +28,8 @@ static int stream_disk(struct attempt *attempt, size_t index, struct error *err)
         job->disk_format == JOB_DISK_VHD
             ? DISK_STREAM_VHD
             : disk_stream_choose(attempt, disk, job->ways.raw_source, is_compressed);
+    if (way == DISK_STREAM_VHD && disk_stream_check_vhd(attempt, disk, err) != 0)
+        return error_add(err, "disk %s", file->device);
     if (disk_stream_init(&stream, disk, way, way == DISK_STREAM_RAW_OF_VHD, err) != 0 ||
         attempt_run_stream(attempt, index, &stream.from, err) != 0)
         return error_add(err, "disk %s", file->device);

@@ -6,6 +6,7 @@
 #include "agent/job/disk_stream.h"
 
 #include "agent/pipeline/checks.h"
+#include "common/base/error.h"
 #include "common/format/sparse_digest.h"
 #include "common/format/vhd.h"
 #include "common/format/vhd_raw.h"
@@ -13,20 +14,39 @@
 
 #include "common/base/poison.h"
 
-enum disk_stream_way disk_stream_choose(const struct attempt *attempt,
-                                        const struct snapshot_disk *disk, enum job_raw_source wish,
-                                        bool is_compressed)
+static struct raw_disk facts_of(const struct attempt *attempt, const struct snapshot_disk *disk)
 {
     const struct pool *pool = &attempt->pool;
-    struct raw_disk facts = {.virtual_size_bytes = disk->virtual_size_bytes,
-                             .is_compressed = is_compressed};
+    struct raw_disk facts = {.virtual_size_bytes = disk->virtual_size_bytes};
     for (size_t i = 0; i < pool->vdis_n; i++) {
         if (!str_equal(pool->vdis[i].ref, disk->origin_ref))
             continue;
         facts.allocated_bytes = pool->vdis[i].physical_utilisation_bytes;
+        facts.is_qcow2 = str_equal(pool->vdis[i].image_format, "qcow2");
         if (pool->vdis[i].sr != POOL_NONE) /* a snapshot stands beside its disk */
             facts.sr_type = pool->srs[pool->vdis[i].sr].type;
     }
+    return facts;
+}
+
+int disk_stream_check_vhd(const struct attempt *attempt, const struct snapshot_disk *disk,
+                          struct error *err)
+{
+    struct raw_disk facts = facts_of(attempt, disk);
+    if (!raw_source_vhd_hangs(&facts))
+        return 0;
+    return error_set(err, ERROR_UNSUPPORTED,
+                     "it is a QCOW2 of %llu bytes, and XAPI never ends the VHD of one whose size is "
+                     "no multiple of 2 MiB: use vdi_export_format raw",
+                     (unsigned long long)disk->virtual_size_bytes);
+}
+
+enum disk_stream_way disk_stream_choose(const struct attempt *attempt,
+                                        const struct snapshot_disk *disk, enum job_raw_source wish,
+                                        bool is_compressed)
+{
+    struct raw_disk facts = facts_of(attempt, disk);
+    facts.is_compressed = is_compressed;
     return raw_source_is_vhd(wish, &facts) ? DISK_STREAM_RAW_OF_VHD : DISK_STREAM_RAW;
 }
 

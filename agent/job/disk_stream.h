@@ -42,6 +42,10 @@ enum disk_stream_way disk_stream_choose(const struct attempt *attempt,
                                         const struct snapshot_disk *disk, enum job_raw_source wish,
                                         bool is_compressed);
 
+/* A VHD is asked for: ERROR_UNSUPPORTED for a disk of which XAPI is known never to end one. */
+int disk_stream_check_vhd(const struct attempt *attempt, const struct snapshot_disk *disk,
+                          struct error *err);
+
 /* has_digest: the disk's sparse_digest is taken on the way. */
 int disk_stream_init(struct disk_stream *stream, const struct snapshot_disk *disk,
                      enum disk_stream_way way, bool has_digest, struct error *err);

@@ -38,6 +38,7 @@ static void vdi_done(struct vdi *vdi)
     free(vdi->type);
     free(vdi->snapshot_of);
     free(vdi->vhd_parent);
+    free(vdi->image_format);
     free(vdi->mark);
 }
 

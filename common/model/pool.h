@@ -64,6 +64,7 @@ struct vdi {
     char *snapshot_of;   /* ref, NULL when none */
     int64_t snapshot_at; /* wall ms by the pool's clock; 0: no snapshot, or not told */
     char *vhd_parent;    /* sm_config vhd-parent: uuid, NULL when unknown */
+    char *image_format;  /* sm_config image-format: "vhd", "qcow2"; NULL when not told */
     char *mark;          /* other_config onyxpool, NULL when none */
 };
 

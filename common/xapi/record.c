@@ -342,6 +342,7 @@ int record_add_vdi(struct record_reader *reader, const char *ref, const json_t *
     vdi->snapshot_of = field_ref(record, "snapshot_of");
     vdi->snapshot_at = snapshot_time(record);
     vdi->vhd_parent = field_map_item(record, "sm_config", "vhd-parent");
+    vdi->image_format = field_map_item(record, "sm_config", "image-format");
     vdi->mark = field_map_item(record, "other_config", MARK_KEY);
     ref_table_add(&reader->vdis, vdi->ref, reader->pool->vdis_n - 1);
     return 0;

@@ -221,6 +221,37 @@ def test_root_disk_alone_is_exported_bit_for_bit(form):
         lab.assert_clean()
 
 
+def qcow2_vm(mib):
+    made = disks(mib, 3)
+    for disk in made:
+        disk["image_format"] = "qcow2"
+    return vm("web1", disks=made)
+
+
+@pytest.mark.parametrize("form, mib", [("raw", 7), ("raw", 8), ("vhd", 8)])
+def test_disk_that_is_a_qcow2_is_exported_bit_for_bit(form, mib):
+    with Lab(pool([qcow2_vm(mib)], hosts=1)) as lab:
+        configure(lab, vdi_export_format=form, vdi_exports="web1")
+        done = lab.run()
+        assert done.returncode == 0, done.stdout + done.stderr
+        data, = files_of(lab, "web1", "." + form)
+        assert disk_sum(lab, data, mib) == lab.disk_sums("web1")[0]
+        asked = [re.search(r"format=(\w+)", call["params"]).group(1) for call in lab.sim.control("calls.log")
+                 if call["method"].startswith("GET /export_raw_vdi")]
+        assert asked == [form]  # a VHD would save nothing on the way to a raw file
+        lab.assert_clean()
+
+
+def test_vhd_that_xapi_would_never_end_is_refused_at_once():
+    with Lab(pool([qcow2_vm(7)], hosts=1)) as lab:
+        configure(lab, vdi_export_format="vhd", vdi_exports="web1")
+        done = lab.run()
+        assert done.returncode == 1
+        assert "XAPI never ends the VHD of one whose size is no multiple of 2 MiB" in said(done)
+        assert not [call for call in lab.sim.control("calls.log") if call["method"].startswith("GET /export_raw_vdi")]
+        lab.assert_clean()
+
+
 @pytest.mark.parametrize("form, compress, suffix, unpack", [
     ("raw", "gzip", ".raw.gz", ["gzip", "-dc"]), ("vhd", "zstd", ".vhd.zst", ["zstd", "-qdc"])])
 def test_disk_is_compressed_where_asked_and_expires_like_any_other(form, compress, suffix, unpack):
