@@ -123,5 +123,6 @@ bool connection_is_kept(const struct connection *connection, const struct reques
 /* The data handlers' table, ended by a row of NULLs: handlers.c (streams of VMs, VDIs, hosts). */
 extern const struct handler_row data_handlers[];
 extern const struct handler_row minor_handlers[]; /* minor.c */
+extern const struct handler_row rrd_handlers[];   /* rrd.c */
 
 #endif

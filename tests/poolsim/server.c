@@ -245,9 +245,12 @@ static const struct handler_row *find_in(const struct handler_row *rows,
 
 static const struct handler_row *find_data_handler(const struct request *request)
 {
-    const struct handler_row *row = find_in(data_handlers, request);
+    static const struct handler_row *const tables[] = {data_handlers, rrd_handlers, minor_handlers};
+    const struct handler_row *row = NULL;
 
-    return row ? row : find_in(minor_handlers, request);
+    for (size_t i = 0; !row && i < sizeof tables / sizeof *tables; i++)
+        row = find_in(tables[i], request);
+    return row;
 }
 
 static void route(struct connection *connection, struct request *request, bool is_control)
