@@ -11,13 +11,14 @@
  * at the host's worst share, the load that waits for this host alone, the load that waits for its
  * SR. The heaviest goes first; of equals the hardest to place (fewest ready hosts), then the
  * longest. The pool database goes before everything. A host that does nothing gets the best that
- * it may have. One that works gets a further job only if that is good (place_fit.c): its share is
- * enough for the job's SRs, slows nothing that has no time to lose, leaves time for what waits for
- * this host alone, and takes no place that a longer job of two SRs waits for. A long job is left to
- * a faster host, as long as there are shorter ones. Where the store's or the pool's places are
- * fewer than the hosts that want one, those with the heaviest job have them; where a job may be
- * had by a host that does less, it is that host's. Speeds are learnt from what jobs tell: a host
- * begins with something short, an SR counts as slow until it was seen at its limit.
+ * it may have. One that works gets a further job only if that is good (place_fit.c): it brings
+ * anything, its share is enough for the job's SRs, slows nothing that has no time to lose, leaves
+ * time for what waits for this host alone, and takes no place that a longer job of two SRs waits
+ * for. A long job is left to a faster host, as long as there are shorter ones. Where the store's or
+ * the pool's places are fewer than the hosts that want one, those with the heaviest job have them;
+ * where a job may be had by a host that does less, it is that host's. Speeds are learnt from what
+ * jobs tell: a host begins with something short, an SR counts as slow until it was seen at its
+ * limit.
  *
  * Limits hold per host, SR, store and pool. A job none of whose hosts has an agent is given to
  * another host last of all, where XAPI redirects it; host backups never are.

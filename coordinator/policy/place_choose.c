@@ -33,6 +33,7 @@ static void look_at_hosts(struct place *place)
     place->ready_hosts_n = 0;
     for (size_t i = 0; i < place->hosts_n; i++) {
         place->hosts[i].bound = 0;
+        place->hosts[i].kept = 0;
         place->ready_hosts_n += place->hosts[i].is_ready;
         if (place->hosts[i].speed <= 0)
             continue;
@@ -40,6 +41,25 @@ static void look_at_hosts(struct place *place)
         n++;
     }
     place->mean_speed = n > 0 ? sum / (double)n : 1;
+}
+
+bool place_is_for_many(const struct place *place, const struct place_group *group)
+{
+    return group->ready_n * 2 > place->ready_hosts_n;
+}
+
+/* What few hosts may have is theirs by their speeds: none of them has room for all of its time. */
+static void keep_for_few(struct place *place, const struct place_group *group)
+{
+    if (group->jobs_n == 0 || place_is_for_many(place, group))
+        return;
+    for (size_t i = 0; i < group->hosts_n; i++) {
+        struct place_node *node = &place->hosts[group->hosts[i]];
+
+        if (node->is_ready)
+            node->kept +=
+                (double)group->bytes * place_speed(place, group->hosts[i]) / group->speed;
+    }
 }
 
 static void look_at_group(struct place *place, struct place_group *group)
@@ -59,6 +79,7 @@ static void look_at_group(struct place *place, struct place_group *group)
     }
     if (group->ready_n == 1)
         place->hosts[group->only].bound += (double)group->bytes;
+    keep_for_few(place, group);
     for (size_t i = 0; i < group->srs_n; i++) {
         struct place_sr *sr = &place->srs[group->srs[i]];
 
@@ -160,6 +181,7 @@ void place_look(struct place *place)
         const struct place_group *group = &place->groups[item->group];
 
         place->hosts[item->host].bound += place_left(item);
+        place->hosts[item->host].kept += place_left(item);
         for (size_t k = 0; k < group->srs_n; k++)
             place->srs[group->srs[k]].left += place_left(item);
     }
@@ -294,12 +316,13 @@ static bool is_better(const struct place *place, const struct place_candidate *a
 }
 
 static void try_group(const struct place *place, size_t index, size_t host, bool is_redirected,
-                      place_may_fn *may, void *context, bool *has_best,
+                      bool is_enough, place_may_fn *may, void *context, bool *has_best,
                       struct place_candidate *best)
 {
     const struct place_group *group = &place->groups[index];
     struct place_candidate one = {.is_redirected = is_redirected,
                                   .is_first = group->is_first,
+                                  .is_enough = is_enough,
                                   .ready_n = group->ready_n};
 
     if (group->jobs_n == 0 || place_full_sr(place, group) || is_others_turn(place, group, host) ||
@@ -323,11 +346,12 @@ static bool find_candidate(const struct place *place, size_t host, place_may_fn 
 
     if (!is_open(place, node) || place_is_content(place, host))
         return false;
+    bool is_enough = place_has_enough(place, host);
     for (size_t i = 0; i < node->groups_n; i++)
-        try_group(place, node->groups[i], host, false, may, context, &has_best, ret_best);
+        try_group(place, node->groups[i], host, false, is_enough, may, context, &has_best, ret_best);
     for (size_t i = 0; !has_best && place->is_redirecting && i < place->groups_n; i++)
         if (place->groups[i].may_be_redirected && place->groups[i].ready_n == 0)
-            try_group(place, i, host, true, may, context, &has_best, ret_best);
+            try_group(place, i, host, true, is_enough, may, context, &has_best, ret_best);
     return has_best;
 }
 

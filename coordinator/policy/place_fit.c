@@ -22,6 +22,7 @@
 #define SLOWED      0.8  /* or go slower than so much of its best, to add another */
 #define SPARED      0.9  /* a job is slowed when its share is less than so much of its rate */
 #define ENOUGH      0.9  /* of what a place needs is enough */
+#define URGENT      0.9  /* of the time until the end: an SR that takes so long has none to lose */
 #define LATE        0.9  /* of the time until the end (a guess): a host busy for longer has no room */
 #define TRIAL_JOBS  8    /* with so many jobs for each host, */
 #define TRIAL_SHARE 300  /* the first is this part of what a host will have done in the end */
@@ -102,10 +103,14 @@ static double trial_bytes(const struct place *place)
     return place->end * place->mean_speed / TRIAL_SHARE;
 }
 
-/* What this host can do by the end beside what it alone may have; below 0 when it has too much. */
-static double room_of(const struct place *place, size_t host)
+/* What this host can do of a group's jobs by the end: beside what it alone may have, and where many
+ * hosts may have the group's, beside its share of what few may have. Below 0 when it has too much. */
+static double room_of(const struct place *place, const struct place_group *group, size_t host)
 {
-    return place->end * LATE * place_speed(place, host) - place->hosts[host].bound;
+    const struct place_node *node = &place->hosts[host];
+
+    return place->end * LATE * place_speed(place, host) -
+           (place_is_for_many(place, group) ? node->kept : node->bound);
 }
 
 /* The longest job that some host has room for; longer ones have to go to whoever asks. */
@@ -115,7 +120,7 @@ static double longest_for_any(const struct place *place, const struct place_grou
 
     for (size_t i = 0; i < group->hosts_n; i++)
         if (place->hosts[group->hosts[i]].is_ready)
-            most = larger(most, room_of(place, group->hosts[i]));
+            most = larger(most, room_of(place, group, group->hosts[i]));
     return most;
 }
 
@@ -123,7 +128,7 @@ static double longest_for_any(const struct place *place, const struct place_grou
 static bool is_too_late(const struct place *place, const struct place_group *group, size_t host,
                         double bytes)
 {
-    return bytes > room_of(place, host) && bytes <= longest_for_any(place, group);
+    return bytes > room_of(place, group, host) && bytes <= longest_for_any(place, group);
 }
 
 double place_longest(const struct place *place, const struct place_group *group, size_t host)
@@ -137,7 +142,7 @@ double place_longest(const struct place *place, const struct place_group *group,
     if (node->speed <= 0 || group->ready_n < 2)
         return DBL_MAX;
     if (!is_narrow(place) && is_too_late(place, group, host, first))
-        most = larger(room_of(place, host), 0);
+        most = larger(room_of(place, group, host), 0);
     return group->best < node->speed * FASTER
                ? most
                : lesser(most, place->end * next_share(place, host));
@@ -171,6 +176,19 @@ static bool is_kept(const struct place *place, const struct place_group *own, si
     return false;
 }
 
+/* Whether an SR of the group, which others can read too, is what the end hangs on: what it gets by
+ * a further job on a host that has enough to do is worth what the host's other jobs lose. */
+static bool is_urgent(const struct place *place, const struct place_group *group)
+{
+    for (size_t i = 0; group->ready_n > 1 && i < group->srs_n; i++) {
+        const struct place_sr *sr = &place->srs[group->srs[i]];
+
+        if (sr->left / sr->capacity > place->end * URGENT)
+            return true;
+    }
+    return false;
+}
+
 void place_judge_fit(const struct place *place, size_t index, size_t host,
                      struct place_candidate *candidate)
 {
@@ -193,6 +211,7 @@ void place_judge_fit(const struct place *place, size_t index, size_t host,
     }
     for (size_t i = 0; is_fit && i < group->srs_n; i++)
         is_fit = !is_kept(place, group, group->srs[i], bytes);
+    is_fit = is_fit && (!candidate->is_enough || is_urgent(place, group));
     candidate->is_unfit = !is_fit;
 }
 
@@ -239,9 +258,16 @@ static bool have_all_begun(const struct place *place, size_t host)
     return true;
 }
 
+/* Whether the host is to show what it does with one job before it gets a second. Else nobody knows
+ * whether a second brings anything; and where it does not, both go slower, and a death costs both. */
+static bool is_alone_to_try(const struct place *place, size_t host)
+{
+    return place->hosts[host].running_n > 0 && is_trying(place, &place->hosts[host]);
+}
+
 /* Whether a further job would bring nothing: what runs there goes as fast as the host was seen to
  * be of late, and several together were not faster than one. */
-static bool is_busy_enough(const struct place *place, size_t host)
+bool place_has_enough(const struct place *place, size_t host)
 {
     const struct place_node *node = &place->hosts[host];
 
@@ -271,5 +297,6 @@ static bool is_to_be_spared(const struct place *place, size_t host)
 
 bool place_is_content(const struct place *place, size_t host)
 {
-    return is_busy_enough(place, host) || is_to_be_spared(place, host);
+    return is_alone_to_try(place, host) || is_to_be_spared(place, host) ||
+           (is_narrow(place) && place_has_enough(place, host));
 }

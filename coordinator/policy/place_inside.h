@@ -44,6 +44,7 @@ struct place_candidate {
     bool is_redirected;
     bool is_first;
     bool is_trial; /* short and this host's anyway: it shows how fast the host is */
+    bool is_enough; /* what the host does already: only what is urgent is good beside it */
     bool is_unfit; /* for a host that does nothing and has nothing better */
     size_t ready_n;
     double weight; /* seconds that depend on it; bytes, while no speed is known */
@@ -64,6 +65,7 @@ struct place_node { /* a host */
     bool is_measured;       /* since then */
     /* of the moment */
     double bound; /* bytes that wait for it alone, or run on it */
+    double kept;  /* its share of what waits for half of the hosts or fewer, or runs on it */
     uint64_t candidate_at; /* version at which candidate was found */
     bool has_candidate;
     struct place_candidate candidate;
@@ -117,6 +119,9 @@ uint32_t place_all_places(const struct place *place);
 /* What holds for all looks until the next change. */
 void place_look(struct place *place);
 
+/* Whether more than half of the ready hosts may have jobs of this group. */
+bool place_is_for_many(const struct place *place, const struct place_group *group);
+
 /* place_fit.c: whether a further job is good for a host. */
 
 /* The longest that a job of this group should be for this host, in bytes. */
@@ -124,8 +129,10 @@ double place_longest(const struct place *place, const struct place_group *group,
 /* Sets is_trial and is_unfit of a job of groups[index]. */
 void place_judge_fit(const struct place *place, size_t index, size_t host,
                      struct place_candidate *candidate);
-/* Whether the host should get no further job now, whichever: it would bring nothing, or slow one
- * that has no time to lose. */
+/* Whether the host should get no further job now, whichever: it has not shown yet what it does with
+ * one, or a second would bring nothing, or slow one that has no time to lose. */
 bool place_is_content(const struct place *place, size_t host);
+/* Whether a further job would bring nothing to the host. */
+bool place_has_enough(const struct place *place, size_t host);
 
 #endif

@@ -351,12 +351,102 @@ static void place_when_the_other_wants_nothing_then_it_is_not_yielded_to(void **
     assert_int_equal(choice.job, 0);
 }
 
+struct learner {
+    struct place *place;
+    struct text_list h1, h2, both, x, y;
+    int64_t now_ms;
+    uint64_t bytes; /* that each running job has done */
+};
+
+static size_t add_ready(struct learner *learner, uint64_t bytes, const struct text_list *hosts,
+                        const struct text_list *srs)
+{
+    size_t job = place_add_job(learner->place, &(struct place_job){JOB_BACKUP_VM, bytes, hosts,
+                                                                   srs, false});
+    place_set_ready(learner->place, job);
+    return job;
+}
+
+/* Ten seconds pass, in which each of these jobs on h1 does so much a second. */
+static void pass(struct learner *learner, const size_t *jobs, size_t jobs_n, uint64_t rate)
+{
+    for (int i = 0; i < 2; i++) {
+        for (size_t k = 0; k < jobs_n; k++)
+            place_set_progress(learner->place, jobs[k], learner->bytes, rate);
+        place_learn_host(learner->place, "h1", learner->now_ms);
+        learner->bytes += rate * 10;
+        learner->now_ms += 10000;
+    }
+}
+
+/* h1 is as fast with one job as with two, and has one. */
+static void learner_init(struct learner *learner)
+{
+    *learner = (struct learner){.place = place_new(&(struct place_limits){.host_n = 2, .sr_n = 4})};
+    text_list_add(&learner->h1, "h1");
+    text_list_add(&learner->h2, "h2");
+    text_list_add(&learner->both, "h1");
+    text_list_add(&learner->both, "h2");
+    text_list_add(&learner->x, "x");
+    text_list_add(&learner->y, "y");
+    for (size_t i = 0; i < learner->both.n; i++)
+        place_set_host(learner->place, place_need_host(learner->place, learner->both.items[i]),
+                       &(struct place_host){.is_ready = true, .slots_free = i == 0 ? 2 : 0});
+    const size_t jobs[] = {add_ready(learner, 2000, &learner->h1, &learner->y),
+                           add_ready(learner, 2000, &learner->h1, &learner->y)};
+    place_set_running(learner->place, jobs[0], "h1");
+    pass(learner, jobs, 1, 10);
+    place_set_running(learner->place, jobs[1], "h1");
+    pass(learner, jobs, 2, 5);
+    place_set_over(learner->place, jobs[1]);
+    pass(learner, jobs, 1, 10);
+}
+
+static void learner_done(struct learner *learner)
+{
+    place_free(&learner->place);
+    text_list_done(&learner->h1);
+    text_list_done(&learner->h2);
+    text_list_done(&learner->both);
+    text_list_done(&learner->x);
+    text_list_done(&learner->y);
+}
+
+static void host_when_two_bring_no_more_than_one_then_it_gets_no_second(void **state)
+{
+    (void)state;
+    CLEANUP(learner_done) struct learner learner;
+    struct place_choice choice;
+    learner_init(&learner);
+    add_ready(&learner, 900, &learner.h1, &learner.y);
+    add_ready(&learner, 100, &learner.both, &learner.x);
+    add_ready(&learner, 100000, &learner.h2, NULL); /* the end hangs on it, not on what h1 does */
+    assert_int_equal(place_choose(learner.place, "h1", NULL, NULL, &choice), 0);
+}
+
+static void host_when_two_bring_no_more_but_an_sr_has_no_time_to_lose_then_it_gets_one(void **state)
+{
+    (void)state;
+    CLEANUP(learner_done) struct learner learner;
+    struct place_choice choice;
+    learner_init(&learner);
+    add_ready(&learner, 900, &learner.h1, &learner.y);
+    size_t urgent = add_ready(&learner, 9000, &learner.both, &learner.x);
+    for (int i = 0; i < 8; i++)
+        add_ready(&learner, 9000, &learner.both, &learner.x);
+    assert_int_equal(place_choose(learner.place, "h1", NULL, NULL, &choice), 1);
+    assert_int_equal(choice.job, urgent);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hosts_when_they_ask_then_as_the_case_file_says),
         cmocka_unit_test(run_when_played_whole_then_close_to_the_lower_bound),
         cmocka_unit_test(place_when_the_other_wants_nothing_then_it_is_not_yielded_to),
+        cmocka_unit_test(host_when_two_bring_no_more_than_one_then_it_gets_no_second),
+        cmocka_unit_test(
+            host_when_two_bring_no_more_but_an_sr_has_no_time_to_lose_then_it_gets_one),
         cmocka_unit_test(pool_when_huge_then_a_look_takes_microseconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
