@@ -426,6 +426,25 @@ int place_choose(struct place *place, const char *host_uuid, place_may_fn *may, 
 
 /* ---- for people ---- */
 
+/* One text for all that place_fit weighs: it changes too often to be told in full. */
+static const char *say_hosts(const struct place *place, const struct place_group *group, size_t job)
+{
+    const char *text = "every host that may do it is busy";
+
+    for (size_t i = 0; i < group->hosts_n; i++) {
+        size_t host = group->hosts[i];
+
+        if (!is_open(place, &place->hosts[host]) ||
+            (place->items[job].avoid == host && group->ready_n > 1))
+            continue;
+        if (place->hosts[host].running_n == 0 || !place_is_held_back(place, job, host))
+            return "its turn has not come yet";
+        text = "every host that may do it works, and a further job there would not end the run "
+               "sooner";
+    }
+    return text;
+}
+
 char *place_why_waiting(struct place *place, size_t index, char text[PLACE_WHY_MAX])
 {
     assert(index < place->items_n && place->items[index].group != PLACE_NONE);
@@ -446,7 +465,7 @@ char *place_why_waiting(struct place *place, size_t index, char text[PLACE_WHY_M
     else if (sr)
         snprintf(text, PLACE_WHY_MAX, "SR %s is at its limit of %u jobs", sr->uuid, limits->sr_n);
     else
-        snprintf(text, PLACE_WHY_MAX, "every host that may do it is busy");
+        snprintf(text, PLACE_WHY_MAX, "%s", say_hosts(place, group, index));
     return text;
 }
 

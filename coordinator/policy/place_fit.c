@@ -300,3 +300,13 @@ bool place_is_content(const struct place *place, size_t host)
     return is_alone_to_try(place, host) || is_to_be_spared(place, host) ||
            (is_narrow(place) && place_has_enough(place, host));
 }
+
+bool place_is_held_back(const struct place *place, size_t job, size_t host)
+{
+    const struct place_item *item = &place->items[job];
+    struct place_candidate candidate = {.job = job, .is_enough = place_has_enough(place, host)};
+
+    place_judge_fit(place, item->group, host, &candidate);
+    return candidate.is_unfit || place_is_content(place, host) ||
+           (double)place_size(item) > place_longest(place, &place->groups[item->group], host);
+}

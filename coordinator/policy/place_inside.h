@@ -134,5 +134,7 @@ void place_judge_fit(const struct place *place, size_t index, size_t host,
 bool place_is_content(const struct place *place, size_t host);
 /* Whether a further job would bring nothing to the host. */
 bool place_has_enough(const struct place *place, size_t host);
+/* Whether a host that works is kept from this ready job, though it has a place left. */
+bool place_is_held_back(const struct place *place, size_t job, size_t host);
 
 #endif

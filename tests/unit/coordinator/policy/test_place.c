@@ -417,11 +417,15 @@ static void host_when_two_bring_no_more_than_one_then_it_gets_no_second(void **s
     (void)state;
     CLEANUP(learner_done) struct learner learner;
     struct place_choice choice;
+    char text[PLACE_WHY_MAX];
     learner_init(&learner);
-    add_ready(&learner, 900, &learner.h1, &learner.y);
+    size_t own = add_ready(&learner, 900, &learner.h1, &learner.y);
     add_ready(&learner, 100, &learner.both, &learner.x);
     add_ready(&learner, 100000, &learner.h2, NULL); /* the end hangs on it, not on what h1 does */
     assert_int_equal(place_choose(learner.place, "h1", NULL, NULL, &choice), 0);
+    assert_string_equal(place_why_waiting(learner.place, own, text),
+                        "every host that may do it works, and a further job there would not end "
+                        "the run sooner");
 }
 
 static void host_when_two_bring_no_more_but_an_sr_has_no_time_to_lose_then_it_gets_one(void **state)
