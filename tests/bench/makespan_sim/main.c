@@ -3,7 +3,8 @@
  * One run of the makespan simulation, its figures as one line of JSON. tests/bench/makespan makes
  * many of them and judges.
  *
- *     makespan_sim SEED HOSTS VMS HOST_JOBS SR_JOBS STORE_JOBS STORE_MIB_S [wrong] [deaths] [peers]
+ *     makespan_sim SEED HOSTS VMS HOST_JOBS SR_JOBS STORE_JOBS STORE_MIB_S [wrong] [peers]
+ *                  [deaths [knows-alone | knows-shared]]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,9 +33,9 @@ static void print_bound(const struct world *world)
 
     world_find_bound(world, &bound);
     printf(",\"bound_s\":%.1f,\"plain_bound_s\":%.1f,\"total_s\":%.1f,\"longest_s\":%.1f,"
-           "\"host_s\":%.1f,\"sr_s\":%.1f,\"store_s\":%.1f",
-           bound.s, bound.plain_s, bound.total_s, bound.longest_s, bound.host_s, bound.sr_s,
-           bound.store_s);
+           "\"host_s\":%.1f,\"quarter_s\":%.1f,\"sr_s\":%.1f,\"store_s\":%.1f",
+           bound.s, bound.plain_s, bound.total_s, bound.longest_s, bound.host_s, bound.quarter_s,
+           bound.sr_s, bound.store_s);
 }
 
 int main(int argc, char **argv)
@@ -45,7 +46,7 @@ int main(int argc, char **argv)
 
     if (argc < 8) {
         fprintf(stderr, "usage: makespan_sim SEED HOSTS VMS HOST_JOBS SR_JOBS STORE_JOBS "
-                        "STORE_MIB_S [wrong] [deaths] [peers]\n");
+                        "STORE_MIB_S [wrong] [peers] [deaths [knows-alone | knows-shared]]\n");
         return 2;
     }
     const struct world_settings settings = {
@@ -57,8 +58,14 @@ int main(int argc, char **argv)
         .store_jobs = (uint32_t)strtoul(argv[6], NULL, 10),
         .store_bytes_s = strtod(argv[7], NULL) * 1048576,
         .is_wrong = has_word(argc, argv, "wrong")};
+    enum foresight_kind known = has_word(argc, argv, "knows-alone")    ? FORESIGHT_ALONE
+                                : has_word(argc, argv, "knows-shared") ? FORESIGHT_SHARED
+                                                                       : FORESIGHT_NONE;
     world_make(&settings, &world);
-    play_run(&world, has_word(argc, argv, "deaths"), &result);
+    struct absence *absences =
+        known != FORESIGHT_NONE || has_word(argc, argv, "deaths") ? absences_make(&world) : NULL;
+    play_run(&world, absences, known, &result);
+    free(absences);
     getrusage(RUSAGE_SELF, &usage);
     printf("{\"seed\":%s,\"hosts\":%zu,\"vms\":%zu,\"disks\":%zu,\"took_s\":%.1f,"
            "\"plan_ms\":%.1f,\"answers\":%zu,\"answer_us\":%.1f,\"answer_max_us\":%.0f,"

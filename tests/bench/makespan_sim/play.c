@@ -36,7 +36,6 @@ struct play_agent {
     uint64_t boot, seq;
     double next_s;    /* its next Sync */
     double change_s;  /* it dies, or comes back; INFINITY: never again */
-    double away_s;    /* how long it will be away */
     bool has_come;    /* since the last change */
     size_t *ended, ended_n, ended_cap; /* jobs that are done and not forgotten */
     struct errand errands[ERRANDS_MAX];
@@ -48,6 +47,8 @@ struct play {
     struct dispatch *dispatch;
     struct flow flow;
     struct play_agent *agents;
+    const struct absence *absences;  /* of each host; NULL: nobody dies */
+    struct foresight *foresight;     /* or NULL */
     uint32_t *attempts;     /* of each job, as last assigned */
     bool *was_given;        /* jobs that an agent ever had */
     double next_tick_s;
@@ -95,11 +96,10 @@ static void add_planned(struct play *play, const struct plan_job *planned)
     dispatch_add_job(play->dispatch, &job, now_of(0));
 }
 
-static void make_plan(struct play *play)
+static void make_plan(struct play *play, struct plan *plan)
 {
     const struct world *world = play->world;
     CLEAN_SELECTION struct selection selection = {0};
-    CLEAN_PLAN struct plan plan = {0};
     CLEAN_TEXT_LIST struct text_list all = TEXT_LIST_INIT, none = TEXT_LIST_INIT;
     const struct select_request request = {
         .excludes = &none, .vdi_exports = &none, .vm_exports = &all};
@@ -112,12 +112,12 @@ static void make_plan(struct play *play)
     text_list_add(&all, ".*");
     if (select_make(&world->pool, &request, &selection, NULL) < 0)
         abort();
-    plan_make(&world->pool, &selection, &settings, &plan);
-    for (size_t i = 0; i < plan.jobs_n; i++)
-        add_planned(play, &plan.jobs[i]);
+    plan_make(&world->pool, &selection, &settings, plan);
+    for (size_t i = 0; i < plan->jobs_n; i++)
+        add_planned(play, &plan->jobs[i]);
     dispatch_start(play->dispatch, now_of(0));
     play->result.plan_ms = (work_us() - begun) / 1000;
-    if (plan.jobs_n != world->settings.vms_n)
+    if (plan->jobs_n != world->settings.vms_n)
         abort();
 }
 
@@ -257,6 +257,7 @@ static void come(struct play *play, size_t host)
     struct dispatch_now now = now_of(play->flow.now_s);
 
     fill_sync(play, host, &sync);
+    foresight_tell(play->foresight, play->dispatch, play->flow.now_s);
     double begun = work_us();
     if (dispatch_hear(play->dispatch, &sync, now, NULL) < 0)
         abort();
@@ -329,7 +330,7 @@ static void change_agent(struct play *play, size_t host)
     agent->ended_n = 0;
     agent->errands_n = 0;
     agent->next_s = INFINITY;
-    agent->change_s = play->flow.now_s + agent->away_s;
+    agent->change_s = play->absences[host].to_s;
 }
 
 /* ---- the clock ---- */
@@ -355,7 +356,8 @@ static size_t count_idle(const struct play *play)
             continue;
         for (size_t i = 0; i < world->settings.vms_n && !could; i++)
             could = !play->was_given[i] && flow_fits(&play->flow, &world->jobs[i], h) &&
-                    world_sees(world, h, &world->jobs[i]);
+                    world_sees(world, h, &world->jobs[i]) &&
+                    !foresight_bars(play->foresight, h, i);
         n += could;
     }
     return n;
@@ -472,20 +474,6 @@ static void step(struct play *play)
     }
 }
 
-static void plan_deaths(struct play *play, double until_s)
-{
-    struct dice dice = {play->world->settings.seed ^ 0xdeadu};
-
-    for (size_t i = 0; i < play->world->settings.hosts_n; i++) {
-        struct play_agent *agent = &play->agents[i];
-
-        if (dice_unit(&dice) >= 0.3)
-            continue;
-        agent->change_s = dice_between(&dice, 0, 0.8) * until_s;
-        agent->away_s = 30 * exp(dice_between(&dice, 0, log(120))); /* to an hour */
-    }
-}
-
 static void play_begin(struct play *play, const struct world *world)
 {
     const struct world_settings *limits = &world->settings;
@@ -520,6 +508,7 @@ static void play_begin(struct play *play, const struct world *world)
 
 static void play_end(struct play *play)
 {
+    foresight_free(&play->foresight);
     dispatch_free(&play->dispatch);
     flow_done(&play->flow);
     for (size_t i = 0; i < play->world->settings.hosts_n; i++)
@@ -529,17 +518,20 @@ static void play_end(struct play *play)
     free(play->was_given);
 }
 
-void play_run(const struct world *world, bool deaths, struct play_result *ret_result)
+void play_run(const struct world *world, const struct absence *absences, enum foresight_kind known,
+              struct play_result *ret_result)
 {
+    CLEAN_PLAN struct plan plan = {0};
     struct play play;
-    struct world_bound bound;
 
     play_begin(&play, world);
+    play.absences = absences;
+    for (size_t i = 0; absences && i < world->settings.hosts_n; i++)
+        play.agents[i].change_s = absences[i].from_s;
     muster(&play);
-    make_plan(&play);
-    world_find_bound(world, &bound);
-    if (deaths)
-        plan_deaths(&play, bound.s);
+    make_plan(&play, &plan);
+    if (known != FORESIGHT_NONE)
+        play.foresight = foresight_new(world, absences, &plan, known);
     while (play.result.done_n + play.result.failed_n < world->settings.vms_n)
         step(&play);
     play.result.broken_n = play.flow.broken_n;

@@ -11,6 +11,7 @@
 #define ONYX_TESTS_BENCH_PLAY_H
 
 #include "tests/bench/makespan_sim/flow.h"
+#include "tests/bench/makespan_sim/foresight.h"
 
 struct play_result {
     double took_s;      /* on the clock of the simulation */
@@ -24,8 +25,9 @@ struct play_result {
     size_t deaths_n;    /* of agents with at least one job */
 };
 
-/* deaths: agents die and come back. */
-void play_run(const struct world *world, bool deaths, struct play_result *ret_result);
+/* absences: of each host; NULL: nobody dies. */
+void play_run(const struct world *world, const struct absence *absences, enum foresight_kind known,
+              struct play_result *ret_result);
 
 /* Plain first-come order: each host that has a place takes the first VM of the list that it may. */
 double play_first_come(const struct world *world);

@@ -80,6 +80,11 @@ static struct sr *add_sr(struct world *world, size_t n, bool is_shared)
     return sr;
 }
 
+static size_t quarter_of(const struct world *world, size_t host)
+{
+    return host * QUARTERS / world->settings.hosts_n;
+}
+
 static void add_hosts(struct world *world, struct dice *dice)
 {
     size_t n = world->settings.hosts_n;
@@ -107,7 +112,7 @@ static void add_hosts(struct world *world, struct dice *dice)
 
         world->srs_bytes_s[i] = MIB * dice_between(dice, 800, 1600);
         for (size_t h = 0; h < n; h++)
-            if (is_for_all || h * QUARTERS / n == quarter)
+            if (is_for_all || quarter_of(world, h) == quarter)
                 attach(sr, h);
     }
     for (size_t i = 0; i < n; i++) {
@@ -255,6 +260,35 @@ static double best_rate(const struct world *world, const struct world_job *job, 
     return fmin(best, world->settings.store_bytes_s);
 }
 
+/* The quarter of all hosts that see the job, or QUARTERS. */
+static size_t quarter_of_job(const struct world *world, const struct world_job *job)
+{
+    size_t quarter = POOL_NONE;
+
+    for (size_t h = 0; h < world->settings.hosts_n; h++) {
+        if (!world_sees(world, h, job))
+            continue;
+        if (quarter != POOL_NONE && quarter != quarter_of(world, h))
+            return QUARTERS;
+        quarter = quarter_of(world, h);
+    }
+    return quarter == POOL_NONE ? QUARTERS : quarter;
+}
+
+/* What the hosts of a quarter alone may carry, of the quarter that has most. */
+static double quarter_s(const struct world *world)
+{
+    double bytes[QUARTERS + 1] = {0}, capacity[QUARTERS] = {0}, seconds = 0;
+
+    for (size_t i = 0; i < world->settings.vms_n; i++)
+        bytes[quarter_of_job(world, &world->jobs[i])] += world->jobs[i].bytes;
+    for (size_t h = 0; h < world->settings.hosts_n; h++)
+        capacity[quarter_of(world, h)] += world->hosts_bytes_s[h];
+    for (size_t i = 0; i < QUARTERS; i++)
+        seconds = capacity[i] > 0 ? fmax(seconds, bytes[i] / capacity[i]) : seconds;
+    return seconds;
+}
+
 /* Seconds of all places of what carries so much, that a job with this best rate needs. */
 static double place_s(double bytes, double best, double capacity, uint32_t places)
 {
@@ -301,9 +335,10 @@ void world_find_bound(const struct world *world, struct world_bound *ret_bound)
         capacity += world->hosts_bytes_s[h];
     bound.total_s = total / fmin(capacity, settings->store_bytes_s);
     bound.host_s = most(hosts_s, settings->hosts_n);
+    bound.quarter_s = quarter_s(world);
     bound.sr_s = most(srs_s, srs_n);
     bound.plain_s = fmax(fmax(bound.total_s, bound.longest_s),
-                         fmax(bound.host_s, most(plain_s, srs_n)));
+                         fmax(fmax(bound.host_s, bound.quarter_s), most(plain_s, srs_n)));
     bound.s = fmax(bound.plain_s, fmax(bound.sr_s, bound.store_s));
     free(hosts_s);
     free(srs_s);

@@ -53,6 +53,7 @@ struct world_bound {
     double total_s;   /* all bytes by what hosts and store carry in all */
     double longest_s; /* the longest job, alone where it is fastest */
     double host_s;    /* what one host alone may carry, of the host that has most */
+    double quarter_s; /* what the hosts of a quarter alone may carry, of the one that has most */
     double sr_s;      /* what one SR has to give, by its places */
     double store_s;   /* what the store has to take, by its places */
     double plain_s;   /* the same without places: bytes by bytes a second */
