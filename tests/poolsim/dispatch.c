@@ -21,7 +21,7 @@ static const struct method_row *const method_tables[] = {
     session_methods, task_methods,     event_methods,    pool_methods, host_methods,
     vm_methods,      vm_power_methods, vm_place_methods, vdi_methods,  cbt_methods,
     sr_methods,      device_methods,   message_methods,  vtpm_methods,
-    vm_ask_methods,  vm_import_methods, minor_methods};
+    vm_ask_methods,  vm_import_methods, migrate_methods, minor_methods};
 
 static method_fn *find_method(const struct message *message)
 {

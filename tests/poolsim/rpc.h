@@ -58,6 +58,7 @@ extern const struct method_row message_methods[];
 extern const struct method_row vtpm_methods[];
 extern const struct method_row vm_ask_methods[];
 extern const struct method_row vm_import_methods[];
+extern const struct method_row migrate_methods[]; /* to other SRs */
 extern const struct method_row minor_methods[]; /* VUSB, secret, blob */
 
 /* The method of a message that XAPI generates for every class (get_record, add_to_x ...); gives
