@@ -152,6 +152,13 @@ static void see_backup(struct adopt *adopt, const struct scan_file *file, const 
         adopt->newer = mem_dup(path);
 }
 
+/* Jobs name what they are about, and messages are UTF-8: nothing could ever be done with this one. */
+static bool has_usable_name(const struct scan_file *file)
+{
+    return str_is_utf8(file->folder, strlen(file->folder)) &&
+           str_is_utf8(file->file, strlen(file->file));
+}
+
 static int see_file(void *context, const struct scan_file *file, struct error *err)
 {
     struct adopt *adopt = context;
@@ -161,7 +168,10 @@ static int see_file(void *context, const struct scan_file *file, struct error *e
     switch (file->kind) {
     case SCAN_OURS:
     case SCAN_FOUND:
-        see_backup(adopt, file, path);
+        if (has_usable_name(file))
+            see_backup(adopt, file, path);
+        else
+            text_list_add(&adopt->result->strays, path);
         break;
     case SCAN_STRAY:
         text_list_add(&adopt->result->strays, path);

@@ -24,7 +24,7 @@ struct adopt_result {
     struct text_list regained; /* ours, new in the catalog */
     size_t known_n;           /* stood there already */
     struct text_list missing; /* in the catalog, not in the store */
-    struct text_list strays;  /* neither: left as they are */
+    struct text_list strays;  /* neither, or no UTF-8: left as they are */
     uint64_t found_bytes, regained_bytes;
 };
 

@@ -187,6 +187,9 @@ static int fill_backup_dir(struct settings *settings, const char *work_dir, stru
     if (!*text)
         return error_set(err, ERROR_SETTINGS,
                          "backup_dir is empty: name the folder that backups go to");
+    if (!str_is_utf8(text, strlen(text)))
+        return error_set(err, ERROR_SETTINGS,
+                         "backup_dir is no UTF-8 text: agents could not be told of it");
     if (str_equal(settings->share_type, "smb")) {
         for (char *at = text; *at; at++) {
             if (*at == '\\')

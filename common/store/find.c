@@ -17,6 +17,8 @@
 
 #include "common/base/poison.h"
 
+#define FILE_SYSTEMS_OWN "lost+found"
+
 static int note_meta(void *context, const char *name)
 {
     if (name[0] != '.' && str_ends(name, PUBLISH_META))
@@ -78,6 +80,8 @@ static int tell_folder(struct store *store, const char *folder, find_folder_fn *
     CLEAN_FD int fd = -1;
     CLEAN_TEXT_LIST struct text_list names = TEXT_LIST_INIT;
     if (store_open_folder(store, folder, false, &fd, &why) != 0) {
+        if (str_equal(folder, FILE_SYSTEMS_OWN)) /* root's alone, and root is nobody on a share */
+            return 0;
         /* A file, a link, a name we could not have made, or gone meanwhile: no folder of ours. */
         if (why.code == ERROR_STORE_FOREIGN || why.code == ERROR_NOT_FOUND ||
             why.code == ERROR_BAD_INPUT)

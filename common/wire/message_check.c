@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "common/base/str.h"
+
 #include "common/base/poison.h"
 
 #define AT_MAX      (INT64_C(1) << 52)  /* wall ms: the year 144,000 */
@@ -38,6 +40,8 @@ static int check_word(const char *field, const char *text, size_t max, struct er
         return bad(err, field, "is empty");
     if (strlen(text) > max)
         return bad(err, field, "is too long");
+    if (!str_is_utf8(text, strlen(text)))
+        return bad(err, field, "is no UTF-8");
     for (const char *c = text; *c != '\0'; c++) {
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             return bad(err, field, "holds control bytes");

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Folders that OnyxBackupVM wrote: adopted, counted, rotated, and what is not its left alone."""
 import json
+import os
+import shutil
 
 import pytest
 
@@ -105,6 +107,22 @@ def test_a_lost_catalog_is_made_anew_from_the_store(lab):
         assert sorted(str(one[key]) for one in after) == sorted(str(one[key]) for one in before)
     assert lab.run("-e", "web1:2").returncode == 0
     assert len(lab.backups()["web1"]) == 2
+
+
+def test_a_folder_whose_name_is_no_utf8_is_left_and_holds_up_no_run(lab):
+    put_old(lab, "web1", lab.uuid, "20260101-010203")
+    odd = os.fsencode(lab.store) + b"/caf\xe9"
+    os.mkdir(odd)
+    for name in ("backup_20260101-010203.xva", "backup_20260101-010203.meta"):
+        shutil.copy(lab.store / "web1" / name, odd + b"/" + name.encode())
+    told = adopt(lab)
+    assert told["found"] == ["web1/backup_20260101-010203.xva"]
+    assert [path.split("/")[1] for path in told["strays"]] == ["backup_20260101-010203.xva"]
+    lab.set(verify_max=10)
+    assert lab.run("-e", "web2").returncode == 1  # the one that was adopted is no archive
+    assert {job["name"].split("/")[0]: job["state"] for job in lab.report()["jobs"]} == \
+        {"web1": "failed", "web2": "done"}
+    assert len(os.listdir(odd)) == 2
 
 
 def test_another_store_is_refused(lab):

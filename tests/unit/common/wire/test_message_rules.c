@@ -82,6 +82,7 @@ SPOIL(job_up_folder, mem_set(&job->folder, ".."))
 SPOIL(job_hidden_folder, mem_set(&job->folder, ".onyxpool"))
 SPOIL(job_deep_folder, mem_set(&job->folder, "a/b"))
 SPOIL(job_line_folder, mem_set(&job->folder, "a\nb"))
+SPOIL(job_latin_folder, mem_set(&job->folder, "caf\xe9"))
 SPOIL(job_no_stem, mem_set(&job->stem, NULL))
 SPOIL(job_up_stem, mem_set(&job->stem, "../x"))
 SPOIL(job_no_compress, job->compress = (enum job_compress)0)
@@ -126,6 +127,7 @@ static const struct job_rule job_rules[] = {
     {"job.folder", job_hidden_folder},
     {"job.folder", job_deep_folder},
     {"job.folder", job_line_folder},
+    {"job.folder", job_latin_folder},
     {"job.stem", job_no_stem},
     {"job.stem", job_up_stem},
     {"job.compress", job_no_compress},
