@@ -15,6 +15,7 @@
 #include "common/base/error.h"
 #include "common/base/str.h"
 #include "common/base/version.h"
+#include "common/wire/message.h"
 #include "coordinator/settings_table.h"
 
 #include "common/base/poison.h"
@@ -181,15 +182,27 @@ static char *place_path(const struct settings *settings, const char *text, const
     return absolute(text, work_dir);
 }
 
+/* What the messages that tell agents of it can't hold; NULL: nothing. */
+static const char *unfit_for_agents(const char *path)
+{
+    if (strlen(path) > WIRE_PATH_MAX)
+        return "is too long";
+    if (!str_is_utf8(path, strlen(path)))
+        return "is no UTF-8 text";
+    if (strstr(path, "/../") || str_ends(path, "/.."))
+        return "goes upward by \"..\"";
+    for (const char *c = path; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            return "has control bytes";
+    return NULL;
+}
+
 static int fill_backup_dir(struct settings *settings, const char *work_dir, struct error *err)
 {
     CLEAN_CHAR char *text = mem_dup(option_text(&settings->options, OPT_BACKUP_DIR));
     if (!*text)
         return error_set(err, ERROR_SETTINGS,
                          "backup_dir is empty: name the folder that backups go to");
-    if (!str_is_utf8(text, strlen(text)))
-        return error_set(err, ERROR_SETTINGS,
-                         "backup_dir is no UTF-8 text: agents could not be told of it");
     if (str_equal(settings->share_type, "smb")) {
         for (char *at = text; *at; at++) {
             if (*at == '\\')
@@ -200,6 +213,10 @@ static int fill_backup_dir(struct settings *settings, const char *work_dir, stru
     size_t n = strlen(settings->backup_dir);
     while (n > 1 && settings->backup_dir[n - 1] == '/')
         settings->backup_dir[--n] = '\0';
+    const char *why = unfit_for_agents(settings->backup_dir);
+    if (why)
+        return error_set(err, ERROR_SETTINGS,
+                         "backup_dir %s, which agents can't be told: write out where it is", why);
     return 0;
 }
 

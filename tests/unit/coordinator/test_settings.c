@@ -333,7 +333,8 @@ static void value_when_bad_then_file_line_key_and_range(void **state)
     static const char *const bad[] = {
         "share_type = ftp",   "space_threshold = 0",      "space_threshold = x", "max_backups = 0",
         "compress = perhaps", "vdi_export_format = qcow2", "pool_backup = maybe", "backup_dir =",
-        "backup_dir = /mnt/caf\xe9",
+        "backup_dir = /mnt/caf\xe9", "backup_dir = /mnt/a/../b",
+        "backup_dir = /mnt/..",  "backup_dir = /mnt/a\tb",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         CLEAN_CHAR char *text = str_format("[xenserver]\n%s\n", bad[i]);

@@ -97,11 +97,43 @@ static void folders_when_listed_then_ours_and_the_older_tools(void **state)
     share_done(&share);
 }
 
+static const char *denied;
+
+static int open_but_one(void *context, int folder, const char *name, int flags, mode_t mode)
+{
+    if (strcmp(name, denied) != 0)
+        return share_open(context, folder, name, flags, mode);
+    errno = EACCES;
+    return -1;
+}
+
+static void folders_when_one_may_not_be_read_then_a_failure_but_lost_and_found(void **state)
+{
+    (void)state;
+    struct share share;
+    struct error err = ERROR_INIT;
+    CLEAN_TEXT_LIST struct text_list seen = TEXT_LIST_INIT;
+    share_init(&share);
+    share_make_folder(&share, "lost+found");
+    share_make_folder(&share, "web1");
+    share.ops.open = open_but_one;
+    CLEAN_STORE struct store *store = share_store(&share);
+    denied = "lost+found";
+    assert_int_equal(find_folders(store, note_folder, &seen, &err), 0);
+    assert_int_equal(seen.n, 1);
+    assert_string_equal(seen.items[0], "web1=");
+    denied = "web1";
+    assert_int_equal(find_folders(store, note_folder, &seen, &err), -1);
+    assert_non_null(strstr(err.text, "rights"));
+    share_done(&share);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(backups_when_listed_then_ours_and_the_newest_first),
         cmocka_unit_test(folders_when_listed_then_ours_and_the_older_tools),
+        cmocka_unit_test(folders_when_one_may_not_be_read_then_a_failure_but_lost_and_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
