@@ -17,7 +17,8 @@ struct error;
 
 /* --- vdi.c --- */
 
-enum vdi_copy { VDI_COPY_SNAPSHOT, VDI_COPY_CLONE, VDI_COPY_FULL };
+/* MIRROR is FULL of a disk that may be in use (storage migration). */
+enum vdi_copy { VDI_COPY_SNAPSHOT, VDI_COPY_CLONE, VDI_COPY_FULL, VDI_COPY_MIRROR };
 
 /* A VDI from this one. task_ref: key of its current_operations meanwhile. sr_ref NULL: the same. */
 int vdi_duplicate(struct pool *pool, const char *vdi_ref, enum vdi_copy how, const char *sr_ref,
@@ -29,6 +30,9 @@ int vdi_destroy(struct pool *pool, const char *vdi_ref, struct failure *failure)
 /* A record for a disk that is there or made by the caller under the object's uuid. */
 struct object *vdi_make(struct pool *pool, const char *sr_ref, const char *uuid, const char *name,
                         int64_t size_bytes, const char *type);
+
+/* "CBT metadata" for cbt_metadata, as error parameters have it. Source: record_util.ml. */
+const char *vdi_type_name(const char *type);
 
 /* other_config content_id: its bytes are no longer those of before. */
 void vdi_renew_content(struct pool *pool, const char *vdi_ref);

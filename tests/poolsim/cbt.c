@@ -36,14 +36,10 @@ static int set_tracking(struct call *call)
     struct pool *pool = call->pool;
     struct object *vdi = call_object(call, 0, CLASS_VDI);
     bool is_on = strcmp(call->name, "VDI.enable_cbt") == 0;
-    const char *type;
 
     if (!vdi ||
         operations_check_vdi(pool, vdi, is_on ? "enable_cbt" : "disable_cbt", call->failure))
         return -1;
-    type = object_text(vdi, F_VDI_type);
-    if (strcmp(type, "user") != 0 && strcmp(type, "system") != 0)
-        return failure_set(call->failure, "VDI_INCOMPATIBLE_TYPE", object_ref(vdi), type, NULL);
     if (!is_untracked(pool, vdi))
         object_set_bool(pool, vdi, F_VDI_cbt_enabled, is_on);
     return 0;

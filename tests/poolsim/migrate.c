@@ -37,7 +37,7 @@ static int move_one(struct call *call, const char *vdi_ref, const char *sr_ref,
     struct object *old;
     struct object *made;
 
-    if (vdi_duplicate(pool, vdi_ref, VDI_COPY_FULL, sr_ref, call->task_ref, call->failure, ret_ref))
+    if (vdi_duplicate(pool, vdi_ref, VDI_COPY_MIRROR, sr_ref, call->task_ref, call->failure, ret_ref))
         return -1;
     old = store_find(pool, CLASS_VDI, vdi_ref);
     made = store_find(pool, CLASS_VDI, ret_ref);

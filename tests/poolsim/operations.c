@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/str.h"
+#include "tests/poolsim/behaviour.h"
 #include "tests/poolsim/task.h"
 
 #include "common/base/poison.h"
@@ -265,7 +266,7 @@ int operations_begin_vm(struct pool *pool, const char *vm_ref, const char *opera
 
 /* --- VDIs --- */
 
-enum { ATTACHED_TOO = 1, METADATA_TOO = 2, NEEDS_CBT_SM = 4 };
+enum { ATTACHED_TOO = 1, METADATA_TOO = 2, NEEDS_CBT_SM = 4, ATTACHED_RO_TOO = 8 };
 
 struct vdi_rule {
     const char *name;
@@ -273,8 +274,8 @@ struct vdi_rule {
 };
 
 static const struct vdi_rule vdi_rules[] = {
-    {"copy", ATTACHED_TOO},
-    {"generate_config", 0},
+    {"copy", ATTACHED_RO_TOO},
+    {"generate_config", METADATA_TOO},
     {"clone", ATTACHED_TOO},
     {"enable_cbt", ATTACHED_TOO | NEEDS_CBT_SM},
     {"disable_cbt", ATTACHED_TOO | NEEDS_CBT_SM},
@@ -333,10 +334,27 @@ static int check_attached(struct pool *pool, const struct object *vdi, const str
             continue;
         if (is_diff && vm && object_bool(vm, F_VM_is_a_snapshot))
             continue;
+        if (rule->flags & ATTACHED_RO_TOO && strcmp(object_text(vbd, F_VBD_mode), "RO") == 0)
+            continue;
         if (!(rule->flags & ATTACHED_TOO))
             return failure_set(failure, "VDI_IN_USE", object_ref(vdi), rule->name, NULL);
     }
     return 0;
+}
+
+static bool has_operation(const struct object *vdi, const char *operation)
+{
+    const struct text_map *current = object_map(vdi, F_VDI_current_operations);
+
+    for (size_t i = 0; i < current->n; i++)
+        if (strcmp(current->pairs[i].value, operation) == 0)
+            return true;
+    return false;
+}
+
+static bool is_reset(const struct object *vdi)
+{
+    return strcmp(object_text(vdi, F_VDI_on_boot), "reset") == 0;
 }
 
 static int check_cbt(const struct object *vdi, const char *operation, struct failure *failure)
@@ -356,8 +374,33 @@ static int check_cbt(const struct object *vdi, const char *operation, struct fai
         text = str_format("VDI is a snapshot: %s", object_ref(vdi));
         return failure_set(failure, "OPERATION_NOT_ALLOWED", text, NULL);
     }
-    if (str_ends(operation, "able_cbt") && strcmp(object_text(vdi, F_VDI_on_boot), "reset") == 0)
+    if (str_ends(operation, "able_cbt")) {
+        const char *type = object_text(vdi, F_VDI_type);
+        if (strcmp(type, "user") != 0 && strcmp(type, "system") != 0)
+            return failure_set(failure, "VDI_INCOMPATIBLE_TYPE", object_ref(vdi),
+                               vdi_type_name(type), NULL);
+        if (is_reset(vdi))
+            return failure_set(failure, "VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION", NULL);
+    }
+    return 0;
+}
+
+/* What XAPI looks at behind all else. Source: xapi_vdi.ml check_operation_error. */
+static int check_last(struct pool *pool, const struct object *vdi, const char *operation,
+                      struct failure *failure)
+{
+    bool is_snapshot = strcmp(operation, "snapshot") == 0;
+    const struct object *sr = object_follow(pool, vdi, F_VDI_SR);
+
+    if (is_snapshot && object_bool(vdi, F_VDI_sharable))
+        return failure_set(failure, "VDI_IS_SHARABLE", object_ref(vdi), NULL);
+    if ((is_snapshot || strcmp(operation, "copy") == 0) && is_reset(vdi))
         return failure_set(failure, "VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION", NULL);
+    if (is_snapshot && has_operation(vdi, "copy"))
+        return failure_set(failure, "OPERATION_NOT_ALLOWED",
+                           "Snapshot operation not allowed during copy.", NULL);
+    if (sr && strcmp(object_text(sr, F_SR_type), "udev") == 0 && str_ends(operation, "destroy"))
+        return failure_set(failure, "VDI_IS_A_PHYSICAL_DEVICE", object_ref(vdi), NULL);
     return 0;
 }
 
@@ -388,11 +431,7 @@ int operations_check_vdi(struct pool *pool, struct object *vdi, const char *oper
         return failure_set(failure, "SR_OPERATION_NOT_SUPPORTED", object_text(vdi, F_VDI_SR), NULL);
     if (check_cbt(vdi, operation, failure))
         return -1;
-    if (strcmp(operation, "snapshot") == 0 && object_bool(vdi, F_VDI_sharable))
-        return failure_set(failure, "VDI_IS_SHARABLE", object_ref(vdi), NULL);
-    if (strcmp(operation, "snapshot") == 0 && strcmp(object_text(vdi, F_VDI_on_boot), "reset") == 0)
-        return failure_set(failure, "VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION", NULL);
-    return 0;
+    return check_last(pool, vdi, operation, failure);
 }
 
 int operations_wait_vdi(struct pool *pool, const char *vdi_ref, const char *operation,

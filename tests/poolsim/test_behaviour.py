@@ -413,7 +413,7 @@ def test_copy_into_a_disk_writes_all_of_it_or_what_differs_from_the_base():
 
 def test_copy_refuses_a_target_that_is_small_or_read_only_and_no_target_at_all():
     with running() as (_, call):
-        live = call.disks(call.find("web"))["0"]
+        live = call("VDI.snapshot", call.disks(call.find("web"))["0"])
         record = dict(call("VDI.get_record", live), SR=call.find("local", "SR"))
         small = call("VDI.create", dict(record, virtual_size=1 << 20))
         assert call.fails("VDI.copy", live, NULL, NULL, small) == ["VDI_TOO_SMALL", small, str(8 << 20)]
@@ -463,3 +463,34 @@ def test_hot_plugged_disk_has_its_name_in_the_guest():
         assert call("VBD.get_device", vbd) == "xvd" + chr(ord("a") + int(call("VBD.get_userdevice", vbd)))
         call("VBD.unplug", vbd)
         call("VBD.destroy", vbd)
+
+
+def test_disk_that_a_vm_writes_to_is_not_copied_but_one_that_is_read():
+    with running() as (pool, call):
+        live = call.disks(call.find("web"))["0"]
+        target = call.find("local", "SR")
+        assert sorted(call("VDI.get_allowed_operations", live)) == ["clone", "disable_cbt", "enable_cbt", "snapshot"]
+        assert call.fails("VDI.copy", live, target) == ["VDI_IN_USE", live, "copy"]
+        snapshot = call("VDI.snapshot", live)
+        held = pool.control("fault.inject", method="SM.copy", hold="before")
+        task = call("Async.VDI.copy", snapshot, target)
+        pool.control("fault.wait", id=held, timeout_ms=20000)
+        assert "snapshot" not in call("VDI.get_allowed_operations", snapshot)
+        assert call.fails("VDI.snapshot", snapshot) == [
+            "OPERATION_NOT_ALLOWED", "Snapshot operation not allowed during copy."]
+        pool.control("fault.release", id=held)
+        assert call.wait(task)[0] == "success"
+
+
+def test_types_that_have_no_tracked_blocks_are_named_as_people_read_them():
+    with running() as (pool, call):
+        disk = call.disks(call.find("idle"))["0"]
+        pool.control("object.set", **{"class": "VDI"}, object=disk, field="type", value="suspend")
+        assert call.fails("VDI.enable_cbt", disk) == ["VDI_INCOMPATIBLE_TYPE", disk, "Suspend"]
+        assert "enable_cbt" not in call("VDI.get_allowed_operations", disk)
+        record = dict(call("VDI.get_record", disk), type="cbt_metadata")
+        assert call.fails("VDI.create", record) == ["VDI_INCOMPATIBLE_TYPE", "", "CBT metadata"]
+        pool.control("object.set", **{"class": "VDI"}, object=disk, field="type", value="user")
+        pool.control("object.set", **{"class": "VDI"}, object=disk, field="on_boot", value="reset")
+        assert call.fails("VDI.copy", disk, call.find("nfs1", "SR")) == [
+            "VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION"]

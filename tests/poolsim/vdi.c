@@ -116,6 +116,21 @@ struct object *vdi_make(struct pool *pool, const char *sr_ref, const char *uuid,
     return vdi;
 }
 
+const char *vdi_type_name(const char *type)
+{
+    static const char *const rows[][2] = {
+        {"system", "System"},       {"user", "User"},
+        {"ephemeral", "Ephemeral"}, {"suspend", "Suspend"},
+        {"crashdump", "Crashdump"}, {"ha_statefile", "HA statefile"},
+        {"metadata", "Metadata"},   {"redo_log", "Redo log"},
+        {"pvs_cache", "PVS cache"}, {"cbt_metadata", "CBT metadata"}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(rows[i][0], type) == 0)
+            return rows[i][1];
+    return type;
+}
+
 void vdi_renew_content(struct pool *pool, const char *vdi_ref)
 {
     struct object *vdi = store_find(pool, CLASS_VDI, vdi_ref);
@@ -126,6 +141,12 @@ void vdi_renew_content(struct pool *pool, const char *vdi_ref)
 }
 
 /* --- duplicates --- */
+
+/* All bytes are written anew. */
+static bool is_whole(enum vdi_copy how)
+{
+    return how == VDI_COPY_FULL || how == VDI_COPY_MIRROR;
+}
 
 static struct object *duplicate_record(struct pool *pool, const struct object *vdi,
                                        enum vdi_copy how, const char *sr_ref)
@@ -140,7 +161,7 @@ static struct object *duplicate_record(struct pool *pool, const struct object *v
     object_set_map(pool, copy, F_VDI_xenstore_data, object_map(vdi, F_VDI_xenstore_data));
     object_set_bool(pool, copy, F_VDI_sharable, object_bool(vdi, F_VDI_sharable));
     object_set_bool(pool, copy, F_VDI_read_only,
-                    how != VDI_COPY_FULL && object_bool(vdi, F_VDI_read_only));
+                    !is_whole(how) && object_bool(vdi, F_VDI_read_only));
     object_set_bool(pool, copy, F_VDI_allow_caching, object_bool(vdi, F_VDI_allow_caching));
     object_set_text(pool, copy, F_VDI_on_boot, object_text(vdi, F_VDI_on_boot));
     object_set_set(pool, copy, F_VDI_tags, object_set(vdi, F_VDI_tags));
@@ -162,20 +183,20 @@ static void duplicate_cost(struct pool *pool, const struct object *vdi, enum vdi
     bool is_inflated = is_thick(pool, sr_ref);
 
     *ret_own = VHD_EMPTY_BYTES;
-    if (how == VDI_COPY_FULL)
+    if (is_whole(how))
         *ret_own = object_int(vdi, F_VDI_physical_utilisation);
     else if (how == VDI_COPY_CLONE && is_inflated)
         *ret_own = full;
     *ret_room = *ret_own;
-    if (how != VDI_COPY_FULL && chain_has_vhds(pool, sr_ref))
+    if (!is_whole(how) && chain_has_vhds(pool, sr_ref))
         *ret_room += is_inflated && !object_bool(vdi, F_VDI_is_a_snapshot) ? full : VHD_EMPTY_BYTES;
 }
 
 int vdi_duplicate(struct pool *pool, const char *vdi_ref, enum vdi_copy how, const char *sr_ref,
                   const char *task_ref, struct failure *failure, char ret_ref[REF_MAX])
 {
-    static const char *const operations[] = {"snapshot", "clone", "copy"};
-    static const char *const steps[] = {"SM.snapshot", "SM.clone", "SM.copy"};
+    static const char *const operations[] = {"snapshot", "clone", "copy", "mirror"};
+    static const char *const steps[] = {"SM.snapshot", "SM.clone", "SM.copy", "SM.copy"};
     struct object *vdi = store_find(pool, CLASS_VDI, vdi_ref);
     struct object *copy;
     struct error err = ERROR_INIT;
@@ -205,7 +226,7 @@ int vdi_duplicate(struct pool *pool, const char *vdi_ref, enum vdi_copy how, con
         return -1;
     }
     copy = duplicate_record(pool, vdi, how, sr_ref);
-    if (how == VDI_COPY_FULL)
+    if (is_whole(how))
         result = disks_copy(pool->disks, object_uuid(vdi), object_uuid(copy), &err);
     else
         result = disks_snapshot(pool->disks, object_uuid(vdi), object_uuid(copy), &err);
@@ -216,7 +237,7 @@ int vdi_duplicate(struct pool *pool, const char *vdi_ref, enum vdi_copy how, con
     }
     object_set_int(pool, copy, F_VDI_physical_utilisation, cost);
     str_copy(ret_ref, REF_MAX, object_ref(copy));
-    if (how != VDI_COPY_FULL)
+    if (!is_whole(how))
         chain_fork(pool, vdi_ref, ret_ref);
     vdi_recount(pool, ret_ref);
     return 0;
@@ -323,6 +344,8 @@ static int create(struct call *call)
 
     if (check_record(record, call->failure))
         return -1;
+    if (str_equal(json_string_value(json_object_get(record, "type")), "cbt_metadata"))
+        return failure_set(call->failure, "VDI_INCOMPATIBLE_TYPE", "", "CBT metadata", NULL);
     sr_ref = json_string_value(json_object_get(record, "SR"));
     name = json_string_value(json_object_get(record, "name_label"));
     size = value_int(json_object_get(record, "virtual_size"));
