@@ -56,6 +56,9 @@ struct object *vif_make(struct pool *pool, const char *vm_ref, const char *netwo
 /* Whether a VBD of the VM has this userdevice; the lowest number that none has. */
 bool vbd_has_device(struct pool *pool, const struct object *vm, const char *device);
 int vbd_free_device(struct pool *pool, const struct object *vm);
+/* Two VMs at once can only read a disk that is not sharable, dom0 aside. VDI_IN_USE with the VDI
+ * alone, VDI_READONLY. */
+int vbd_check_sharing(struct pool *pool, const struct object *vbd, struct failure *failure);
 /* The name that the guest gives the device: "xvda", empty while it is not plugged. */
 void vbd_name_device(struct pool *pool, struct object *vbd, bool is_plugged);
 /* dom0's VBD while it reads a disk, as export makes one; detaching deletes it. */

@@ -221,22 +221,72 @@ static int vbd_destroy(struct call *call)
     return 0;
 }
 
-static int vbd_plug(struct call *call)
+int vbd_check_sharing(struct pool *pool, const struct object *vbd, struct failure *failure)
 {
-    struct object *vbd = call_object(call, 0, CLASS_VBD);
-    bool is_plug = strcmp(call->name, "VBD.plug") == 0;
-    const struct object *vm;
+    const struct object *vdi = object_follow(pool, vbd, F_VBD_VDI);
+    const struct object *own = object_follow(pool, vbd, F_VBD_VM);
+    bool needs_write = strcmp(object_text(vbd, F_VBD_mode), "RW") == 0;
 
-    if (!vbd)
-        return -1;
+    if (!vdi || !own || object_bool(own, F_VM_is_control_domain))
+        return 0;
+    for (size_t i = 0; i < object_set(vdi, F_VDI_VBDs)->n; i++) {
+        const struct object *other =
+            store_find(pool, CLASS_VBD, object_set(vdi, F_VDI_VBDs)->items[i]);
+        const struct object *vm = other ? object_follow(pool, other, F_VBD_VM) : NULL;
+        if (!vm || other == vbd || object_bool(vm, F_VM_is_control_domain) ||
+            object_bool(vdi, F_VDI_sharable) || !object_bool(other, F_VBD_currently_attached) ||
+            strcmp(object_text(vm, F_VM_power_state), "Suspended") == 0)
+            continue;
+        if (needs_write || strcmp(object_text(other, F_VBD_mode), "RW") == 0)
+            return failure_set(failure, "VDI_IN_USE", object_ref(vdi), NULL);
+    }
+    if (needs_write && object_bool(vdi, F_VDI_read_only))
+        return failure_set(failure, "VDI_READONLY", object_ref(vdi), NULL);
+    return 0;
+}
+
+/* Power state first, then what the guest can do. Source: xapi_vbd_helpers.ml. */
+static int check_hotplug(struct call *call, const struct object *vbd, const struct object *vm,
+                         bool is_plug)
+{
+    const struct object *guest = object_follow(call->pool, vm, F_VM_guest_metrics);
+    const char *state = object_text(vm, F_VM_power_state);
+
+    if (!is_plug && !object_bool(vbd, F_VBD_unpluggable))
+        return failure_set(call->failure, "VBD_NOT_UNPLUGGABLE", object_ref(vbd), NULL);
     if (object_bool(vbd, F_VBD_currently_attached) == is_plug)
         return failure_set(call->failure,
                            is_plug ? "DEVICE_ALREADY_ATTACHED" : "DEVICE_ALREADY_DETACHED",
                            object_ref(vbd), NULL);
-    vm = object_follow(call->pool, vbd, F_VBD_VM);
-    if (is_plug && vm && strcmp(object_text(vm, F_VM_power_state), "Running") != 0)
-        return failure_set(call->failure, "VM_BAD_POWER_STATE", object_ref(vm), "running", "halted",
+    if (strcmp(state, "Running") != 0)
+        return failure_set(call->failure, "VM_BAD_POWER_STATE", object_ref(vm), "running",
+                           strcmp(state, "Paused") == 0      ? "paused"
+                           : strcmp(state, "Suspended") == 0 ? "suspended"
+                                                             : "halted",
                            NULL);
+    if (strcmp(object_text(vm, F_VM_domain_type), "hvm") != 0)
+        return 0;
+    if (!guest || !object_bool(guest, F_VM_guest_metrics_PV_drivers_detected))
+        return failure_set(call->failure, "VM_MISSING_PV_DRIVERS", object_ref(vm), NULL);
+    if (strcmp(object_text(vbd, F_VBD_type), "CD") == 0)
+        return failure_set(call->failure, "OPERATION_NOT_ALLOWED",
+                           "HVM CDROMs cannot be hotplugged/unplugged, only inserted or ejected",
+                           NULL);
+    return 0;
+}
+
+static int vbd_plug(struct call *call)
+{
+    struct object *vbd = call_object(call, 0, CLASS_VBD);
+    bool is_plug = strcmp(call->name, "VBD.plug") == 0;
+    const struct object *vm = vbd ? object_follow(call->pool, vbd, F_VBD_VM) : NULL;
+
+    if (!vbd)
+        return -1;
+    if (vm && !str_ends(call->name, "no_safety_check") && check_hotplug(call, vbd, vm, is_plug))
+        return -1;
+    if (is_plug && vbd_check_sharing(call->pool, vbd, call->failure))
+        return -1;
     object_set_bool(call->pool, vbd, F_VBD_currently_attached, is_plug);
     if (is_plug && !*object_text(vbd, F_VBD_device)) /* what was unplugged keeps its name (1817) */
         vbd_name_device(call->pool, vbd, true);

@@ -199,6 +199,11 @@ static int start_on(struct call *call, const char *operation, struct host *prefe
         prefer = pool_host_by_ref(pool, object_text(vm, F_VM_affinity));
     host = host_for(pool, vm, prefer);
     operation_end(pool, CLASS_VM, ref, call->task_ref);
+    for (size_t i = 0; i < object_set(vm, F_VM_VBDs)->n; i++) {
+        const struct object *vbd = store_find(pool, CLASS_VBD, object_set(vm, F_VM_VBDs)->items[i]);
+        if (vbd && vbd_check_sharing(pool, vbd, call->failure))
+            return -1;
+    }
     if (!host)
         return failure_set(call->failure, "NO_HOSTS_AVAILABLE", NULL);
     if (is_fixed && host != prefer)
