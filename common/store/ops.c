@@ -84,6 +84,18 @@ static int system_rename(void *context, int folder, const char *from, const char
     return renameat(folder, from, folder, to);
 }
 
+static int system_rename_new(void *context, int folder, const char *from, const char *to)
+{
+    (void)context;
+    return renameat2(folder, from, folder, to, RENAME_NOREPLACE);
+}
+
+static int system_link(void *context, int folder, const char *from, const char *to)
+{
+    (void)context;
+    return linkat(folder, from, folder, to, 0);
+}
+
 static int system_unlink(void *context, int folder, const char *name)
 {
     (void)context;
@@ -154,6 +166,8 @@ const struct store_ops *store_ops_system(void)
         .truncate = system_truncate,
         .sync = system_sync,
         .rename = system_rename,
+        .rename_new = system_rename_new,
+        .link = system_link,
         .unlink = system_unlink,
         .mkdir = system_mkdir,
         .stat = system_stat,

@@ -3,9 +3,9 @@
  * The file calls that the store makes, as a table, so that tests can let any of them fail.
  *
  * Each does what the system call of its name does and gives its result: -1 with errno set. All
- * take an open folder and a name without slashes; none follows a symbolic link. No hard links and no
- * locks: SMB shares have none that can be relied on. A hole that was sought over reads as zeros
- * everywhere; whether it takes room is the share's affair.
+ * take an open folder and a name without slashes; none follows a symbolic link. No locks, and hard
+ * links only where store_rename_new may do without: SMB shares have none that can be relied on. A
+ * hole that was sought over reads as zeros everywhere; whether it takes room is the share's affair.
  */
 #ifndef ONYX_COMMON_STORE_OPS_H
 #define ONYX_COMMON_STORE_OPS_H
@@ -31,6 +31,8 @@ struct store_ops {
     int (*truncate)(void *context, int fd, uint64_t to_bytes);
     int (*sync)(void *context, int fd); /* a file or a folder */
     int (*rename)(void *context, int folder, const char *from, const char *to);
+    int (*rename_new)(void *context, int folder, const char *from, const char *to); /* NOREPLACE */
+    int (*link)(void *context, int folder, const char *from, const char *to);
     int (*unlink)(void *context, int folder, const char *name);
     int (*mkdir)(void *context, int folder, const char *name, mode_t mode);
     int (*stat)(void *context, int folder, const char *name, struct stat *ret);

@@ -326,6 +326,66 @@ int store_rename(struct store *store, int folder, const char *from, const char *
     return 0;
 }
 
+/* Whether a name is that very file, which may have grown; false also when it can't be told. */
+static bool is_same_file(struct store *store, int folder, const char *name, const struct stat *st)
+{
+    struct stat its;
+    return store->ops->stat(store->ops->context, folder, name, &its) == 0 &&
+           its.st_ino == st->st_ino && its.st_dev == st->st_dev;
+}
+
+static bool has_no_such_call(int why)
+{
+    return why == EINVAL || why == ENOSYS || why == EOPNOTSUPP;
+}
+
+static bool has_no_links(int why)
+{
+    return has_no_such_call(why) || why == EPERM || why == EMLINK || why == EACCES;
+}
+
+/* 0, or -1 with errno; the last of the three looks first, which is not atomic. */
+static int rename_unless_there(struct store *store, int folder, const char *from, const char *to)
+{
+    const struct store_ops *ops = store->ops;
+    struct stat st;
+    if (ops->rename_new(ops->context, folder, from, to) == 0)
+        return 0;
+    if (!has_no_such_call(errno))
+        return -1;
+    if (ops->link(ops->context, folder, from, to) == 0)
+        return ops->unlink(ops->context, folder, from) == 0 || errno == ENOENT ? 0 : -1;
+    if (!has_no_links(errno))
+        return -1;
+    if (ops->stat(ops->context, folder, to, &st) == 0) {
+        errno = EEXIST;
+        return -1;
+    }
+    return errno == ENOENT ? ops->rename(ops->context, folder, from, to) : -1;
+}
+
+int store_rename_new(struct store *store, int folder, const char *from, const char *to,
+                     struct error *err)
+{
+    const struct store_ops *ops = store->ops;
+    struct stat st;
+    if (check_any_name(from, err) != 0 || check_any_name(to, err) != 0)
+        return -1;
+    if (ops->stat(ops->context, folder, from, &st) != 0)
+        return errno == ENOENT ? 0 : trouble_set(err, errno, "look at %s", from);
+    if (rename_unless_there(store, folder, from, to) == 0)
+        return 1;
+    int why = errno;
+    if ((why == ENOENT || why == EEXIST) && is_same_file(store, folder, to, &st))
+        return store_unlink(store, folder, from, err) < 0 ? -1 : 1;
+    if (why == ENOENT)
+        return 0;
+    if (why == EEXIST)
+        return error_set(err, ERROR_EXISTS, "rename %s to %s: that name has appeared meanwhile",
+                         from, to);
+    return trouble_set(err, why, "rename %s to %s", from, to);
+}
+
 int store_unlink(struct store *store, int folder, const char *name, struct error *err)
 {
     if (check_any_name(name, err) != 0)

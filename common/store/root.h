@@ -105,6 +105,18 @@ int store_sync(struct store *store, int fd, const char *what, struct error *err)
 int store_rename(struct store *store, int folder, const char *from, const char *to,
                  struct error *err);
 
+/*
+ * Give a file a name that nothing has yet. A call that was done and answered as if it had not been
+ * (NFS sends calls again) is told by the file that has the name then.
+ *
+ * 1 renamed, 0 from is not there, -1 failed (ERROR_EXISTS: to is something else).
+ *
+ * Atomic where the file system has RENAME_NOREPLACE (local ones, SMB) or hard links (NFS: both
+ * names are there for a moment); elsewhere it is a look and a rename.
+ */
+int store_rename_new(struct store *store, int folder, const char *from, const char *to,
+                     struct error *err);
+
 /* Remove a file. 1 removed, 0 was not there, -1 failed. */
 int store_unlink(struct store *store, int folder, const char *name, struct error *err);
 

@@ -343,6 +343,16 @@ int renameat(int from_fd, const char *from, int to_fd, const char *to)
     return leave("rename", pass() == 0 ? next(from_fd, from, to_fd, to) : -1, path, target);
 }
 
+/* Noted as what it is: a rename. */
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+    NEXT(renameat2, "renameat2");
+    char path[PATH_MAX], target[PATH_MAX];
+    if (!path_at(to_fd, to, target) || !enter_at(from_fd, from, path))
+        return next(from_fd, from, to_fd, to, flags);
+    return leave("rename", pass() == 0 ? next(from_fd, from, to_fd, to, flags) : -1, path, target);
+}
+
 int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
 {
     NEXT(linkat, "linkat");

@@ -40,6 +40,13 @@ int renameat(int from_fd, const char *from, int to_fd, const char *to)
     return next(from_fd, from, to_fd, to);
 }
 
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+    NEXT(renameat2, "renameat2");
+    pause_at("renameat");
+    return next(from_fd, from, to_fd, to, flags);
+}
+
 int fsync(int fd)
 {
     NEXT(fsync, "fsync");

@@ -3,8 +3,8 @@
  * A library that tests load in front of a program (LD_PRELOAD) to make a local folder behave as a
  * share does on a bad day. The programs know nothing of it.
  *
- * ONYX_SHARE="<folder of the share> <folder of wishes>". Wishes are files that are read anew at each
- * call, so that a test can change its mind:
+ * ONYX_SHARE="<folder of the share> <folder of wishes>". Wishes are files that are read anew at
+ * each call, so that a test can change its mind:
  *
  *     statvfs        "<total> <free>" in bytes, or "error <errno>": what fstatvfs says
  *     statvfs-worker the same, for workers alone
@@ -12,6 +12,8 @@
  *     writeback      "<errno>": what sync_file_range fails with
  *     mountinfo      what /proc/self/mountinfo says
  *     smb            the share refuses what SMB servers refuse; what was tried goes to "refused"
+ *     renameat2      "<errno>": every one that must not replace fails
+ *     linkat         "<errno>": every one fails
  */
 #define _GNU_SOURCE
 #include "tests/preload/preload.h"
@@ -152,9 +154,30 @@ int renameat(int from_fd, const char *from, int to_fd, const char *to)
     return is_smb(to_fd) && is_bad_name(to) ? refuse(to, EINVAL) : next(from_fd, from, to_fd, to);
 }
 
+/* -1 with errno where a wish of that name wants it. */
+static int wished_error(int fd, const char *name)
+{
+    char text[256];
+    int why;
+    if (!is_below(fd) || !wish(name, text) || sscanf(text, "%d", &why) != 1)
+        return 0;
+    errno = why;
+    return -1;
+}
+
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+    NEXT(renameat2, "renameat2");
+    if (is_smb(to_fd) && is_bad_name(to))
+        return refuse(to, EINVAL);
+    return wished_error(to_fd, "renameat2") != 0 ? -1 : next(from_fd, from, to_fd, to, flags);
+}
+
 int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
 {
     NEXT(linkat, "linkat");
+    if (wished_error(to_fd, "linkat") != 0)
+        return -1;
     return is_smb(to_fd) ? refuse("linkat", EOPNOTSUPP) : next(from_fd, from, to_fd, to, flags);
 }
 

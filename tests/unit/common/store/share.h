@@ -91,6 +91,19 @@ static inline int share_rename(void *context, int folder, const char *from, cons
     return share_fails(context) ? -1 : store_ops_system()->rename(NULL, folder, from, to);
 }
 
+static inline int share_rename_new(void *context, int folder, const char *from, const char *to)
+{
+    struct share *share = context;
+    if (share->renames++ == 0)
+        share->syncs_before_rename = share->syncs;
+    return share_fails(context) ? -1 : store_ops_system()->rename_new(NULL, folder, from, to);
+}
+
+static inline int share_link(void *context, int folder, const char *from, const char *to)
+{
+    return share_fails(context) ? -1 : store_ops_system()->link(NULL, folder, from, to);
+}
+
 static inline int share_unlink(void *context, int folder, const char *name)
 {
     return share_fails(context) ? -1 : store_ops_system()->unlink(NULL, folder, name);
@@ -110,12 +123,11 @@ static inline struct store *share_store(struct share *share)
     return store;
 }
 
-static inline void share_init(struct share *share)
+static inline void share_init_in(struct share *share, const char *folder)
 {
-    char pattern[] = "/tmp/onyx-share-XXXXXX";
     memset(share, 0, sizeof *share);
-    assert_non_null(mkdtemp(pattern));
-    share->root = mem_dup(pattern);
+    share->root = str_format("%s/onyx-share-XXXXXX", folder);
+    assert_non_null(mkdtemp(share->root));
     share->why = EIO;
     share->ops = *store_ops_system();
     share->ops.open = share_open;
@@ -124,9 +136,16 @@ static inline void share_init(struct share *share)
     share->ops.truncate = share_truncate;
     share->ops.sync = share_sync;
     share->ops.rename = share_rename;
+    share->ops.rename_new = share_rename_new;
+    share->ops.link = share_link;
     share->ops.unlink = share_unlink;
     share->ops.mkdir = share_mkdir;
     share->ops.context = share;
+}
+
+static inline void share_init(struct share *share)
+{
+    share_init_in(share, "/tmp");
 }
 
 static inline int share_remove_one(const char *path, const struct stat *st, int type,

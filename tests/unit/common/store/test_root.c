@@ -205,6 +205,146 @@ static void sums_when_a_file_is_known_to_be_gone_then_its_line_goes_too(void **s
     share_done(&share);
 }
 
+/* --- a name that nothing has yet --- */
+
+static int no_rename_new(void *context, int folder, const char *from, const char *to)
+{
+    (void)context;
+    (void)folder;
+    (void)from;
+    (void)to;
+    errno = EINVAL;
+    return -1;
+}
+
+static int no_link(void *context, int folder, const char *from, const char *to)
+{
+    (void)no_rename_new(context, folder, from, to);
+    errno = EPERM;
+    return -1;
+}
+
+/* Done, and told that it was not: the request was sent again. */
+static int lied_rename_new(void *context, int folder, const char *from, const char *to)
+{
+    (void)context;
+    assert_int_equal(store_ops_system()->rename_new(NULL, folder, from, to), 0);
+    errno = ENOENT;
+    return -1;
+}
+
+static int lied_link(void *context, int folder, const char *from, const char *to)
+{
+    (void)context;
+    assert_int_equal(store_ops_system()->link(NULL, folder, from, to), 0);
+    errno = EEXIST;
+    return -1;
+}
+
+#define WAYS_N 5
+
+/* A share, local or SMB; NFS; one without links; the first two when an answer is lost. */
+static void share_init_way(struct share *share, int way)
+{
+    share_init(share);
+    if (way == 1 || way == 2 || way == 4)
+        share->ops.rename_new = no_rename_new;
+    if (way == 2)
+        share->ops.link = no_link;
+    if (way == 3)
+        share->ops.rename_new = lied_rename_new;
+    if (way == 4)
+        share->ops.link = lied_link;
+    share_make_folder(share, "web1");
+}
+
+static bool share_reads(const struct share *share, const char *path, const char *text)
+{
+    CLEAN_CHAR char *full = str_format("%s/%s", share->root, path);
+    CLEAN_STR struct str is = STR_INIT;
+    return fd_read_file(full, 4096, &is, NULL) == 0 && str_equal(str_text(&is), text);
+}
+
+static void rename_new_when_the_name_is_free_then_it_is_given(void **state)
+{
+    (void)state;
+    for (int way = 0; way < WAYS_N; way++) {
+        struct share share;
+        struct error err = ERROR_INIT;
+        CLEAN_FD int folder = -1;
+        share_init_way(&share, way);
+        CLEAN_STORE struct store *store = share_store(&share);
+        assert_int_equal(store_open_folder(store, "web1", false, &folder, &err), 0);
+        assert_int_equal(store_rename_new(store, folder, "a", "b", &err), 0);
+        share_put(&share, "web1/a", "mine");
+        assert_int_equal(store_rename_new(store, folder, "a", "b", &err), 1);
+        assert_false(share_has(&share, "web1/a"));
+        assert_true(share_reads(&share, "web1/b", "mine"));
+        assert_int_equal(store_rename_new(store, folder, "a", "b", &err), 0);
+        assert_true(share_reads(&share, "web1/b", "mine"));
+        assert_int_equal(store_rename_new(store, folder, "b", "../b", &err), -1);
+        assert_int_equal(err.code, ERROR_BAD_INPUT);
+        share_done(&share);
+    }
+}
+
+static void rename_new_when_the_name_is_taken_then_refused(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        struct share share;
+        struct error err = ERROR_INIT;
+        CLEAN_FD int folder = -1;
+        share_init_way(&share, way);
+        CLEAN_STORE struct store *store = share_store(&share);
+        assert_int_equal(store_open_folder(store, "web1", false, &folder, &err), 0);
+        share_put(&share, "web1/a", "mine");
+        share_put(&share, "web1/b", "somebody's");
+        assert_int_equal(store_rename_new(store, folder, "a", "b", &err), -1);
+        assert_int_equal(err.code, ERROR_EXISTS);
+        assert_true(share_reads(&share, "web1/a", "mine"));
+        assert_true(share_reads(&share, "web1/b", "somebody's"));
+        share_done(&share);
+    }
+}
+
+/* As who dies between link and unlink leaves it. */
+static void rename_new_when_the_file_has_both_names_then_one_is_left(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        struct share share;
+        struct error err = ERROR_INIT;
+        CLEAN_FD int folder = -1;
+        share_init_way(&share, way);
+        CLEAN_STORE struct store *store = share_store(&share);
+        assert_int_equal(store_open_folder(store, "web1", false, &folder, &err), 0);
+        share_put(&share, "web1/a", "mine");
+        assert_int_equal(linkat(folder, "a", folder, "b", 0), 0);
+        assert_int_equal(store_rename_new(store, folder, "a", "b", &err), 1);
+        assert_false(share_has(&share, "web1/a"));
+        assert_true(share_reads(&share, "web1/b", "mine"));
+        share_done(&share);
+    }
+}
+
+static void rename_new_when_the_share_fails_then_so_does_it(void **state)
+{
+    (void)state;
+    struct share share;
+    struct error err = ERROR_INIT;
+    CLEAN_FD int folder = -1;
+    share_init_way(&share, 0);
+    CLEAN_STORE struct store *store = share_store(&share);
+    assert_int_equal(store_open_folder(store, "web1", false, &folder, &err), 0);
+    share_put(&share, "web1/a", "mine");
+    share.fail_at = share.step + 1;
+    assert_int_equal(store_rename_new(store, folder, "a", "b", &err), -1);
+    assert_int_equal(err.code, ERROR_IO);
+    assert_true(share_has(&share, "web1/a"));
+    share_done(&share);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +355,10 @@ int main(void)
         cmocka_unit_test(folder_when_it_is_a_link_then_not_followed),
         cmocka_unit_test(file_when_it_is_a_link_or_fifo_then_not_read),
         cmocka_unit_test(replace_when_a_step_fails_then_old_or_new_stands),
+        cmocka_unit_test(rename_new_when_the_name_is_free_then_it_is_given),
+        cmocka_unit_test(rename_new_when_the_name_is_taken_then_refused),
+        cmocka_unit_test(rename_new_when_the_file_has_both_names_then_one_is_left),
+        cmocka_unit_test(rename_new_when_the_share_fails_then_so_does_it),
         cmocka_unit_test(sums_when_updated_then_others_stay),
         cmocka_unit_test(sums_when_a_file_is_known_to_be_gone_then_its_line_goes_too),
     };
