@@ -243,20 +243,35 @@ static void format_meta(const struct attempt *attempt, const struct attempt_file
     meta_format(&meta, text);
 }
 
-/* After a failure between the renames what stands in the folder decides. */
-static int settle_own(struct attempt *attempt, const struct attempt_file *file, struct error *err)
+/* After a failure between the renames, or when a cleanup was faster, what stands in the folder
+ * decides, for all files of the attempt alike. */
+static int settle_own(struct attempt *attempt, struct error *err)
 {
     const struct job *job = attempt->job;
+    struct store *store = attempt->context->store;
     enum settle_outcome outcome;
     struct error why = ERROR_INIT;
-    if (settle_attempt(attempt->context->store, job->folder, file->stem, job->id, job->attempt,
-                       &outcome, &why) != 0)
+    if (settle_files(store, job->folder, job->stem, job->id, job->attempt, &outcome, &why) != 0)
         return -1;
-    if (outcome != SETTLE_WAS_DONE && outcome != SETTLE_ROLLED_FORWARD)
-        return -1;
+    for (size_t i = 0; i < attempt->files_n; i++)
+        if (settle_attempt(store, job->folder, attempt->files[i].stem, job->id, job->attempt,
+                           &outcome, &why) != 0 ||
+            (outcome != SETTLE_WAS_DONE && outcome != SETTLE_ROLLED_FORWARD))
+            return -1;
     text_list_add_format(&attempt->report->warnings, "published at the second try: %s", err->text);
     error_clear(err);
     return 0;
+}
+
+/* The at-th of the files in the order in which they are published. */
+static struct attempt_file *file_in_order(struct attempt *attempt, size_t at)
+{
+    struct attempt_file *files = attempt->files;
+    size_t first = 0;
+    for (size_t i = 1; i < attempt->files_n; i++)
+        if (backup_stem_is_before(files[i].stem, files[first].stem))
+            first = i;
+    return at == 0 ? &files[first] : at <= first ? &files[at - 1] : &files[at];
 }
 
 static int publish_all(struct attempt *attempt, struct error *err)
@@ -265,19 +280,24 @@ static int publish_all(struct attempt *attempt, struct error *err)
     tell(attempt, JOB_PHASE_FINISH);
     if (attempt->files_n > 1 && publish_sync_names(attempt->files[0].publish, err) != 0)
         return -1;
+    attempt->reach = ATTEMPT_PREPARED;
     for (size_t i = 0; i < attempt->files_n; i++) {
-        struct attempt_file *file = &attempt->files[i];
+        struct attempt_file *file = file_in_order(attempt, i);
         CLEAN_STR struct str meta = STR_INIT;
         format_meta(attempt, file, now, &meta);
         if (publish_prepare(file->publish, str_text(&meta), meta.len, err) != 0)
             return error_add(err, "publish %s", publish_file(file->publish));
     }
+    attempt->reach = ATTEMPT_COMMITTING;
     for (size_t i = 0; i < attempt->files_n; i++) {
-        struct attempt_file *file = &attempt->files[i];
-        if (publish_commit(file->publish, NULL, 0, err) != 0 && settle_own(attempt, file, err) != 0)
+        struct attempt_file *file = file_in_order(attempt, i);
+        if (publish_commit(file->publish, NULL, 0, err) == 0)
+            continue;
+        if (settle_own(attempt, err) != 0)
             return error_add(err, "publish %s", publish_file(file->publish));
-        file->is_published = true;
+        break;
     }
+    attempt->reach = ATTEMPT_PUBLISHED;
     return 0;
 }
 
@@ -326,34 +346,60 @@ static bool clean_pool(struct attempt *attempt)
     return result == 0;
 }
 
-/* The partial files of an attempt that was not published. */
+/* Nothing is prepared, so no settler goes forward: each file by itself. */
 static bool clean_file(struct attempt *attempt, struct attempt_file *file)
 {
     struct error why = ERROR_INIT;
     struct text_list *warnings = &attempt->report->warnings;
-    const struct job *job = attempt->job;
-    enum settle_outcome outcome;
-    if (file->publish == NULL || file->is_published)
+    if (file->publish == NULL)
         return true;
     if (file->streamed.is_hung) {
         text_list_add(warnings, "the store hangs: the partial file is left for a later cleanup");
         return false;
     }
-    if (publish_abandon(file->publish, &why) != 0 ||
-        settle_attempt(attempt->context->store, job->folder, file->stem, job->id, job->attempt,
-                       &outcome, &why) != 0) {
+    if (publish_abandon(file->publish, &why) != 0) {
         text_list_add_format(warnings, "left in the store: %s", why.text);
         return false;
     }
     return true;
 }
 
+/* A settler may go forward by a .meta.partial. Before a commit the first file's data is withdrawn,
+ * so that no part of the files becomes a backup; ours is looked for where it was opened, too,
+ * should the folder lie elsewhere now. */
+static int take_back(struct attempt *attempt, struct error *err)
+{
+    const struct job *job = attempt->job;
+    struct attempt_file *first = file_in_order(attempt, 0);
+    enum settle_outcome outcome;
+    bool is_committing = attempt->reach == ATTEMPT_COMMITTING;
+    if ((!is_committing && publish_withdraw(first->publish, err) != 0) ||
+        settle_files(attempt->context->store, job->folder, job->stem, job->id, job->attempt,
+                     &outcome, err) != 0)
+        return -1;
+    if (is_committing)
+        return publish_take_back(first->publish, err);
+    for (size_t i = attempt->files_n; i > 0; i--)
+        if (publish_abandon(file_in_order(attempt, i - 1)->publish, err) != 0)
+            return -1;
+    return 0;
+}
+
 static bool clean_store(struct attempt *attempt)
 {
+    struct error why = ERROR_INIT;
     bool is_clean = true;
-    for (size_t i = 0; i < attempt->files_n; i++)
-        is_clean = clean_file(attempt, &attempt->files[i]) && is_clean;
-    return is_clean;
+    if (attempt->reach == ATTEMPT_PUBLISHED)
+        return true;
+    if (attempt->reach == ATTEMPT_BEGUN) {
+        for (size_t i = 0; i < attempt->files_n; i++)
+            is_clean = clean_file(attempt, &attempt->files[i]) && is_clean;
+        return is_clean;
+    }
+    if (take_back(attempt, &why) == 0)
+        return true;
+    text_list_add_format(&attempt->report->warnings, "left in the store: %s", why.text);
+    return false;
 }
 
 int attempt_run(const struct job_context *context, struct job_report *report,

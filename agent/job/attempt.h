@@ -26,7 +26,13 @@ struct attempt_file {
     const char *proof;
     struct pipeline_result streamed;
     char sparse_xxh128[DIGEST_TEXT_MAX]; /* "": none was taken */
-    bool is_published;
+};
+
+enum attempt_reach {
+    ATTEMPT_BEGUN,
+    ATTEMPT_PREPARED,   /* .meta.partials are being written, or are there */
+    ATTEMPT_COMMITTING, /* names may be final */
+    ATTEMPT_PUBLISHED
 };
 
 struct attempt {
@@ -38,6 +44,7 @@ struct attempt {
     bool is_asked; /* a snapshot was asked for */
     struct attempt_file *files;
     size_t files_n, files_cap;
+    enum attempt_reach reach;
     uint64_t bytes_before; /* of the streams that have ended */
     int64_t clean_until_ms;
 };

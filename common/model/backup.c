@@ -117,6 +117,12 @@ bool backup_stem_is_of(const char *stem, const char *job_stem)
            memchr(stem + word + 1, '_', strlen(stem) - strlen(job_stem) - 1) == NULL;
 }
 
+bool backup_stem_is_before(const char *stem, const char *other)
+{
+    size_t n = strlen(stem), other_n = strlen(other);
+    return n != other_n ? n < other_n : strcmp(stem, other) < 0;
+}
+
 char *backup_meta_name(const char *file)
 {
     static const char *const suffixes[] = {".xva.gz", ".xva.zst", ".xva",     ".raw.gz",

@@ -75,6 +75,10 @@ char *backup_device_of(const char *file);
 /* Whether a stem is the job's own or one of its disks'. */
 bool backup_stem_is_of(const char *stem, const char *job_stem);
 
+/* Of two stems of one job, whether this one's file is begun, prepared and published in front: the
+ * order of its disks. */
+bool backup_stem_is_before(const char *stem, const char *other);
+
 /* ".meta" file of a data file name: suffix replaced. Caller frees. */
 char *backup_meta_name(const char *file);
 

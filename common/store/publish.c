@@ -32,7 +32,7 @@ enum publish_step {
     STEP_DATA,     /* data is being written */
     STEP_DURABLE,  /* data is durable under its partial name */
     STEP_PREPARED, /* .meta too */
-    STEP_RENAMING, /* from here on settle_attempt decides */
+    STEP_RENAMING, /* from here on settle_files decides */
     STEP_DONE
 };
 
@@ -45,6 +45,9 @@ struct publish {
     char *place; /* the folder's name */
     char *file, *meta;
     char *file_partial, *meta_partial;
+    bool has_meta;     /* .meta.partial was made by us */
+    bool is_withdrawn; /* its data was taken away by us */
+    struct stat own;   /* of STEP_RENAMING: the data */
     uint64_t bytes;
     uint64_t written; /* so far the file reaches: behind bytes while a hole is open */
     uint64_t flushed; /* write-back was begun up to here */
@@ -238,10 +241,19 @@ static int write_meta(struct publish *publish, const char *meta, size_t n, struc
                                 O_WRONLY | O_CREAT | O_EXCL, publish->mode);
     if (fd < 0)
         return trouble_set(err, errno, "create %s", publish->meta_partial);
+    publish->has_meta = true;
     if (store_write_all(publish->store, fd, publish->meta_partial, meta, n, err) != 0 ||
         store_sync(publish->store, fd, publish->meta_partial, err) != 0)
         return -1;
     return store_sync(publish->store, publish->folder, "the folder", err);
+}
+
+static int set_settled(const struct publish *publish, const char *name, struct error *err)
+{
+    return error_set(err, ERROR_LOST,
+                     "%s/%s was taken away while it was published: a cleanup has settled this "
+                     "attempt, whose agent or run it took for dead",
+                     publish->place, name);
 }
 
 /* Our descriptors follow a folder that is moved away and a share that is unmounted lazily: whoever
@@ -249,6 +261,7 @@ static int write_meta(struct publish *publish, const char *meta, size_t n, struc
  * numbers that last. */
 static int check_is_seen(struct publish *publish, struct error *err)
 {
+    struct stat ours, seen;
     CLEAN_STORE struct store *store = NULL;
     CLEAN_FD int folder = -1;
     uint64_t bytes = 0;
@@ -259,6 +272,9 @@ static int check_is_seen(struct publish *publish, struct error *err)
         found = store_file_size(store, folder, publish->file_partial, &bytes, &why);
     if (found == 1 && bytes == publish->bytes)
         return 0;
+    if (found == 0 && fstat(publish->folder, &ours) == 0 && fstat(folder, &seen) == 0 &&
+        ours.st_dev == seen.st_dev && ours.st_ino == seen.st_ino)
+        return set_settled(publish, publish->file_partial, err);
     return error_set(err, ERROR_STORE_MISSING,
                      "%s/%s does not lead to what was written there: was its share unmounted, or "
                      "the folder moved? (%s)",
@@ -283,15 +299,25 @@ int publish_prepare(struct publish *publish, const char *meta, size_t n, struct 
     return 0;
 }
 
+static int rename_in(struct publish *publish, const char *from, const char *to, struct error *err)
+{
+    int renamed = store_rename_new(publish->store, publish->folder, from, to, err);
+    if (renamed == 0)
+        return set_settled(publish, from, err);
+    return renamed < 0 ? -1 : 0;
+}
+
 int publish_commit(struct publish *publish, const char *meta, size_t n, struct error *err)
 {
     if (publish->step != STEP_PREPARED && publish_prepare(publish, meta, n, err) != 0)
         return -1;
+    /* Closed, for an NFS client gives open files that are unlinked a name of its own. */
+    if (fstat(publish->fd, &publish->own) != 0)
+        return trouble_set(err, errno, "look at %s", publish->file_partial);
+    fd_close(&publish->fd);
     publish->step = STEP_RENAMING;
-    if (store_rename(publish->store, publish->folder, publish->file_partial, publish->file,
-                     err) != 0 ||
-        store_rename(publish->store, publish->folder, publish->meta_partial, publish->meta,
-                     err) != 0)
+    if (rename_in(publish, publish->file_partial, publish->file, err) != 0 ||
+        rename_in(publish, publish->meta_partial, publish->meta, err) != 0)
         return -1;
     if (store_sync(publish->store, publish->folder, "the folder", err) != 0)
         return -1;
@@ -299,14 +325,78 @@ int publish_commit(struct publish *publish, const char *meta, size_t n, struct e
     return 0;
 }
 
+static int withdraw(struct publish *publish, struct error *err)
+{
+    fd_close(&publish->fd);
+    int removed = store_unlink(publish->store, publish->folder, publish->file_partial, err);
+    publish->is_withdrawn = publish->is_withdrawn || removed == 1;
+    return removed < 0 ? -1 : 0;
+}
+
+int publish_withdraw(struct publish *publish, struct error *err)
+{
+    if (withdraw(publish, err) != 0)
+        return -1;
+    return store_sync(publish->store, publish->folder, "the folder", err);
+}
+
+/* The data first: who finds it gone does not go forward by .meta.partial. Where somebody else has
+ * it, or is linking it to its final name, he needs its .meta.partial. */
 int publish_abandon(struct publish *publish, struct error *err)
 {
+    uint64_t bytes = 0;
     if (publish->step == STEP_RENAMING || publish->step == STEP_DONE)
         return 0;
-    fd_close(&publish->fd);
-    /* .meta.partial first: while it is there, whole data beside it counts. */
-    int meta = store_unlink(publish->store, publish->folder, publish->meta_partial, err);
-    int data =
-        store_unlink(publish->store, publish->folder, publish->file_partial, meta < 0 ? NULL : err);
-    return meta < 0 || data < 0 ? -1 : 0;
+    if (withdraw(publish, err) != 0)
+        return -1;
+    if (!publish->is_withdrawn || !publish->has_meta)
+        return 0;
+    int final = store_file_size(publish->store, publish->folder, publish->file, &bytes, err);
+    if (final != 0)
+        return final < 0 ? -1 : 0;
+    return store_unlink(publish->store, publish->folder, publish->meta_partial, err) < 0 ? -1 : 0;
+}
+
+/* 1 there, 0 not, -1 failed. What becomes another one is looked for first. */
+static int has_any_meta(struct publish *publish, struct error *err)
+{
+    const char *names[] = {publish->meta_partial, publish->meta};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        uint64_t bytes = 0;
+        int found = store_file_size(publish->store, publish->folder, names[i], &bytes, err);
+        if (found != 0)
+            return found;
+    }
+    return 0;
+}
+
+/* Under its partial name first: should a .meta be seen then (our client of the share may have known
+ * it for absent), all is as after a power cut between the renames, and it goes forward. */
+int publish_take_back(struct publish *publish, struct error *err)
+{
+    const struct store_ops *ops = store_ops(publish->store);
+    struct stat st;
+    if (publish->step != STEP_RENAMING ||
+        ops->stat(ops->context, publish->folder, publish->file, &st) != 0 ||
+        st.st_ino != publish->own.st_ino || st.st_dev != publish->own.st_dev ||
+        st.st_size != publish->own.st_size)
+        return 0;
+    int has_meta = has_any_meta(publish, err);
+    if (has_meta == 1)
+        return error_set(err, ERROR_EXISTS, "%s/%s stands beside a .meta: it is left",
+                         publish->place, publish->file);
+    if (has_meta < 0)
+        return -1;
+    if (store_rename_new(publish->store, publish->folder, publish->file, publish->file_partial,
+                         err) < 0)
+        return -1;
+    has_meta = has_any_meta(publish, err);
+    if (has_meta < 0)
+        return -1;
+    if (has_meta == 1)
+        return store_rename_new(publish->store, publish->folder, publish->file_partial,
+                                publish->file, err) < 0
+                   ? -1
+                   : 0;
+    return store_unlink(publish->store, publish->folder, publish->file_partial, err) < 0 ? -1 : 0;
 }

@@ -8,7 +8,9 @@
  *     rename data, rename .meta, fsync the folder
  *
  * So a whole .meta.partial proves that its data is whole and durable, and .meta is the commit. A
- * stem belongs to one attempt for ever. What a dead attempt began is ended by common/store/settle.
+ * stem belongs to one attempt for ever. What a dead attempt began is ended by common/store/settle;
+ * should it live after all, the data's partial name decides between the two (see there). Nothing is
+ * renamed over.
  */
 #ifndef ONYX_COMMON_STORE_PUBLISH_H
 #define ONYX_COMMON_STORE_PUBLISH_H
@@ -66,16 +68,33 @@ const char *publish_file(const struct publish *publish); /* final name of the da
 int publish_sync_names(struct publish *publish, struct error *err);
 
 /* Write .meta under its partial name, durable: from here on a dead attempt is rolled forward. For
- * attempts of several files, so that all have theirs before the first is renamed. */
+ * attempts of several files, so that all have theirs before the first is renamed; the first one
+ * first. */
 int publish_prepare(struct publish *publish, const char *meta, size_t n, struct error *err);
 
-/* Write .meta, unless that is done, and make both visible. After success nothing is partial. After
- * a failure in front of the first rename publish_abandon undoes everything; behind it
- * settle_attempt must decide, and publish_abandon does nothing. */
+/*
+ * Write .meta, unless that is done, and make both visible. After success nothing is partial. After
+ * a failure in front of the first rename publish_abandon undoes everything; behind it settle_files
+ * must decide, then publish_take_back.
+ *
+ * Of several files the first one (backup_stem_is_before) is begun, prepared and committed first.
+ *
+ * Fails:  ERROR_LOST (a cleanup has settled the attempt: forward or back, settle_files tells),
+ *         ERROR_EXISTS (a name has appeared), what the share fails with.
+ */
 int publish_commit(struct publish *publish, const char *meta, size_t n, struct error *err);
 
-/* Remove what is partial. *err is set if something may be left. */
+/* The attempt is given up before its first commit: from here on nobody publishes it, unless a
+ * settler has renamed its data. For the first of several files, before the others are abandoned. */
+int publish_withdraw(struct publish *publish, struct error *err);
+
+/* Remove what is partial, before a commit. *err is set if something may be left. */
 int publish_abandon(struct publish *publish, struct error *err);
+
+/* Behind a commit that failed and a settle that did not go forward: remove our data where it has
+ * its final name and neither .meta nor .meta.partial is there. ERROR_EXISTS: one is, so it is left.
+ */
+int publish_take_back(struct publish *publish, struct error *err);
 
 /* Closes; does not remove anything. */
 void publish_free(struct publish *publish);

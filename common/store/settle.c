@@ -1,7 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * All is decided by what stands in the folder now, so settling may itself be killed at any moment
- * and repeated.
+ * and repeated, and goes on while the publisher lives after all, or several settle.
+ *
+ * The data's partial name decides, for who takes it away is one alone: a rename to the final name
+ * means forward, an unlink back. Nothing but a whole .meta.partial lets anyone rename the data, and
+ * only after an unlink does .meta.partial go; so data under its final name keeps its .meta.partial
+ * until that is the .meta. Whoever finds the name gone looks again, and then finds which it was.
+ * Looks follow the way that things go: .meta.partial in front of .meta, partial data in front of
+ * final.
+ *
+ * Of several files the first (backup_stem_is_before) decides for all. Its .meta.partial is made
+ * first and goes last, so none of the others can look like one that stands alone; it is renamed
+ * first, so no other one has a final name while the first may still go back.
  */
 #include "common/store/settle.h"
 
@@ -12,19 +23,33 @@
 
 #include "common/base/error.h"
 #include "common/base/fd.h"
-#include "common/base/num.h"
 #include "common/base/str.h"
 #include "common/base/text_list.h"
 #include "common/format/meta.h"
 #include "common/model/backup.h"
 #include "common/store/publish.h"
 #include "common/store/root.h"
-#include "common/store/scan.h"
 #include "common/store/trouble.h"
 
 #include "common/base/poison.h"
 
-#define STRAY_JOB "0000000000000000" /* nobody's; see is_stray_meta */
+#define ROUNDS_MAX 64 /* each but the last one because somebody else was faster */
+
+/* How far a file came. */
+enum stage {
+    STAGE_NOTHING, /* of this attempt is there */
+    STAGE_WRITTEN,
+    STAGE_PREPARED, /* its .meta.partial is whole, and the data is there that it speaks of */
+    STAGE_PUBLISHED
+};
+
+/* What a .meta or .meta.partial is. */
+enum whose {
+    META_NONE,
+    META_TORN,    /* or something else */
+    META_FOREIGN, /* another attempt's */
+    META_OURS     /* whole */
+};
 
 /* One attempt's files in an open folder. */
 struct settle {
@@ -36,6 +61,12 @@ struct settle {
     char *partial_end;            /* ".<job>-<attempt>.partial" */
     struct text_list partials;    /* data partials of this attempt */
     struct text_list data;        /* files of this stem under final names, .meta excepted */
+    /* What look finds. */
+    enum stage stage;
+    bool has_final; /* of STAGE_PREPARED: the data was renamed already */
+    enum whose meta_is, meta_partial_is;
+    char *file; /* data, by its .meta */
+    uint64_t bytes;
 };
 
 static void settle_done(struct settle *settle)
@@ -44,6 +75,7 @@ static void settle_done(struct settle *settle)
     free(settle->meta);
     free(settle->meta_partial);
     free(settle->partial_end);
+    free(settle->file);
     text_list_done(&settle->partials);
     text_list_done(&settle->data);
 }
@@ -61,21 +93,20 @@ static int note_entry(void *context, const char *name)
     return 0;
 }
 
-/* Whether a .meta or .meta.partial is whole and of this attempt: 1 yes (*ret_file: its data), 0 not
- * there, torn, or somebody else's (*ret_foreign), -1 failed. */
-static int read_meta(struct settle *settle, const char *name, char **ret_file,
-                     uint64_t *ret_bytes, bool *ret_foreign, struct error *err)
+/* Of META_OURS, file and bytes are its data. */
+static int read_meta(struct settle *settle, const char *name, enum whose *ret_is, struct error *err)
 {
     CLEAN_STR struct str text = STR_INIT;
     CLEAN_META struct meta meta = {0};
     struct error ignored = ERROR_INIT;
     int found = store_read_small(settle->store, settle->folder, name, &text, err);
-    if (found != 1)
-        return found;
-    if (meta_parse(str_text(&text), text.len, &meta, &ignored) != 0 || !meta.is_ours)
+    if (found < 0)
+        return -1;
+    *ret_is = found == 0 ? META_NONE : META_TORN;
+    if (found == 0 || meta_parse(str_text(&text), text.len, &meta, &ignored) != 0 || !meta.is_ours)
         return 0;
     if (strcmp(meta.backup.job, settle->job) != 0 || meta.backup.attempt != settle->attempt) {
-        *ret_foreign = true;
+        *ret_is = META_FOREIGN;
         return 0;
     }
     const char *file = meta.backup.file;
@@ -83,24 +114,10 @@ static int read_meta(struct settle *settle, const char *name, char **ret_file,
     if (file == NULL || store_check_name(file, &ignored) != 0 ||
         strncmp(file, settle->stem, n) != 0 || file[n] != '.')
         return 0;
-    *ret_file = mem_dup(file);
-    *ret_bytes = meta.backup.size_bytes;
-    return 1;
-}
-
-/* Open a file and fsync it: its writer may have died before. */
-static int sync_file(struct settle *settle, const char *name, struct error *err)
-{
-    const struct store_ops *ops = store_ops(settle->store);
-    CLEAN_FD int fd = ops->open(ops->context, settle->folder, name, O_RDWR | O_NONBLOCK, 0);
-    if (fd < 0)
-        return trouble_set(err, errno, "open %s", name);
-    return store_sync(settle->store, fd, name, err);
-}
-
-static int rename_file(struct settle *settle, const char *from, const char *to, struct error *err)
-{
-    return store_rename(settle->store, settle->folder, from, to, err);
+    mem_set(&settle->file, file);
+    settle->bytes = meta.backup.size_bytes;
+    *ret_is = META_OURS;
+    return 0;
 }
 
 /* 1 there with exactly this size, 0 not, -1 failed. */
@@ -111,100 +128,158 @@ static int has_size(struct settle *settle, const char *name, uint64_t bytes, str
     return found == 1 && is != bytes ? 0 : found;
 }
 
-/* With a whole .meta.partial: finish the renames. 1 done, 0 the data is not there, -1 failed. */
-static int roll_forward(struct settle *settle, const char *file, uint64_t bytes, struct error *err)
+static char *partial_of(const struct settle *settle)
 {
-    CLEAN_CHAR char *partial = str_format("%s%s", file, settle->partial_end);
-    int is_final = has_size(settle, file, bytes, err);
+    return str_format("%s%s", settle->file, settle->partial_end);
+}
+
+/* Beside something else of that stem nothing is renamed. */
+static int look_for_data(struct settle *settle, struct error *err)
+{
+    CLEAN_CHAR char *partial = partial_of(settle);
+    int is_partial = has_size(settle, partial, settle->bytes, err);
+    int is_final = is_partial < 0 ? -1 : has_size(settle, settle->file, settle->bytes, err);
     if (is_final < 0)
         return -1;
-    if (is_final == 0) {
-        int is_partial = has_size(settle, partial, bytes, err);
-        if (is_partial != 1)
-            return is_partial;
-        if (settle->data.n > 0) /* something else of that stem: never rename over it */
-            return 0;
-        if (sync_file(settle, partial, err) != 0 ||
-            sync_file(settle, settle->meta_partial, err) != 0 ||
-            rename_file(settle, partial, file, err) != 0)
-            return -1;
-    }
-    if (rename_file(settle, settle->meta_partial, settle->meta, err) != 0 ||
-        store_sync(settle->store, settle->folder, "the folder", err) != 0)
+    settle->has_final = is_final == 1;
+    if (is_final == 1 || (is_partial == 1 && settle->data.n == 0))
+        settle->stage = STAGE_PREPARED;
+    return 0;
+}
+
+static int look(struct settle *settle, struct error *err)
+{
+    if (read_meta(settle, settle->meta_partial, &settle->meta_partial_is, err) != 0 ||
+        read_meta(settle, settle->meta, &settle->meta_is, err) != 0)
         return -1;
+    bool is_begun = settle->partials.n > 0 || settle->meta_partial_is == META_TORN ||
+                    settle->meta_partial_is == META_OURS;
+    settle->stage = settle->meta_is == META_OURS ? STAGE_PUBLISHED
+                    : is_begun                   ? STAGE_WRITTEN
+                                                 : STAGE_NOTHING;
+    if (settle->meta_is == META_NONE && settle->meta_partial_is == META_OURS)
+        return look_for_data(settle, err);
+    return 0;
+}
+
+/* Open a file and fsync it, for its writer may have died before: 1, 0 it is not there any more. */
+static int sync_file(struct settle *settle, const char *name, struct error *err)
+{
+    const struct store_ops *ops = store_ops(settle->store);
+    CLEAN_FD int fd = ops->open(ops->context, settle->folder, name, O_RDWR | O_NONBLOCK, 0);
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    if (fd < 0)
+        return trouble_set(err, errno, "open %s", name);
+    return store_sync(settle->store, fd, name, err) != 0 ? -1 : 1;
+}
+
+/* 1 renamed, 0 it is gone, or its name was taken meanwhile: look again, -1 failed. */
+static int rename_data(struct settle *settle, const char *partial, struct error *err)
+{
+    struct error why = ERROR_INIT;
+    int renamed = store_rename_new(settle->store, settle->folder, partial, settle->file, &why);
+    if (renamed < 0 && why.code == ERROR_EXISTS)
+        return 0;
+    if (renamed < 0)
+        *err = why;
+    return renamed;
+}
+
+static int sync_folder(struct settle *settle, struct error *err)
+{
+    return store_sync(settle->store, settle->folder, "the folder", err);
+}
+
+/* Of STAGE_PREPARED: the renames that are left. 1 done, 0 look again, -1 failed. */
+static int roll_forward(struct settle *settle, struct error *err)
+{
+    CLEAN_CHAR char *partial = partial_of(settle);
+    int done = 1;
+    if (!settle->has_final) {
+        done = sync_file(settle, partial, err);
+        if (done == 1)
+            done = sync_file(settle, settle->meta_partial, err);
+        if (done == 1)
+            done = rename_data(settle, partial, err);
+    }
+    if (done == 1)
+        done = store_rename_new(settle->store, settle->folder, settle->meta_partial, settle->meta,
+                                err);
+    if (done == 1 && sync_folder(settle, err) != 0)
+        return -1;
+    return done;
+}
+
+/*
+ * Take the data's partial name away. 1: the attempt can't be published any more, 0: somebody gave
+ * the data its final name, so look again, -1 failed. Where that is done by a link and an unlink
+ * both names are there for a moment.
+ */
+static int withdraw(struct settle *settle, size_t *removed_n, struct error *err)
+{
+    size_t n = 0, finals = 0;
+    for (size_t i = 0; i < settle->partials.n; i++) {
+        const char *name = settle->partials.items[i];
+        uint64_t bytes = 0;
+        CLEAN_CHAR char *final = mem_dup_n(name, strlen(name) - strlen(settle->partial_end));
+        int removed = store_unlink(settle->store, settle->folder, name, err);
+        int found =
+            removed < 0 ? -1 : store_file_size(settle->store, settle->folder, final, &bytes, err);
+        if (found < 0)
+            return -1;
+        n += removed == 1;
+        finals += found == 1;
+    }
+    *removed_n += n;
+    if (n > 0 && sync_folder(settle, err) != 0)
+        return -1;
+    return settle->partials.n > 0 && (n == 0 || finals > 0) ? 0 : 1;
+}
+
+/* Of STAGE_PUBLISHED: .meta has its name, so should its data. Where a power cut kept the second
+ * rename and lost the first, it still has the partial name. */
+static int end_published(struct settle *settle, enum settle_outcome *ret_outcome, struct error *err)
+{
+    size_t ignored = 0;
+    CLEAN_CHAR char *partial = partial_of(settle);
+    int followed = has_size(settle, partial, settle->bytes, err);
+    if (followed == 1)
+        followed = sync_file(settle, partial, err);
+    if (followed == 1)
+        followed = rename_data(settle, partial, err);
+    if (followed < 0 ||
+        store_unlink(settle->store, settle->folder, settle->meta_partial, err) < 0 ||
+        withdraw(settle, &ignored, err) < 0 || sync_folder(settle, err) != 0)
+        return -1;
+    *ret_outcome = followed == 1 ? SETTLE_ROLLED_FORWARD : SETTLE_WAS_DONE;
     return 1;
 }
 
-static int remove_partials(struct settle *settle, bool with_meta, size_t *ret_n,
-                           struct error *err)
+/* Of a file that is not published. */
+static bool is_data_lone(const struct settle *settle)
+{
+    return settle->stage != STAGE_PUBLISHED && settle->data.n > 0 &&
+           settle->meta_is != META_FOREIGN && settle->meta_partial_is != META_FOREIGN;
+}
+
+/* Of a foreign attempt's files none is touched: neither its .meta.partial nor its data. */
+static int roll_back(struct settle *settle, enum settle_outcome *ret_outcome, struct error *err)
 {
     size_t n = 0;
-    int removed = 0;
-    if (with_meta) {
-        removed = store_unlink(settle->store, settle->folder, settle->meta_partial, err);
+    int result = withdraw(settle, &n, err);
+    if (result != 1)
+        return result;
+    if (settle->meta_partial_is != META_FOREIGN) {
+        int removed = store_unlink(settle->store, settle->folder, settle->meta_partial, err);
+        if (removed < 0)
+            return -1;
         n += removed == 1;
     }
-    for (size_t i = 0; removed >= 0 && i < settle->partials.n; i++) {
-        removed = store_unlink(settle->store, settle->folder, settle->partials.items[i], err);
-        n += removed == 1;
-    }
-    *ret_n = n;
-    return removed < 0 ? -1 : 0;
-}
-
-/* .meta has its name: so should its data. Where a power cut kept the second rename and lost the first,
- * it still has the partial name. 1 it was renamed now, 0 nothing to do, -1 failed. */
-static int follow_meta(struct settle *settle, const char *file, uint64_t bytes, struct error *err)
-{
-    CLEAN_CHAR char *partial = str_format("%s%s", file, settle->partial_end);
-    int is_partial = has_size(settle, partial, bytes, err);
-    if (is_partial != 1 || settle->data.n > 0)
-        return is_partial < 0 ? -1 : 0;
-    if (sync_file(settle, partial, err) != 0 || rename_file(settle, partial, file, err) != 0)
-        return -1;
+    *ret_outcome = is_data_lone(settle) ? SETTLE_FOREIGN_DATA
+                   : n > 0              ? SETTLE_ROLLED_BACK
+                                        : SETTLE_NOTHING;
     return 1;
-}
-
-static int decide(struct settle *settle, enum settle_outcome *ret_outcome, struct error *err)
-{
-    CLEAN_CHAR char *file = NULL;
-    uint64_t bytes = 0;
-    size_t removed = 0;
-    bool meta_foreign = false, partial_foreign = false;
-    int is_done = read_meta(settle, settle->meta, &file, &bytes, &meta_foreign, err);
-    if (is_done < 0)
-        return -1;
-    if (is_done == 1) {
-        int followed = follow_meta(settle, file, bytes, err);
-        if (followed < 0)
-            return -1;
-        if (remove_partials(settle, true, &removed, err) != 0 ||
-            store_sync(settle->store, settle->folder, "the folder", err) != 0)
-            return -1;
-        *ret_outcome = followed == 1 ? SETTLE_ROLLED_FORWARD : SETTLE_WAS_DONE;
-        return 0;
-    }
-    int is_whole =
-        read_meta(settle, settle->meta_partial, &file, &bytes, &partial_foreign, err);
-    if (is_whole < 0)
-        return -1;
-    if (is_whole == 1 && !meta_foreign) {
-        int rolled = roll_forward(settle, file, bytes, err);
-        if (rolled < 0)
-            return -1;
-        if (rolled == 1) {
-            *ret_outcome = SETTLE_ROLLED_FORWARD;
-            return 0;
-        }
-    }
-    /* Of a foreign attempt's files none is touched: neither its .meta.partial nor its data. */
-    if (remove_partials(settle, !partial_foreign, &removed, err) != 0)
-        return -1;
-    if (settle->data.n > 0 && !meta_foreign && !partial_foreign)
-        *ret_outcome = SETTLE_FOREIGN_DATA;
-    else
-        *ret_outcome = removed > 0 ? SETTLE_ROLLED_BACK : SETTLE_NOTHING;
-    return 0;
 }
 
 /* List the attempt's files: 1, or 0 when there is no such folder. */
@@ -222,20 +297,40 @@ static int settle_open(struct settle *settle, const char *folder, struct error *
     return store_list(settle->store, settle->folder, note_entry, settle, err) != 0 ? -1 : 1;
 }
 
-int settle_attempt(struct store *store, const char *folder, const char *stem, const char *job,
-                   uint32_t attempt, enum settle_outcome *ret_outcome, struct error *err)
+/* --- the files of one attempt ----------------------------------------------------------------- */
+
+struct whole {
+    struct store *store;
+    const char *folder, *stem, *job;
+    uint32_t attempt;
+};
+
+static struct settle settle_of(const struct whole *whole, const char *stem)
 {
-    struct error own = ERROR_INIT;
-    err = err != NULL ? err : &own;
-    CLEANUP(settle_done) struct settle settle = {
-        .store = store, .folder = -1, .stem = stem, .job = job, .attempt = attempt};
-    int is_there = settle_open(&settle, folder, err);
-    if (is_there < 0)
-        return -1;
-    if (is_there == 1)
-        return decide(&settle, ret_outcome, err);
+    return (struct settle){.store = whole->store,
+                           .folder = -1,
+                           .stem = stem,
+                           .job = whole->job,
+                           .attempt = whole->attempt};
+}
+
+/* One file, in a course that is known: 1 settled, 0 look again, -1 failed. */
+static int settle_file(const struct whole *whole, const char *stem, bool goes_back,
+                       enum settle_outcome *ret_outcome, struct error *err)
+{
+    CLEANUP(settle_done) struct settle settle = settle_of(whole, stem);
     *ret_outcome = SETTLE_NOTHING;
-    return 0;
+    int is_there = settle_open(&settle, whole->folder, err);
+    if (is_there != 1)
+        return is_there < 0 ? -1 : 1;
+    if (look(&settle, err) != 0)
+        return -1;
+    if (settle.stage == STAGE_PUBLISHED)
+        return end_published(&settle, ret_outcome, err);
+    if (settle.stage != STAGE_PREPARED || goes_back)
+        return roll_back(&settle, ret_outcome, err);
+    *ret_outcome = SETTLE_ROLLED_FORWARD;
+    return roll_forward(&settle, err);
 }
 
 struct stems {
@@ -257,58 +352,6 @@ static int note_stem(void *context, const char *name)
     return 0;
 }
 
-/* How far one file of an attempt came. */
-enum stage { STAGE_NOTHING, STAGE_WRITTEN, STAGE_PREPARED, STAGE_PUBLISHED };
-
-static int read_stage(struct settle *settle, enum stage *ret_stage, struct error *err)
-{
-    CLEAN_CHAR char *published = NULL;
-    CLEAN_CHAR char *prepared = NULL;
-    uint64_t bytes = 0;
-    bool is_foreign = false;
-    int is_published = read_meta(settle, settle->meta, &published, &bytes, &is_foreign, err);
-    int is_prepared = is_published != 0 ? 0
-                                        : read_meta(settle, settle->meta_partial, &prepared, &bytes,
-                                                    &is_foreign, err);
-    if (is_published < 0 || is_prepared < 0)
-        return -1;
-    *ret_stage = is_published == 1        ? STAGE_PUBLISHED
-                 : is_prepared == 1       ? STAGE_PREPARED
-                 : settle->partials.n > 0 ? STAGE_WRITTEN
-                                          : STAGE_NOTHING;
-    return 0;
-}
-
-/* Nothing is renamed before all files have their .meta.partial: if one lacks it while none is
- * published, those of the others are taken back, so that no part of a VM's disks becomes a backup.
- * First all of them, then the data: killed between, the next one finds the same. */
-static int withdraw_part(struct store *store, const char *folder, const struct text_list *stems,
-                         const char *job, uint32_t attempt, struct error *err)
-{
-    size_t n[STAGE_PUBLISHED + 1] = {0};
-    for (int round = 0; round < 2; round++) {
-        for (size_t i = 0; i < stems->n; i++) {
-            CLEANUP(settle_done) struct settle settle = {.store = store,
-                                                         .folder = -1,
-                                                         .stem = stems->items[i],
-                                                         .job = job,
-                                                         .attempt = attempt};
-            enum stage stage = STAGE_NOTHING;
-            int is_there = settle_open(&settle, folder, err);
-            if (is_there <= 0 || read_stage(&settle, &stage, err) != 0)
-                return is_there == 0 ? 0 : -1;
-            n[stage] += round == 0;
-            if (round == 1 && stage == STAGE_PREPARED &&
-                (store_unlink(store, settle.folder, settle.meta_partial, err) < 0 ||
-                 store_sync(store, settle.folder, "the folder", err) != 0))
-                return -1;
-        }
-        if (n[STAGE_PUBLISHED] > 0 || n[STAGE_PREPARED] == 0 || n[STAGE_WRITTEN] == 0)
-            return 0;
-    }
-    return 0;
-}
-
 /* What a person should hear of first. */
 static int telling(enum settle_outcome outcome)
 {
@@ -320,142 +363,178 @@ static int telling(enum settle_outcome outcome)
     return weights[outcome];
 }
 
+static int compare_stems(const void *left, const void *right)
+{
+    const char *a = *(char *const *)left, *b = *(char *const *)right;
+    return backup_stem_is_before(a, b) ? -1 : backup_stem_is_before(b, a);
+}
+
+static void add_outcome(enum settle_outcome *all, enum settle_outcome outcome)
+{
+    if (telling(outcome) > telling(*all))
+        *all = outcome;
+}
+
+/* The stems that have files now, in the attempt's order. */
+static int list_stems(const struct whole *whole, struct stems *stems, struct error *err)
+{
+    CLEAN_FD int fd = -1;
+    int is_there = store_find_folder(whole->store, whole->folder, &fd, err);
+    if (is_there != 1)
+        return is_there;
+    if (store_list(whole->store, fd, note_stem, stems, err) != 0)
+        return -1;
+    if (stems->list.n > 1)
+        qsort(stems->list.items, stems->list.n, sizeof *stems->list.items, compare_stems);
+    return 0;
+}
+
+/* What the files of an attempt are like together. */
+struct view {
+    const char *first;  /* stem of the first of which something is there, borrowed; NULL */
+    bool is_other_open; /* one behind it is not prepared */
+    bool has_lone_data; /* data without a .meta, of which nothing says whose it is */
+};
+
+static int view_stems(const struct whole *whole, const struct stems *stems, struct view *ret_view,
+                      struct error *err)
+{
+    struct view view = {.first = NULL};
+    for (size_t i = 0; i < stems->list.n; i++) {
+        CLEANUP(settle_done) struct settle settle = settle_of(whole, stems->list.items[i]);
+        int is_there = settle_open(&settle, whole->folder, err);
+        if (is_there < 0 || (is_there == 1 && look(&settle, err) != 0))
+            return -1;
+        view.has_lone_data = view.has_lone_data || is_data_lone(&settle);
+        view.is_other_open =
+            view.is_other_open || (view.first != NULL && settle.stage == STAGE_WRITTEN);
+        if (view.first == NULL && settle.stage != STAGE_NOTHING)
+            view.first = stems->list.items[i];
+    }
+    *ret_view = view;
+    return 0;
+}
+
+/*
+ * Whether all behind the first one are prepared: 1 yes, 0 no, -1 failed. Listed anew behind the
+ * look at it, for when its .meta.partial was made all others were there, and none goes before its
+ * data is withdrawn. *ret_is_first false: one in front of it has come, or a faster settler had not
+ * come to it.
+ */
+static int are_others_ready(const struct whole *whole, const char *first, bool *ret_is_first,
+                            struct error *err)
+{
+    CLEANUP(stems_done) struct stems stems = {.stem = whole->stem};
+    struct view view;
+    if (list_stems(whole, &stems, err) != 0 || view_stems(whole, &stems, &view, err) != 0)
+        return -1;
+    *ret_is_first = view.first != NULL && str_equal(view.first, first);
+    return view.is_other_open ? 0 : 1;
+}
+
+/* Decide by the first file. 1 decided, 0 look again, -1 failed. */
+static int settle_first(const struct whole *whole, const char *first, bool *ret_goes_back,
+                        enum settle_outcome *ret_outcome, struct error *err)
+{
+    CLEANUP(settle_done) struct settle settle = settle_of(whole, first);
+    bool is_first = true;
+    size_t removed_n = 0;
+    int is_there = settle_open(&settle, whole->folder, err);
+    if (is_there != 1)
+        return is_there;
+    if (look(&settle, err) != 0)
+        return -1;
+    if (settle.stage == STAGE_PUBLISHED)
+        return end_published(&settle, ret_outcome, err);
+    int ready = are_others_ready(whole, first, &is_first, err);
+    if (ready < 0 || !is_first)
+        return ready < 0 ? -1 : 0;
+    if (ready == 1 && settle.stage == STAGE_PREPARED) {
+        *ret_outcome = SETTLE_ROLLED_FORWARD;
+        return roll_forward(&settle, err);
+    }
+    *ret_goes_back = true;
+    int withdrawn = withdraw(&settle, &removed_n, err);
+    *ret_outcome = removed_n > 0 ? SETTLE_ROLLED_BACK : SETTLE_NOTHING;
+    return withdrawn;
+}
+
+static int settle_others(const struct whole *whole, const char *first, bool goes_back,
+                         enum settle_outcome *all, struct error *err)
+{
+    CLEANUP(stems_done) struct stems stems = {.stem = whole->stem};
+    if (list_stems(whole, &stems, err) != 0)
+        return -1;
+    for (size_t i = 0; i < stems.list.n; i++) {
+        enum settle_outcome outcome;
+        if (str_equal(stems.list.items[i], first))
+            continue;
+        int settled = settle_file(whole, stems.list.items[i], goes_back, &outcome, err);
+        if (settled != 1)
+            return settled;
+        add_outcome(all, outcome);
+    }
+    return 1;
+}
+
+/* 1 settled, 0 somebody else was faster: once more from the beginning, -1 failed. */
+static int settle_round(const struct whole *whole, enum settle_outcome *all, struct error *err)
+{
+    CLEANUP(stems_done) struct stems stems = {.stem = whole->stem};
+    enum settle_outcome outcome = SETTLE_NOTHING;
+    struct view view;
+    bool goes_back = false;
+    if (list_stems(whole, &stems, err) != 0 || view_stems(whole, &stems, &view, err) != 0)
+        return -1;
+    if (view.first == NULL) {
+        add_outcome(all, view.has_lone_data ? SETTLE_FOREIGN_DATA : SETTLE_NOTHING);
+        return 1;
+    }
+    int settled = settle_first(whole, view.first, &goes_back, &outcome, err);
+    if (settled != 1)
+        return settled;
+    add_outcome(all, outcome);
+    settled = settle_others(whole, view.first, goes_back, all, err);
+    if (settled == 1 && goes_back) {
+        settled = settle_file(whole, view.first, true, &outcome, err);
+        add_outcome(all, outcome);
+    }
+    return settled;
+}
+
 int settle_files(struct store *store, const char *folder, const char *stem, const char *job,
                  uint32_t attempt, enum settle_outcome *ret_outcome, struct error *err)
 {
     struct error own = ERROR_INIT;
     err = err != NULL ? err : &own;
-    CLEAN_FD int fd = -1;
-    CLEANUP(stems_done) struct stems stems = {.stem = stem};
+    const struct whole whole = {
+        .store = store, .folder = folder, .stem = stem, .job = job, .attempt = attempt};
     enum settle_outcome all = SETTLE_NOTHING;
     if (store_check_name(stem, err) != 0)
         return -1;
-    int is_there = store_find_folder(store, folder, &fd, err);
-    if (is_there == 0)
+    int settled = 0;
+    for (int i = 0; i < ROUNDS_MAX && settled == 0; i++)
+        settled = settle_round(&whole, &all, err);
+    if (settled == 0)
+        return error_set(err, ERROR_BUSY, "%s/%s: its files change all the time", folder, stem);
+    if (settled == 1)
         *ret_outcome = all;
-    if (is_there != 1)
-        return is_there;
-    if (store_list(store, fd, note_stem, &stems, err) != 0)
-        return -1;
-    text_list_sort(&stems.list);
-    if (withdraw_part(store, folder, &stems.list, job, attempt, err) != 0)
-        return -1;
-    for (size_t i = 0; i < stems.list.n; i++) {
-        enum settle_outcome outcome;
-        if (settle_attempt(store, folder, stems.list.items[i], job, attempt, &outcome, err) != 0)
-            return -1;
-        if (telling(outcome) > telling(all))
-            all = outcome;
-    }
-    *ret_outcome = all;
-    return 0;
+    return settled == 1 ? 0 : -1;
 }
 
-static int note_name(void *context, const char *name)
-{
-    if (name[0] != '.')
-        text_list_add(context, name);
-    return 0;
-}
-
-/* "FILE.<job>-<attempt>.partial", FILE a backup's name */
-static bool parse_partial(const char *name, char job[JOB_ID_MAX], uint32_t *ret_attempt)
-{
-    struct error ignored = ERROR_INIT;
-    uint64_t attempt = 0;
-    CLEAN_CHAR char *text = mem_dup_n(name, strlen(name) - strlen(PUBLISH_PARTIAL));
-    char *at = strrchr(text, '.');
-    char *dash = at != NULL ? strchr(at, '-') : NULL;
-    if (dash == NULL)
-        return false;
-    struct scan_name parts;
-    *dash = '\0';
-    *at = '\0';
-    if (!scan_parse_name(text, &parts) || !job_id_is_valid(at + 1) ||
-        num_parse_unsigned(dash + 1, JOB_ATTEMPTS_MAX, &attempt, &ignored) != 0 || attempt == 0)
-        return false;
-    (void)str_copy(job, JOB_ID_MAX, at + 1);
-    *ret_attempt = (uint32_t)attempt;
-    return true;
-}
-
-/* What a .meta.partial says of itself: its data may have its final name already. */
-static bool read_partial_meta(struct store *store, int folder, const char *name,
-                              char job[JOB_ID_MAX], uint32_t *ret_attempt)
-{
-    CLEAN_STR struct str text = STR_INIT;
-    CLEAN_META struct meta meta = {0};
-    struct error ignored = ERROR_INIT;
-    if (!str_ends(name, PUBLISH_META PUBLISH_PARTIAL) ||
-        store_read_small(store, folder, name, &text, &ignored) != 1 ||
-        meta_parse(str_text(&text), text.len, &meta, &ignored) != 0 || !meta.is_ours ||
-        !job_id_is_valid(meta.backup.job))
-        return false;
-    (void)str_copy(job, JOB_ID_MAX, meta.backup.job);
-    *ret_attempt = meta.backup.attempt;
-    return true;
-}
-
-/* A .meta.partial that says nothing, without data of its stem under any name. While its attempt
- * lived there was data; so it was made by a call that a share which hung did late, when the attempt
- * was settled already. It says not of which: any settles it. */
-static bool is_stray_meta(const struct text_list *names, const char *name, char job[JOB_ID_MAX],
-                          uint32_t *ret_attempt)
-{
-    static const char *const suffixes[] = {".xva", ".raw", ".db", ".xbk"};
-    size_t n = strcspn(name, ".");
-    bool is_ours = false;
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-        CLEAN_CHAR char *file = str_format("%.*s%s", (int)n, name, suffixes[i]);
-        struct scan_name parts;
-        is_ours = is_ours || scan_parse_name(file, &parts);
-    }
-    if (!is_ours || strcmp(name + n, PUBLISH_META PUBLISH_PARTIAL) != 0)
-        return false;
-    for (size_t i = 0; i < names->n; i++)
-        if (strncmp(names->items[i], name, n + 1) == 0 && strcmp(names->items[i], name) != 0)
-            return false;
-    (void)str_copy(job, JOB_ID_MAX, STRAY_JOB);
-    *ret_attempt = 1;
-    return true;
-}
-
-/* "backup_xvda_20261122-202734" to "backup_20261122-202734". */
-static char *job_stem(const char *name)
-{
-    CLEAN_CHAR char *stem = mem_dup_n(name, strcspn(name, "."));
-    const char *last = strrchr(stem, '_');
-    return last != NULL ? str_format("%.*s%s", (int)strcspn(stem, "_"), stem, last)
-                        : mem_dup(stem);
-}
-
-int settle_find(struct store *store, const char *folder, settle_attempt_fn *each, void *context,
-                struct error *err)
+int settle_attempt(struct store *store, const char *folder, const char *stem, const char *job,
+                   uint32_t attempt, enum settle_outcome *ret_outcome, struct error *err)
 {
     struct error own = ERROR_INIT;
     err = err != NULL ? err : &own;
-    CLEAN_FD int fd = -1;
-    CLEAN_TEXT_LIST struct text_list names = TEXT_LIST_INIT;
-    int is_there = store_find_folder(store, folder, &fd, err);
-    if (is_there != 1)
-        return is_there;
-    if (store_list(store, fd, note_name, &names, err) != 0)
-        return -1;
-    text_list_sort(&names);
-    for (size_t i = 0; i < names.n; i++) {
-        char job[JOB_ID_MAX];
-        uint32_t attempt = 0;
-        uint64_t bytes = 0;
-        if (!str_ends(names.items[i], PUBLISH_PARTIAL) ||
-            store_file_size(store, fd, names.items[i], &bytes, NULL) != 1 ||
-            (!parse_partial(names.items[i], job, &attempt) &&
-             !read_partial_meta(store, fd, names.items[i], job, &attempt) &&
-             !is_stray_meta(&names, names.items[i], job, &attempt)))
-            continue;
-        CLEAN_CHAR char *stem = job_stem(names.items[i]);
-        each(context, stem, job, attempt);
-    }
-    return 0;
+    const struct whole whole = {
+        .store = store, .folder = folder, .stem = stem, .job = job, .attempt = attempt};
+    int settled = 0;
+    for (int i = 0; i < ROUNDS_MAX && settled == 0; i++)
+        settled = settle_file(&whole, stem, false, ret_outcome, err);
+    if (settled == 0)
+        return error_set(err, ERROR_BUSY, "%s/%s: its files change all the time", folder, stem);
+    return settled == 1 ? 0 : -1;
 }
 
 const char *settle_outcome_name(enum settle_outcome outcome)

@@ -19,24 +19,21 @@ enum settle_outcome {
     SETTLE_FOREIGN_DATA /* a data file without .meta: not touched, a person must look */
 };
 
-/* End what an attempt began that is known to be dead. May be repeated. folder may be absent. */
-int settle_attempt(struct store *store, const char *folder, const char *stem, const char *job,
-                   uint32_t attempt, enum settle_outcome *ret_outcome, struct error *err);
-
-/* The same for all files of the attempt: the stem's own and those of its disks (backup_disk_stem).
- * *ret_outcome is the most telling one. */
+/*
+ * End what an attempt began that is taken for dead, all of its files alike: the stem's own and
+ * those of its disks (backup_disk_stem). May be repeated, and done by several at a time. Should the
+ * publisher live after all, it finds its file published, or taken away (ERROR_LOST of
+ * publish_commit). folder may be absent. *ret_outcome is the most telling one of the files'.
+ *
+ * Fails:  ERROR_EXISTS (a .meta that is none stands where ours should), ERROR_BUSY (files changed
+ * all the time), what the share fails with.
+ */
 int settle_files(struct store *store, const char *folder, const char *stem, const char *job,
                  uint32_t attempt, enum settle_outcome *ret_outcome, struct error *err);
 
-/*
- * Name each attempt that stands half done in a folder, by what its files say: its stem without the
- * disks' devices (for settle_files), its job and its number. An attempt may be named several times.
- * folder may be absent. Reads only.
- */
-typedef void settle_attempt_fn(void *context, const char *stem, const char *job,
-                               uint32_t attempt);
-int settle_find(struct store *store, const char *folder, settle_attempt_fn *each, void *context,
-                struct error *err);
+/* The same for one file alone. Of several files only behind settle_files, which has decided. */
+int settle_attempt(struct store *store, const char *folder, const char *stem, const char *job,
+                   uint32_t attempt, enum settle_outcome *ret_outcome, struct error *err);
 
 const char *settle_outcome_name(enum settle_outcome outcome);
 

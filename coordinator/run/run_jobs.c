@@ -9,7 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
-#include "common/store/settle.h"
+#include "common/store/settle_find.h"
 #include "coordinator/run/run_inside.h"
 #include "coordinator/inventory.h"
 #include "coordinator/policy/leftover.h"

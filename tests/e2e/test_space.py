@@ -370,3 +370,21 @@ def test_share_with_the_limits_of_smb_takes_every_backup(preload):
         assert tried.returncode != 0, tried.stderr
         assert refused.read_text() == "linkat\n"  # the share would have noticed
         lab.assert_clean()
+
+
+# ---- shares that lack a call --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wishes", (
+    {"renameat2": errno.EINVAL},  # NFS
+    {"renameat2": errno.EINVAL, "linkat": errno.EPERM},
+), ids=("no rename that does not replace", "no links either"))
+def test_backup_is_published_where_the_share_lacks_a_call(preload, wishes):
+    with Share(preload, small_and_large()) as lab:
+        for name, why in wishes.items():
+            lab.wish(name, str(why))
+        done = lab.run("-e", "small")
+        assert done.returncode == 0, done.stdout + done.stderr
+        names = [path.name for path in (lab.store / "small").iterdir()]
+        assert sorted(name.split(".", 1)[1] for name in names) == ["meta", "xva"], names
+        lab.assert_clean()

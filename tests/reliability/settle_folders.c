@@ -19,6 +19,7 @@
 #include "common/store/root.h"
 #include "common/store/scan.h"
 #include "common/store/settle.h"
+#include "common/store/settle_find.h"
 
 #include "common/base/poison.h"
 

@@ -74,6 +74,19 @@ static void stem_of_a_disk_has_its_device_and_is_the_jobs(void **state)
     assert_false(backup_stem_is_of("metadata_x_1", "metadata"));
 }
 
+/* As the coordinator orders the disks of a job. */
+static void stems_of_disks_are_in_the_order_of_their_devices(void **state)
+{
+    (void)state;
+    static const char *const stems[] = {
+        "backup_20261122-202734",      "backup_sda_20261122-202734",
+        "backup_sda1_20261122-202734", "backup_xvda_20261122-202734",
+        "backup_xvdb_20261122-202734", "backup_xvdaa_20261122-202734"};
+    for (size_t i = 0; i < sizeof stems / sizeof *stems; i++)
+        for (size_t k = 0; k < sizeof stems / sizeof *stems; k++)
+            assert_int_equal(backup_stem_is_before(stems[i], stems[k]), i < k);
+}
+
 static void states_have_names_and_numbers(void **state)
 {
     (void)state;
@@ -91,6 +104,7 @@ int main(void)
         cmocka_unit_test(suffix_follows_kind_compression_and_format),
         cmocka_unit_test(meta_stands_beside_every_kind_of_data_file),
         cmocka_unit_test(stem_of_a_disk_has_its_device_and_is_the_jobs),
+        cmocka_unit_test(stems_of_disks_are_in_the_order_of_their_devices),
         cmocka_unit_test(states_have_names_and_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include "common/model/backup.h"
 #include "common/store/publish.h"
 #include "common/store/settle.h"
+#include "common/store/settle_find.h"
 
 #define JOB "0123456789abcdef"
 #define STEM "backup_20261122-202734"

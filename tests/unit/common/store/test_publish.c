@@ -137,15 +137,166 @@ static void abandon_when_prepared_then_nothing_is_left(void **state)
     assert_int_equal(publish_end_data(publish, &err), 0);
     assert_int_equal(publish_prepare(publish, str_text(&meta), meta.len, &err), 0);
     assert_true(share_has(&share, "web1/" STEM ".meta.partial"));
-    /* While .meta.partial is there whole data beside it counts: it goes first. */
+    /* Who takes the data away decides: it goes first. */
     share.fail_at = share.step + 2;
     assert_int_equal(publish_abandon(publish, &err), -1);
-    assert_false(share_has(&share, "web1/" STEM ".meta.partial"));
-    assert_true(share_has(&share, "web1/" PARTIAL_NAME));
+    assert_true(share_has(&share, "web1/" STEM ".meta.partial"));
+    assert_false(share_has(&share, "web1/" PARTIAL_NAME));
     share.fail_at = 0;
     assert_int_equal(publish_abandon(publish, &err), 0);
     assert_false(assert_whole_or_nothing(&share));
     share_done(&share);
+}
+
+/* --- another one acts in the folder at the same time --- */
+
+struct late {
+    struct share share;
+    struct store *store;
+    struct publish *publish;
+    struct error err;
+};
+
+static void late_begin(struct late *late)
+{
+    CLEAN_STR struct str meta = STR_INIT;
+    *late = (struct late){.publish = NULL};
+    share_init(&late->share);
+    late->store = share_store(&late->share);
+    make_meta(&meta, JOB, 2, strlen(DATA));
+    assert_int_equal(publish_begin(late->store, &place, &late->publish, &late->err), 0);
+    assert_int_equal(publish_write(late->publish, DATA, strlen(DATA), &late->err), 0);
+    assert_int_equal(publish_end_data(late->publish, &late->err), 0);
+    assert_int_equal(publish_prepare(late->publish, str_text(&meta), meta.len, &late->err), 0);
+}
+
+static void late_end(struct late *late)
+{
+    publish_free(late->publish);
+    store_close(late->store);
+    share_done(&late->share);
+}
+
+static void late_remove(const struct late *late, const char *path)
+{
+    CLEAN_CHAR char *full = str_format("%s/%s", late->share.root, path);
+    assert_int_equal(unlink(full), 0);
+}
+
+static void commit_when_a_name_has_appeared_then_it_is_not_renamed_over(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"web1/" FILE_NAME, "web1/" STEM ".meta"};
+    for (size_t i = 0; i < 2; i++) {
+        struct late late;
+        CLEAN_STR struct str is = STR_INIT;
+        late_begin(&late);
+        CLEAN_CHAR char *path = str_format("%s/%s", late.share.root, names[i]);
+        share_put(&late.share, names[i], "somebody's");
+        assert_int_equal(publish_commit(late.publish, NULL, 0, &late.err), -1);
+        assert_int_equal(late.err.code, ERROR_EXISTS);
+        assert_int_equal(settle(&late.share), SETTLE_FOREIGN_DATA);
+        error_clear(&late.err);
+        /* Beside a .meta that has appeared nothing is removed. */
+        assert_int_equal(publish_take_back(late.publish, &late.err), i == 0 ? 0 : -1);
+        assert_int_equal(fd_read_file(path, 4096, &is, NULL), 0);
+        assert_string_equal(str_text(&is), "somebody's");
+        assert_false(share_has(&late.share, "web1/" PARTIAL_NAME));
+        assert_false(share_has(&late.share, "web1/" STEM ".meta.partial"));
+        late_end(&late);
+    }
+}
+
+static void commit_when_a_cleanup_went_back_then_lost_and_nothing_is_left(void **state)
+{
+    (void)state;
+    struct late late;
+    late_begin(&late);
+    late_remove(&late, "web1/" PARTIAL_NAME);
+    assert_int_equal(settle(&late.share), SETTLE_ROLLED_BACK);
+    assert_int_equal(publish_commit(late.publish, NULL, 0, &late.err), -1);
+    assert_int_equal(late.err.code, ERROR_LOST);
+    assert_non_null(strstr(late.err.text, "a cleanup has settled this attempt"));
+    assert_int_equal(settle(&late.share), SETTLE_NOTHING);
+    assert_int_equal(publish_take_back(late.publish, NULL), 0);
+    assert_false(assert_whole_or_nothing(&late.share));
+    late_end(&late);
+}
+
+static void commit_when_a_cleanup_went_forward_then_the_backup_stands(void **state)
+{
+    (void)state;
+    struct late late;
+    late_begin(&late);
+    assert_int_equal(settle(&late.share), SETTLE_ROLLED_FORWARD);
+    assert_int_equal(publish_commit(late.publish, NULL, 0, &late.err), -1);
+    assert_int_equal(late.err.code, ERROR_LOST);
+    assert_int_equal(settle(&late.share), SETTLE_WAS_DONE);
+    assert_int_equal(publish_take_back(late.publish, &late.err), -1);
+    assert_true(assert_whole_or_nothing(&late.share));
+    late_end(&late);
+}
+
+/* As a person does, or a cleanup of an older version. */
+static void commit_when_meta_partial_was_removed_then_the_data_is_taken_back(void **state)
+{
+    (void)state;
+    struct late late;
+    late_begin(&late);
+    late_remove(&late, "web1/" STEM ".meta.partial");
+    assert_int_equal(publish_commit(late.publish, NULL, 0, &late.err), -1);
+    assert_int_equal(late.err.code, ERROR_LOST);
+    assert_int_equal(settle(&late.share), SETTLE_FOREIGN_DATA);
+    assert_true(share_has(&late.share, "web1/" FILE_NAME));
+    assert_int_equal(publish_take_back(late.publish, NULL), 0);
+    assert_false(assert_whole_or_nothing(&late.share));
+    late_end(&late);
+}
+
+static void take_back_when_the_data_is_not_ours_then_untouched(void **state)
+{
+    (void)state;
+    struct late late;
+    late_begin(&late);
+    late_remove(&late, "web1/" STEM ".meta.partial");
+    assert_int_equal(publish_commit(late.publish, NULL, 0, &late.err), -1);
+    CLEAN_CHAR char *is = str_format("%s/web1/" FILE_NAME, late.share.root);
+    CLEAN_CHAR char *was = str_format("%s/web1/kept", late.share.root);
+    assert_int_equal(rename(is, was), 0); /* so that its inode is not given again */
+    share_put(&late.share, "web1/" FILE_NAME, DATA);
+    assert_int_equal(publish_take_back(late.publish, NULL), 0);
+    assert_true(share_has(&late.share, "web1/" FILE_NAME));
+    late_end(&late);
+}
+
+/* A client of a share that knows a name for absent which has come meanwhile, up to its own change.
+ */
+static int forgets_at_rename(void *context, int folder, const char *name, struct stat *ret)
+{
+    const struct share *share = context;
+    if (str_ends(name, ".meta") && share->renames == share->fail_at) {
+        errno = ENOENT;
+        return -1;
+    }
+    return store_ops_system()->stat(NULL, folder, name, ret);
+}
+
+static void take_back_when_the_meta_is_seen_late_then_the_backup_stands(void **state)
+{
+    (void)state;
+    struct late late;
+    late_begin(&late);
+    late_remove(&late, "web1/" STEM ".meta.partial");
+    assert_int_equal(publish_commit(late.publish, NULL, 0, &late.err), -1);
+    CLEAN_STR struct str meta = STR_INIT;
+    make_meta(&meta, JOB, 2, strlen(DATA));
+    share_put(&late.share, "web1/" STEM ".meta", str_text(&meta));
+    late.share.renames = late.share.fail_at = -1000; /* no step fails: only a mark */
+    late.share.ops.stat = forgets_at_rename;
+    assert_int_equal(publish_take_back(late.publish, NULL), 0);
+    assert_true(late.share.renames > -1000);
+    assert_true(assert_whole_or_nothing(&late.share));
+    late_end(&late);
 }
 
 static void private_file_when_published_then_nobody_else_reads_it(void **state)
@@ -312,6 +463,12 @@ int main(void)
         cmocka_unit_test(publish_when_not_durable_then_not_committed),
         cmocka_unit_test(publish_when_its_place_is_moved_then_nothing_is_published),
         cmocka_unit_test(abandon_when_prepared_then_nothing_is_left),
+        cmocka_unit_test(commit_when_a_name_has_appeared_then_it_is_not_renamed_over),
+        cmocka_unit_test(commit_when_a_cleanup_went_back_then_lost_and_nothing_is_left),
+        cmocka_unit_test(commit_when_a_cleanup_went_forward_then_the_backup_stands),
+        cmocka_unit_test(commit_when_meta_partial_was_removed_then_the_data_is_taken_back),
+        cmocka_unit_test(take_back_when_the_data_is_not_ours_then_untouched),
+        cmocka_unit_test(take_back_when_the_meta_is_seen_late_then_the_backup_stands),
         cmocka_unit_test(private_file_when_published_then_nobody_else_reads_it),
         cmocka_unit_test(publish_when_zeros_are_skipped_then_they_read_as_zeros_and_take_no_room),
         cmocka_unit_test(publish_when_the_share_has_no_holes_then_zeros_are_written),
