@@ -245,12 +245,22 @@ int vbd_check_sharing(struct pool *pool, const struct object *vbd, struct failur
     return 0;
 }
 
+/* The power state as errors have it. */
+static const char *state_word(const struct object *vm)
+{
+    const char *state = object_text(vm, F_VM_power_state);
+
+    return strcmp(state, "Paused") == 0      ? "paused"
+           : strcmp(state, "Suspended") == 0 ? "suspended"
+           : strcmp(state, "Halted") == 0    ? "halted"
+                                             : "running";
+}
+
 /* Power state first, then what the guest can do. Source: xapi_vbd_helpers.ml. */
 static int check_hotplug(struct call *call, const struct object *vbd, const struct object *vm,
                          bool is_plug)
 {
     const struct object *guest = object_follow(call->pool, vm, F_VM_guest_metrics);
-    const char *state = object_text(vm, F_VM_power_state);
 
     if (!is_plug && !object_bool(vbd, F_VBD_unpluggable))
         return failure_set(call->failure, "VBD_NOT_UNPLUGGABLE", object_ref(vbd), NULL);
@@ -258,12 +268,9 @@ static int check_hotplug(struct call *call, const struct object *vbd, const stru
         return failure_set(call->failure,
                            is_plug ? "DEVICE_ALREADY_ATTACHED" : "DEVICE_ALREADY_DETACHED",
                            object_ref(vbd), NULL);
-    if (strcmp(state, "Running") != 0)
+    if (strcmp(object_text(vm, F_VM_power_state), "Running") != 0)
         return failure_set(call->failure, "VM_BAD_POWER_STATE", object_ref(vm), "running",
-                           strcmp(state, "Paused") == 0      ? "paused"
-                           : strcmp(state, "Suspended") == 0 ? "suspended"
-                                                             : "halted",
-                           NULL);
+                           state_word(vm), NULL);
     if (strcmp(object_text(vm, F_VM_domain_type), "hvm") != 0)
         return 0;
     if (!guest || !object_bool(guest, F_VM_guest_metrics_PV_drivers_detected))
@@ -421,10 +428,19 @@ static int vif_destroy(struct call *call)
 static int vif_plug(struct call *call)
 {
     struct object *vif = call_object(call, 0, CLASS_VIF);
+    bool is_plug = strcmp(call->name, "VIF.plug") == 0;
+    const struct object *vm = vif ? object_follow(call->pool, vif, F_VIF_VM) : NULL;
 
     if (!vif)
         return -1;
-    object_set_bool(call->pool, vif, F_VIF_currently_attached, strcmp(call->name, "VIF.plug") == 0);
+    if (vm && strcmp(object_text(vm, F_VM_power_state), "Running") != 0)
+        return failure_set(call->failure, "VM_BAD_POWER_STATE", object_ref(vm), "running",
+                           state_word(vm), NULL);
+    if (object_bool(vif, F_VIF_currently_attached) == is_plug)
+        return failure_set(call->failure,
+                           is_plug ? "DEVICE_ALREADY_ATTACHED" : "DEVICE_ALREADY_DETACHED",
+                           object_ref(vif), NULL);
+    object_set_bool(call->pool, vif, F_VIF_currently_attached, is_plug);
     return 0;
 }
 

@@ -77,3 +77,17 @@ def test_guest_must_be_able_to_and_the_disk_too(lab):
     nailed = call("VBD.create", dict(vbd_of(web, call("VDI.snapshot", call.disks(web)["1"])), unpluggable=False))
     call("VBD.plug", nailed)
     assert call.fails("VBD.unplug", nailed) == ["VBD_NOT_UNPLUGGABLE", nailed]
+
+
+def test_interface_is_plugged_once_and_into_a_running_vm(lab):
+    _, call = lab
+    web, idle = call.find("web"), call.find("idle")
+    vif = {"VM": web, "network": call.find("LAN", "network"), "device": "5", "MAC": "", "MTU": 1500, "other_config": {},
+           "qos_algorithm_type": "", "qos_algorithm_params": {}}
+    made = call("VIF.create", vif)
+    assert call.fails("VIF.unplug", made) == ["DEVICE_ALREADY_DETACHED", made]
+    call("VIF.plug", made)
+    assert call.fails("VIF.plug", made) == ["DEVICE_ALREADY_ATTACHED", made]
+    call("VIF.unplug", made)
+    other = call("VIF.create", dict(vif, VM=idle))
+    assert call.fails("VIF.plug", other) == ["VM_BAD_POWER_STATE", idle, "running", "halted"]

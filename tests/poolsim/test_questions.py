@@ -128,3 +128,17 @@ def test_control_domains_disk_is_taken_away_by_force(lab):
     assert call("VBD.assert_attachable", vbd) == ""
     call("VBD.unplug_force_no_safety_check", vbd)
     assert call("VBD.get_currently_attached", vbd) is False
+
+
+def test_boot_policy_and_domain_type_say_the_same(lab):
+    _, call = lab
+    vm = call.find("idle")
+    call("VM.set_HVM_boot_policy", vm, "")
+    assert call("VM.get_domain_type", vm) == "pv"
+    call("VM.set_domain_type", vm, "hvm")
+    assert call("VM.get_HVM_boot_policy", vm) == "BIOS order"
+    assert call.fails("VM.set_domain_type", vm, "unspecified") == ["INVALID_VALUE", "domain_type", "unspecified"]
+    call("VM.set_domain_type", vm, "pvh")
+    assert call("VM.get_HVM_boot_policy", vm) == ""
+    call("VM.set_HVM_boot_policy", vm, "BIOS order")
+    assert call("VM.get_domain_type", vm) == "hvm"

@@ -111,6 +111,26 @@ static int set_memory_range(struct call *call)
     return 0;
 }
 
+/* The older field and the newer one say the same. Source: xapi_vm.ml. */
+static int set_domain(struct call *call)
+{
+    struct object *vm = call_object(call, 0, CLASS_VM);
+    const char *value = call_text(call, 1);
+    bool is_policy = strcmp(call->name, "VM.set_HVM_boot_policy") == 0;
+    const char *type = is_policy ? (*value ? "hvm" : "pv") : value;
+
+    if (!vm)
+        return -1;
+    if (strcmp(type, "unspecified") == 0)
+        return failure_set(call->failure, "INVALID_VALUE", "domain_type", type, NULL);
+    object_set_text(call->pool, vm, F_VM_domain_type, type);
+    object_set_text(call->pool, vm, F_VM_HVM_boot_policy,
+                    is_policy                  ? value
+                    : strcmp(type, "hvm") == 0 ? "BIOS order"
+                                               : "");
+    return 0;
+}
+
 /* Guests here do what they are told at once. */
 static int get_cooperative(struct call *call)
 {
@@ -142,6 +162,8 @@ const struct method_row vm_ask_methods[] = {
     {"VM.set_memory_static_range", set_memory_range},
     {"VM.set_memory_target_live", nothing_to_wait_for},
     {"VM.wait_memory_target_live", nothing_to_wait_for},
+    {"VM.set_HVM_boot_policy", set_domain},
+    {"VM.set_domain_type", set_domain},
     {"VM.get_cooperative", get_cooperative},
     {"VM.query_services", query_services},
     {NULL, NULL},
