@@ -78,6 +78,8 @@ static int make_agent_key(const struct settings *settings, struct error *err)
     CLEANUP(wire_pool_key_done) struct wire_pool_key pool = {0};
     CLEANUP(wire_agent_key_done) struct wire_agent_key agent = {0};
 
+    if (settings->is_json && settings->out == NULL)
+        return error_set(err, ERROR_USAGE, "--json with --host goes with -o FILE: a key is no JSON");
     if (wire_pool_key_read(settings->key, &pool, err) != 0 ||
         wire_agent_key_make(&pool, settings->host_uuid, &agent, err) != 0)
         return -1;

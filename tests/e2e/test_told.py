@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is probably a slip is told, though the run goes on."""
+import json
 import subprocess
 
 from lab import BIN, Lab, pool, vm
@@ -42,6 +43,18 @@ def test_keygen_tells_what_can_be_pasted(tmp_path):
     assert line in kept and "are heard until" in kept
     gone = keygen("--rotate", "0s")
     assert line in gone and "are heard no more" in gone and "until" not in gone
+
+
+def test_keygen_in_json_is_json_or_refused(tmp_path):
+    def keygen(*argv):
+        return subprocess.run([str(BIN / "onyxpool"), "keygen", "--json", "--key", tmp_path / "pool.key", *argv],
+                              capture_output=True, text=True)
+
+    host = ("--host", "12345678-1234-1234-1234-123456789012")
+    assert json.loads(keygen().stdout)["key"] == "pool"
+    refused = keygen(*host)
+    assert refused.returncode == 2 and refused.stdout == "" and "-o FILE" in refused.stderr
+    assert json.loads(keygen(*host, "-o", tmp_path / "agent.key").stdout)["key"] == "agent"
 
 
 def test_keygen_makes_the_folder_of_the_key_and_no_other(tmp_path):
