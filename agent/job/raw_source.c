@@ -27,8 +27,8 @@ static bool keeps_vhds(const char *sr_type)
 bool raw_source_is_vhd(enum job_raw_source wish, const struct raw_disk *disk)
 {
     uint64_t size = disk->virtual_size_bytes;
-    if (wish == JOB_RAW_RAW || disk->is_compressed || disk->is_qcow2 || size == 0 || size > VHD_SIZE_MAX ||
-        size % VHD_SIZE_UNIT != 0 || !keeps_vhds(disk->sr_type))
+    if (wish == JOB_RAW_RAW || disk->is_compressed || disk->is_qcow2 || size == 0 ||
+        size > VHD_SIZE_MAX || size % VHD_SIZE_UNIT != 0 || !keeps_vhds(disk->sr_type))
         return false;
     return wish == JOB_RAW_VHD || disk->allocated_bytes <= size / 2;
 }

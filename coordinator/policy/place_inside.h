@@ -104,23 +104,22 @@ struct place {
     double end;        /* seconds until the end, were everything to go well */
 };
 
+/* place.c */
 size_t place_find_host(const struct place *place, const char *uuid);
 /* Goes into the order of longest first: what is unknown is taken for the longest. */
 uint64_t place_size(const struct place_item *item);
 double place_left(const struct place_item *item);
-double place_speed(const struct place *place, size_t host); /* the mean when it is not known */
 
+/* place_look.c: what holds for all looks until the next change. */
+void place_look(struct place *place);
+double place_speed(const struct place *place, size_t host); /* the mean when it is not known */
+/* Whether more than half of the ready hosts may have jobs of this group. */
+bool place_is_for_many(const struct place *place, const struct place_group *group);
 /* The SR of the group that is at its limit, or NULL. */
 const struct place_sr *place_full_sr(const struct place *place, const struct place_group *group);
 bool place_is_reached(size_t n, uint32_t limit);
 /* The places of all hosts together, by the store's and the pool's limit; 0: no limit. */
 uint32_t place_all_places(const struct place *place);
-
-/* What holds for all looks until the next change. */
-void place_look(struct place *place);
-
-/* Whether more than half of the ready hosts may have jobs of this group. */
-bool place_is_for_many(const struct place *place, const struct place_group *group);
 
 /* place_fit.c: whether a further job is good for a host. */
 
