@@ -20,7 +20,7 @@
 
 #include "common/base/poison.h"
 
-#define FAST_LEVEL       2
+#define FAST_LEVEL       1
 #define SMALL_LEVEL      4
 #define SMALL_LEVEL_MAX  12
 #define UNUSED_BITS      31u  /* zlib's data_type behind Z_BLOCK */

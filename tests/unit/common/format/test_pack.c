@@ -26,6 +26,7 @@ static const struct way {
 } ways[] = {
     {JOB_COMPRESS_GZIP, {.compress_level = 0}},
     {JOB_COMPRESS_GZIP, {.compress_level = 1, .gzip_effort = JOB_GZIP_FAST}},
+    {JOB_COMPRESS_GZIP, {.compress_level = 2, .gzip_effort = JOB_GZIP_FAST}},
     {JOB_COMPRESS_GZIP, {.compress_level = 19, .gzip_effort = JOB_GZIP_FAST}},
     {JOB_COMPRESS_GZIP, {.compress_level = 0, .gzip_effort = JOB_GZIP_SMALL}},
     {JOB_COMPRESS_GZIP, {.compress_level = 1, .gzip_effort = JOB_GZIP_SMALL}},
