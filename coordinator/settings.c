@@ -182,21 +182,6 @@ static char *place_path(const struct settings *settings, const char *text, const
     return absolute(text, work_dir);
 }
 
-/* What the messages that tell agents of it can't hold; NULL: nothing. */
-static const char *unfit_for_agents(const char *path)
-{
-    if (strlen(path) > WIRE_PATH_MAX)
-        return "is too long";
-    if (!str_is_utf8(path, strlen(path)))
-        return "is no UTF-8 text";
-    if (strstr(path, "/../") || str_ends(path, "/.."))
-        return "goes upward by \"..\"";
-    for (const char *c = path; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            return "has control bytes";
-    return NULL;
-}
-
 static int fill_backup_dir(struct settings *settings, const char *work_dir, struct error *err)
 {
     CLEAN_CHAR char *text = mem_dup(option_text(&settings->options, OPT_BACKUP_DIR));
@@ -213,10 +198,10 @@ static int fill_backup_dir(struct settings *settings, const char *work_dir, stru
     size_t n = strlen(settings->backup_dir);
     while (n > 1 && settings->backup_dir[n - 1] == '/')
         settings->backup_dir[--n] = '\0';
-    const char *why = unfit_for_agents(settings->backup_dir);
-    if (why)
+    struct error why = ERROR_INIT;
+    if (wire_path_check("backup_dir", settings->backup_dir, &why) < 0)
         return error_set(err, ERROR_SETTINGS,
-                         "backup_dir %s, which agents can't be told: write out where it is", why);
+                         "%s: agents can't be told of it; write out where it is", why.text);
     return 0;
 }
 

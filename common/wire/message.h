@@ -193,6 +193,9 @@ int wire_orders_unpack(const void *bytes, size_t n, struct wire_orders *ret_orde
  * with very many remains is to be split. */
 int wire_job_check(const struct job *job, struct error *err);
 
+/* The same for a path: absolute, without "..", UTF-8, not too long. ERROR_PROTOCOL. */
+int wire_path_check(const char *field, const char *path, struct error *err);
+
 /* The part that kind names. Reports have their warnings cut to what fits. */
 int wire_note_pack(const struct wire_note *note, struct str *out, struct error *err);
 int wire_note_unpack(const void *bytes, size_t n, struct wire_note *ret_note, struct error *err);

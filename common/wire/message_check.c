@@ -85,7 +85,7 @@ static int check_component(const char *field, const char *text, size_t max, stru
     return 0;
 }
 
-static int check_path(const char *field, const char *text, struct error *err)
+int wire_path_check(const char *field, const char *text, struct error *err)
 {
     if (check_word(field, text, WIRE_PATH_MAX, err) < 0)
         return -1;
@@ -398,7 +398,7 @@ int message_check_log_line(const struct wire_log_line *line, struct error *err)
 
 static int check_store(const struct wire_store *store, struct error *err)
 {
-    if (check_path("store.root", store->root, err) < 0 ||
+    if (wire_path_check("store.root", store->root, err) < 0 ||
         check_uuid("store.uuid", store->uuid, err) < 0 ||
         check_word("store.nonce", store->nonce, WIRE_WORD_MAX, err) < 0 ||
         check_number("store.free_bytes", store->free_bytes, 0, BYTES_MAX, err) < 0)
@@ -432,7 +432,7 @@ int message_check_sync(const struct wire_sync *sync, struct error *err)
 int message_check_orders(const struct wire_orders *orders, struct error *err)
 {
     if (check_id_or_none("orders.run", orders->run, err) < 0 ||
-        check_path("orders.store_root", orders->store_root, err) < 0 ||
+        wire_path_check("orders.store_root", orders->store_root, err) < 0 ||
         check_uuid("orders.store_uuid", orders->store_uuid, err) < 0 ||
         check_number("orders.next_ms", orders->next_ms, NEXT_MIN, NEXT_MAX, err) < 0 ||
         message_check_rate("orders.rate_limit", orders->rate_limit, err) < 0)
@@ -475,11 +475,11 @@ int message_check_task(const struct wire_task *task, struct error *err)
         check_uuid("task.host_uuid", task->host_uuid, err) < 0 ||
         check_needed("task.session", task->session, err) < 0 ||
         check_word("task.session", task->session, WIRE_SECRET_MAX, err) < 0 ||
-        check_path("task.xapi_socket", task->xapi_socket, err) < 0 ||
+        wire_path_check("task.xapi_socket", task->xapi_socket, err) < 0 ||
         check_word("task.xapi_url", task->xapi_url, WIRE_PATH_MAX, err) < 0 ||
-        check_path("task.xapi_certificate", task->xapi_certificate, err) < 0 ||
+        wire_path_check("task.xapi_certificate", task->xapi_certificate, err) < 0 ||
         check_number("task.xapi_tls_port", task->xapi_tls_port, 0, 65535, err) < 0 ||
-        check_path("task.store_root", task->store_root, err) < 0 ||
+        wire_path_check("task.store_root", task->store_root, err) < 0 ||
         check_uuid("task.store_uuid", task->store_uuid, err) < 0 ||
         check_word("task.store_nonce", task->store_nonce, WIRE_WORD_MAX, err) < 0 ||
         check_number("task.log_level", (uint64_t)task->log_level, LOG_LEVEL_ERROR, LOG_LEVEL_DEBUG,
