@@ -43,6 +43,9 @@ static int put_cluster(struct writer *writer, struct error *err)
     return error_set_sys(err, ERROR_LOST, errno, "write the stream");
 }
 
+/* Whether something stands at an index: of a cluster, of a table of clusters. */
+typedef bool writer_has_fn(const struct writer *writer, uint64_t index);
+
 static bool is_present(const struct writer *writer, uint64_t index)
 {
     return index < writer->clusters_n && (writer->present[index / 8] & (1U << (index % 8)));
@@ -211,21 +214,28 @@ static bool has_l2(const struct writer *writer, uint64_t l1)
     return false;
 }
 
+/* A table that tells, for each of the indexes from first, where what is there begins; *offset is where
+ * the next of them does. */
+static int put_table(struct writer *writer, uint64_t first, uint64_t end, writer_has_fn *has,
+                     uint64_t *offset, struct error *err)
+{
+    memset(writer->cluster, 0, QCOW2_CLUSTER_BYTES);
+    for (uint64_t i = 0; i < ENTRIES_N && first + i < end; i++) {
+        if (!has(writer, first + i))
+            continue;
+        put_be(writer->cluster + i * 8, *offset | COPIED, 8);
+        *offset += QCOW2_CLUSTER_BYTES;
+    }
+    return put_cluster(writer, err);
+}
+
 static int write_l1(struct writer *writer, struct error *err)
 {
     uint64_t offset = first_l1(writer) + writer->l1_tables_n * QCOW2_CLUSTER_BYTES;
 
-    for (uint64_t table = 0; table < writer->l1_tables_n; table++) {
-        memset(writer->cluster, 0, QCOW2_CLUSTER_BYTES);
-        for (uint64_t i = 0; i < ENTRIES_N && table * ENTRIES_N + i < writer->l1_n; i++) {
-            if (!has_l2(writer, table * ENTRIES_N + i))
-                continue;
-            put_be(writer->cluster + i * 8, offset | COPIED, 8);
-            offset += QCOW2_CLUSTER_BYTES;
-        }
-        if (put_cluster(writer, err))
+    for (uint64_t table = 0; table < writer->l1_tables_n; table++)
+        if (put_table(writer, table * ENTRIES_N, writer->l1_n, has_l2, &offset, err))
             return -1;
-    }
     return 0;
 }
 
@@ -234,19 +244,10 @@ static int write_l2(struct writer *writer, struct error *err)
     uint64_t offset =
         first_l1(writer) + (writer->l1_tables_n + writer->l2_tables_n) * QCOW2_CLUSTER_BYTES;
 
-    for (uint64_t l1 = 0; l1 < writer->l1_n; l1++) {
-        if (!has_l2(writer, l1))
-            continue;
-        memset(writer->cluster, 0, QCOW2_CLUSTER_BYTES);
-        for (uint64_t i = 0; i < ENTRIES_N; i++) {
-            if (!is_present(writer, l1 * ENTRIES_N + i))
-                continue;
-            put_be(writer->cluster + i * 8, offset | COPIED, 8);
-            offset += QCOW2_CLUSTER_BYTES;
-        }
-        if (put_cluster(writer, err))
+    for (uint64_t l1 = 0; l1 < writer->l1_n; l1++)
+        if (has_l2(writer, l1) &&
+            put_table(writer, l1 * ENTRIES_N, writer->clusters_n, is_present, &offset, err))
             return -1;
-    }
     return 0;
 }
 
