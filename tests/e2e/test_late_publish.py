@@ -28,12 +28,12 @@ class Held(Lab):
     def __init__(self, library, rename):
         disks = [{"device": name, "sr": "nfs1", "size_mib": 2, "content": {"seed": n, "fill": 0.6}}
                  for n, name in enumerate(("xvda", "xvdb"))]
-        self.library, self.rename = library, rename
+        self.preload, self.rename = library, rename
         super().__init__(pool([vm("victim", disks=disks)], hosts=1), agents=False)
 
     def environment(self):
         return dict(super().environment(),
-                    **preloaded(self.library, ONYX_PAUSE=f"renameat {self.rename} {self.folder}"))
+                    **preloaded(self.preload, ONYX_PAUSE=f"renameat {self.rename} {self.folder}"))
 
     def hold(self, what):
         self.start_agent("h1", "--slots", "1")

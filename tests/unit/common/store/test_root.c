@@ -258,6 +258,16 @@ static void share_init_way(struct share *share, int way)
     share_make_folder(share, "web1");
 }
 
+/* The store on such a share, and its folder web1. */
+static struct store *share_open_way(struct share *share, int way, int *ret_folder)
+{
+    struct error err = ERROR_INIT;
+    share_init_way(share, way);
+    struct store *store = share_store(share);
+    assert_int_equal(store_open_folder(store, "web1", false, ret_folder, &err), 0);
+    return store;
+}
+
 static bool share_reads(const struct share *share, const char *path, const char *text)
 {
     CLEAN_CHAR char *full = str_format("%s/%s", share->root, path);
@@ -272,9 +282,7 @@ static void rename_new_when_the_name_is_free_then_it_is_given(void **state)
         struct share share;
         struct error err = ERROR_INIT;
         CLEAN_FD int folder = -1;
-        share_init_way(&share, way);
-        CLEAN_STORE struct store *store = share_store(&share);
-        assert_int_equal(store_open_folder(store, "web1", false, &folder, &err), 0);
+        CLEAN_STORE struct store *store = share_open_way(&share, way, &folder);
         assert_int_equal(store_rename_new(store, folder, "a", "b", &err), 0);
         share_put(&share, "web1/a", "mine");
         assert_int_equal(store_rename_new(store, folder, "a", "b", &err), 1);
@@ -295,9 +303,7 @@ static void rename_new_when_the_name_is_taken_then_refused(void **state)
         struct share share;
         struct error err = ERROR_INIT;
         CLEAN_FD int folder = -1;
-        share_init_way(&share, way);
-        CLEAN_STORE struct store *store = share_store(&share);
-        assert_int_equal(store_open_folder(store, "web1", false, &folder, &err), 0);
+        CLEAN_STORE struct store *store = share_open_way(&share, way, &folder);
         share_put(&share, "web1/a", "mine");
         share_put(&share, "web1/b", "somebody's");
         assert_int_equal(store_rename_new(store, folder, "a", "b", &err), -1);
@@ -316,9 +322,7 @@ static void rename_new_when_the_file_has_both_names_then_one_is_left(void **stat
         struct share share;
         struct error err = ERROR_INIT;
         CLEAN_FD int folder = -1;
-        share_init_way(&share, way);
-        CLEAN_STORE struct store *store = share_store(&share);
-        assert_int_equal(store_open_folder(store, "web1", false, &folder, &err), 0);
+        CLEAN_STORE struct store *store = share_open_way(&share, way, &folder);
         share_put(&share, "web1/a", "mine");
         assert_int_equal(linkat(folder, "a", folder, "b", 0), 0);
         assert_int_equal(store_rename_new(store, folder, "a", "b", &err), 1);
@@ -334,9 +338,7 @@ static void rename_new_when_the_share_fails_then_so_does_it(void **state)
     struct share share;
     struct error err = ERROR_INIT;
     CLEAN_FD int folder = -1;
-    share_init_way(&share, 0);
-    CLEAN_STORE struct store *store = share_store(&share);
-    assert_int_equal(store_open_folder(store, "web1", false, &folder, &err), 0);
+    CLEAN_STORE struct store *store = share_open_way(&share, 0, &folder);
     share_put(&share, "web1/a", "mine");
     share.fail_at = share.step + 1;
     assert_int_equal(store_rename_new(store, folder, "a", "b", &err), -1);
