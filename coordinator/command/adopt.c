@@ -103,7 +103,8 @@ static int print_text(const struct adopt_result *result, const struct text_list 
     char found[NUM_TEXT_MAX], regained[NUM_TEXT_MAX];
 
     add_list("No longer in the store, protect nothing any more:", &result->missing, &text);
-    add_list("Left as they are, no .meta speaks of them or their name is no UTF-8:", &result->strays, &text);
+    add_list("Left as they are, no .meta speaks of them or their name is no UTF-8:",
+             &result->strays, &text);
     add_list("Remove these cron lines: OnyxBackupVM's rotation would take our files.", cron, &text);
     str_add_format(&text, "%zu backup%s of OnyxBackupVM adopted, %s.\n", result->found.n,
                    result->found.n == 1 ? "" : "s", num_format_bytes(result->found_bytes, found));

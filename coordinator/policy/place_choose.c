@@ -160,7 +160,8 @@ static bool find_candidate(const struct place *place, size_t host, place_may_fn 
         return false;
     bool is_enough = place_has_enough(place, host);
     for (size_t i = 0; i < node->groups_n; i++)
-        try_group(place, node->groups[i], host, false, is_enough, may, context, &has_best, ret_best);
+        try_group(place, node->groups[i], host, false, is_enough, may, context, &has_best,
+                  ret_best);
     for (size_t i = 0; !has_best && place->is_redirecting && i < place->groups_n; i++)
         if (place->groups[i].may_be_redirected && place->groups[i].ready_n == 0)
             try_group(place, i, host, true, is_enough, may, context, &has_best, ret_best);

@@ -198,9 +198,10 @@ void plan_add_vm_facts(struct planner *p, struct plan_job *job, const struct vm 
     job->job.idle_timeout_ms = p->settings->idle_timeout_ms;
     keep_list_choose(p->settings->keep, vm->name, &job->keep, &job->warnings);
     job->has_own_max_backups = selected->max_backups != 0;
-    job->max_backups = selected->max_backups                     ? selected->max_backups
-                       : job->keep.numbers.has[KEEP_MAX_BACKUPS] ? job->keep.numbers.values[KEEP_MAX_BACKUPS]
-                                                                 : p->settings->max_backups;
+    const struct keep_numbers *numbers = &job->keep.numbers;
+    job->max_backups = selected->max_backups            ? selected->max_backups
+                       : numbers->has[KEEP_MAX_BACKUPS] ? numbers->values[KEEP_MAX_BACKUPS]
+                                                        : p->settings->max_backups;
     job->may_be_redirected = true;
 }
 
