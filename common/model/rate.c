@@ -80,6 +80,10 @@ void rate_meter_note(struct rate_meter *meter, uint64_t bytes, int64_t now_ms)
         meter->bytes = bytes;
     if (elapsed_ms <= 0)
         return;
+    if (meter->rate == 0 && bytes == meter->bytes) {
+        meter->ms = now_ms; /* a window begins with the first byte */
+        return;
+    }
     if (meter->rate == 0 || elapsed_ms >= RATE_WINDOW_MS)
         meter->rate = (bytes - meter->bytes) * 1000 / (uint64_t)elapsed_ms;
     if (elapsed_ms < RATE_WINDOW_MS)

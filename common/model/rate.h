@@ -33,7 +33,8 @@ struct rate_meter {
     bool is_whole; /* there was a whole window */
 };
 
-/* bytes: of all its time. */
+/* bytes: of all its time. While nothing comes nothing is measured: a snapshot in front of a stream
+ * does not make it slow. */
 void rate_meter_note(struct rate_meter *meter, uint64_t bytes, int64_t now_ms);
 
 /* For rate_taker. */

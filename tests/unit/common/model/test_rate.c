@@ -128,6 +128,18 @@ static void meter_when_a_window_is_whole_then_its_rate_is_known(void **state)
     assert_int_equal(rate_meter_taken(&meter), 0); /* a stream that stands still keeps its part */
 }
 
+static void meter_when_the_stream_begins_late_then_the_wait_does_not_count(void **state)
+{
+    (void)state;
+    struct rate_meter meter = {.ms = 1000};
+    for (int64_t ms = 1000; ms <= 60000; ms += 100)
+        rate_meter_note(&meter, 0, ms);
+    rate_meter_note(&meter, 3 * MIB, 61000);
+    assert_int_equal(meter.rate, 3 * MIB);
+    rate_meter_note(&meter, 9 * MIB, 60000 + RATE_WINDOW_MS);
+    assert_int_equal(rate_meter_taken(&meter), 3 * MIB);
+}
+
 static void meter_when_bytes_or_clock_go_back_then_nothing_is_made_up(void **state)
 {
     (void)state;
@@ -136,7 +148,7 @@ static void meter_when_bytes_or_clock_go_back_then_nothing_is_made_up(void **sta
     assert_int_equal(meter.rate, 0);
     rate_meter_note(&meter, 6 * MIB, 500);
     assert_int_equal(meter.rate, 0);
-    rate_meter_note(&meter, 9 * MIB, 1000 + RATE_WINDOW_MS);
+    rate_meter_note(&meter, 9 * MIB, 2000 + RATE_WINDOW_MS);
     assert_int_equal(rate_meter_taken(&meter), 2 * MIB);
 }
 
@@ -157,6 +169,7 @@ int main(void)
         cmocka_unit_test(share_when_too_little_then_everybody_moves_on),
         cmocka_unit_test(share_when_a_slow_one_wakes_then_it_has_its_part_within_two_rounds),
         cmocka_unit_test(meter_when_a_window_is_whole_then_its_rate_is_known),
+        cmocka_unit_test(meter_when_the_stream_begins_late_then_the_wait_does_not_count),
         cmocka_unit_test(meter_when_bytes_or_clock_go_back_then_nothing_is_made_up),
         cmocka_unit_test(lower_when_one_is_none_then_the_other),
     };
