@@ -115,7 +115,7 @@ int pack_block(struct pack *pack, const void *bytes, size_t n, unsigned char *ou
 size_t pack_begin(struct pack_join *join, enum job_compress kind,
                   unsigned char edge[PACK_EDGE_MAX])
 {
-    /* No name, no time: the same bytes give the same file. Made by some Unix. */
+    /* No name, no time. Made by some Unix. */
     static const unsigned char head[] = {0x1f, 0x8b, Z_DEFLATED, 0, 0, 0, 0, 0, 0, 3};
 
     *join = (struct pack_join){.kind = kind};

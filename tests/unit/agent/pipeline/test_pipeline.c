@@ -75,13 +75,19 @@ static void parts_done(struct parts *parts)
     digest_free(parts->digest);
 }
 
+/* What the source sends at this place. */
+static unsigned char byte_of(size_t at)
+{
+    return (unsigned char)((at / PIECE + 1) * 7 + at % PIECE);
+}
+
 static int run(void *context, pipeline_intake_fn *intake, void *intake_context, struct error *err)
 {
     struct parts *parts = context;
     unsigned char piece[PIECE];
     for (parts->pieces = 1; parts->pieces <= PIECES; parts->pieces++) {
         for (size_t i = 0; i < sizeof piece; i++)
-            piece[i] = (unsigned char)((size_t)parts->pieces * 7 + i);
+            piece[i] = byte_of(((size_t)parts->pieces - 1) * PIECE + i);
         if (parts->pieces == parts->stops_at) {
             parts->pieces = PIECES + 1;
             return 0;
@@ -275,7 +281,8 @@ static void read_kept(enum job_compress kind, const struct str *kept, struct str
     assert_int_equal(decompress_finish(decompress, &err), 0);
 }
 
-/* As many threads as you like: the file is the same. */
+/* As many threads as you like: the content is the same. So is the file, where the compressor makes
+ * the same of the same block; ISA-L's matches depend on where its tables lie. */
 static void pipeline_when_it_has_many_packers_then_the_blocks_stay_in_order(void **state)
 {
     (void)state;
@@ -296,7 +303,11 @@ static void pipeline_when_it_has_many_packers_then_the_blocks_stay_in_order(void
             assert_int_equal(run_parts(&parts, &result, &err), 0);
             read_kept(kinds[k], parts.kept, &plain);
             check_stream_digest(&result, &plain);
-            if (i > 0) {
+            assert_int_equal(plain.len, PIECE * PIECES);
+            for (size_t at = 0; at < plain.len; at++)
+                if ((unsigned char)plain.data[at] != byte_of(at))
+                    fail_msg("%u threads: byte %zu is another", threads[i], at);
+            if (i > 0 && kinds[k] == JOB_COMPRESS_ZSTD) {
                 assert_int_equal(kept.len, first.len);
                 assert_memory_equal(kept.data, first.data, kept.len);
             }
