@@ -46,6 +46,12 @@ def waits(lab):
     return {wait["name"]: wait["reason"] for wait in (status.get("run") or {}).get("waits", [])}
 
 
+def told_waits(lab, n):
+    """n waits, each with what it waits for: before hosts were asked, its turn has not come yet."""
+    told = waits(lab)
+    return len(told) == n and "its turn has not come yet" not in told.values() and told
+
+
 def make_lab():
     machines = [vm("web1"), vm("chained"), vm("thick", sr="san", size_mib=64, fill=0.5)]
     made = pool(machines, hosts=1, coalesce=False)
@@ -60,7 +66,7 @@ def test_long_chain_and_thick_sr_wait_with_their_reason_then_fail_with_it():
         held = lab.fault(**STALL)
         run = lab.start_run()
         lab.wait_held(held)
-        told = wait_for("both to wait", lambda: len(waits(lab)) == 2 and waits(lab))
+        told = wait_for("both to wait", lambda: told_waits(lab, 2))
         assert "chain of more than 25" in told["chained"], told
         assert "san (lvmoiscsi, thick) has " in told["thick"] and "64.0 MiB there" in told["thick"]
         text = lab.must("status", "--catalog", lab.catalog).stdout
@@ -102,7 +108,7 @@ def test_store_at_its_limit_is_what_the_others_wait_for():
         held = lab.fault(**STALL)
         run = lab.start_run()
         lab.wait_held(held)
-        told = wait_for("two to wait", lambda: len(waits(lab)) == 2 and waits(lab))
+        told = wait_for("two to wait", lambda: told_waits(lab, 2))
         assert set(told.values()) == {"the store is at its limit of 1 jobs"}
         assert "and 1 more wait: the store is at its limit of 1 jobs" in \
             lab.must("status", "--catalog", lab.catalog).stdout
