@@ -69,7 +69,7 @@ def test_workers_of_one_host_share_its_own_rate():
 
 
 def test_a_worker_hears_of_another_rate_while_it_streams():
-    machines = [vm("first", size_mib=48, fill=1.0), vm("second", size_mib=1, fill=1.0)]
+    machines = [vm("first", size_mib=48, fill=1.0), vm("second", size_mib=20, fill=1.0)]
     with Lab(pool(machines, hosts=1), agents=False) as lab:
         lab.start_agent("h1", "--host-rate", "16M")
         lab.must("run", *lab.run_args())
