@@ -4,7 +4,7 @@
  * to be helped.
  *
  * ISA-L (2.30) does not always make the same of the same: which match it finds depends a little on
- * the address of its tables, so two packs may differ by a byte a block. Each match is compared with
+ * the address of its state, so two packs may differ by a byte a block. Each match is compared with
  * the data all the same.
  *
  * libdeflate knows whole streams only, whose last block says so in its first bit. That bit is

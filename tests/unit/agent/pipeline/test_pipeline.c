@@ -282,7 +282,7 @@ static void read_kept(enum job_compress kind, const struct str *kept, struct str
 }
 
 /* As many threads as you like: the content is the same. So is the file, where the compressor makes
- * the same of the same block; ISA-L's matches depend on where its tables lie. */
+ * the same of the same block; ISA-L's matches depend on where its state lies. */
 static void pipeline_when_it_has_many_packers_then_the_blocks_stay_in_order(void **state)
 {
     (void)state;
